@@ -1,0 +1,78 @@
+"""One call of Stash's: read it, hand it to whoever serves it, answer with one JSON object."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sync import quickjson
+from sync.errors import PlexSyncError
+
+TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main() -> None:
+    """Serve one call, then leave at once."""
+    # A queue, a state and what may stand in them are nobody else's business.
+    os.umask(0o077)
+    if len(sys.argv) > 1 or sys.stdin is None or sys.stdin.isatty():
+        print("PlexSync is a plugin that Stash starts; see README.md for how to install it.", file=sys.stderr)
+        sys.exit(2)
+    reply = answer(sys.stdin.buffer.read())
+    sys.stdout.write(reply + "\n")
+    sys.stdout.flush()
+    # Not sys.exit: taking the interpreter down, and SQLite's last close copying its log into its
+    # file, would cost the person who saves some more milliseconds. All that counts is committed.
+    os._exit(0)
+
+
+def answer(raw: bytes) -> str:
+    """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII."""
+    try:
+        return '{"output": ' + quickjson.quote(_serve(raw)) + "}"
+    except PlexSyncError as error:
+        text = str(error)
+    except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
+        text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
+    return '{"error": ' + quickjson.quote(text) + "}"
+
+
+def describe(error: BaseException) -> str:
+    """Return an unforeseen error's class and place. Not its text, which may hold a path or a secret."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return type(error).__name__ + place
+
+
+def _serve(raw: bytes) -> str:
+    try:
+        call = quickjson.loads(raw)
+    except (ValueError, RecursionError) as error:
+        what = f"{len(raw)} bytes that are no JSON ({error!s:.120})" if raw.strip() else "nothing"
+        raise PlexSyncError(
+            f"PlexSync got {what} on stdin; accepted: the JSON object that Stash sends its plugins"
+        ) from None
+    if not isinstance(call, dict):
+        raise PlexSyncError(f"PlexSync got a JSON {type(call).__name__} on stdin; accepted: an object")
+    connection = _part(call, "server_connection", "the object that Stash sends its plugins")
+    args = _part(call, "args", "an object with mode or hookContext")
+    # Each call imports only what it needs: a hook never sees a task's imports.
+    if args.get("hookContext") is not None:
+        from sync import hook
+
+        return hook.handle(connection, _part(args, "hookContext", "an object with id, type and inputFields"))
+    from sync import launch
+
+    return launch.run(connection, args)
+
+
+def _part(whole: dict[str, Any], name: str, accepted: str) -> dict[str, Any]:
+    part = whole.get(name)
+    if not isinstance(part, dict):
+        was = "missing" if part is None else f"a JSON {type(part).__name__}"
+        raise PlexSyncError(f"{name} is {was} on stdin; accepted: {accepted}")
+    return part

@@ -1,0 +1,25 @@
+"""The two kinds of failure that decide what becomes of a job.
+
+Standard library alone, and no import of anything else: every other module may
+raise these.
+"""
+
+
+class PlexSyncError(Exception):
+    """Any failure PlexSync explains to a person: its text says what to do."""
+
+
+class TransientError(PlexSyncError):
+    """It may go right later: the job stays queued and is tried again."""
+
+
+class PermanentError(PlexSyncError):
+    """It goes wrong every time until somebody changes something: dead letter at once."""
+
+
+class SetupError(PermanentError):
+    """A permanent failure of the whole server (token, library, settings, dependencies).
+
+    Not the fault of any one scene, so no job is spent on it: the drain stops,
+    every job stays queued and the text names the setting.
+    """

@@ -1,0 +1,136 @@
+"""A save in Stash -> one job on the queue, and a drain on its way.
+
+Runs inside the request of the person who saves: standard library alone, no
+network while a drain runs or is asked for, no settings read. What to write to
+Plex is read when the job runs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from sync import paths
+from sync.errors import PermanentError
+from sync.queue import wake
+
+TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+UPDATE_HOOK = "Scene.Update.Post"
+
+IRRELEVANT_FIELDS = frozenset(
+    {
+        # which scene, not what about it
+        "id",
+        "ids",
+        "clientMutationId",
+        # play history
+        "last_played_at",
+        "o_counter",
+        "o_history",
+        "play_count",
+        "play_duration",
+        "play_history",
+        "resume_time",
+        # nothing that a Plex item has
+        "galleries",
+        "gallery_ids",
+        "scene_markers",
+        "url",
+        "urls",
+    }
+)
+"""Fields of a save that change nothing in Plex. A field that is not here is for us."""
+
+_LARGEST_ID = 2**53
+
+
+class HookInputError(PermanentError):
+    """What arrived is no hook call; the text says what was wrong and what is accepted."""
+
+
+def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """Take one hook call; return what was done, in a sentence.
+
+    The job is on disk when this returns. A Stash that cannot be asked for a drain
+    is no error: the job waits for the next save or a press of "Process queue".
+    Raises HookInputError, SetupError, QueueError.
+    """
+    hook_type = context.get("type")
+    if hook_type != UPDATE_HOOK:
+        raise HookInputError(f"hookContext.type is {hook_type!r:.100}; accepted: {UPDATE_HOOK}")
+    scene_id = _scene_id(context.get("id"))
+    if not is_relevant(context.get("inputFields")):
+        return f"Scene {scene_id}: nothing that Plex shows was saved"
+    data = paths.data_folder(server_connection)
+    queue_file = paths.queue_file(data)
+    try:
+        ask = wake.enqueue(queue_file, paths.drain_lock(data), new_row(scene_id, time.time()))
+    except (sqlite3.Error, OSError) as error:
+        raise HookInputError(
+            f"Scene {scene_id} was not queued: PlexSync's queue {queue_file!r:.300} cannot be written ({error}). "
+            "Check the folder's free space and permissions, then save the scene again"
+        ) from None
+    if ask is None:
+        return f"Scene {scene_id} queued"
+    return f"Scene {scene_id} queued, {_ask(server_connection, queue_file, ask)}"
+
+
+def is_relevant(fields: object) -> bool:
+    """Return whether a save of these `inputFields` may change what Plex should hold.
+
+    No fields at all is a scan that found a moved or added file: for us.
+    """
+    if not isinstance(fields, list) or not fields:
+        return True
+    return any(not isinstance(field, str) or field not in IRRELEVANT_FIELDS for field in fields)
+
+
+def new_row(scene_id: int, now: float) -> bytes:
+    """Return the queue row of a saved scene, as persist-queue's JSON serializer would; `now` in seconds
+    since the epoch."""
+    return (
+        f'{{"scene_id": {scene_id}, "update_type": "scene_update", "job_key": "scene_{scene_id}", '
+        f'"enqueued_at": {now!r}}}'
+    ).encode()
+
+
+def _scene_id(value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 17:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _LARGEST_ID:
+        raise HookInputError(f"hookContext.id is {value!r:.100}; accepted: the number of a scene")
+    return value
+
+
+def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask) -> str:
+    # Not at the top: most hooks find a drain running or asked for and never pay for http.client.
+    from sync.stash.ask import AskFailedError, ask_for_drain, still_waits
+
+    try:
+        if ask.earlier_job and ask.earlier_asked_at is not None:
+            try:
+                if still_waits(server_connection, ask.earlier_job, ask.earlier_asked_at):
+                    return "Process queue waits behind another task in Stash"
+            except AskFailedError:
+                pass  # asking for a drain too many is cheap, missing one is not
+        wake.note_job(queue_file, ask.token, ask_for_drain(server_connection, "hook"))
+    except (AskFailedError, PermanentError) as error:
+        _withdraw(queue_file, ask.token)
+        return (
+            f"but Process queue was not started: {error}. The scene waits for the next save or a press of "
+            '"Process queue"'
+        )
+    except (sqlite3.Error, OSError):
+        return "Process queue asked for"  # the note stays without the job's id: believed for 20 s, then asked again
+    return "Process queue asked for"
+
+
+def _withdraw(queue_file: str, token: str) -> None:
+    try:  # noqa: SIM105 - contextlib would cost the hook its import
+        wake.withdraw_note(queue_file, token)
+    except (sqlite3.Error, OSError):
+        pass  # the note loses its credit by itself after 20 s

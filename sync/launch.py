@@ -1,0 +1,63 @@
+"""A task, up to the point where its dependencies are there. Standard library alone.
+
+The lock is taken, the note "a drain is asked for" is taken back and missing
+packages are installed before anything that needs a package is imported, so that
+a task which cannot go on leaves no promise behind.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from sync import dependencies, paths
+from sync.errors import SetupError
+from sync.queue import schema, wake
+from sync.queue.lock import FileLock
+from sync.stash import log
+from sync.stash.address import session_cookie
+
+MODES = ("process_queue",)
+
+LOCK_WAIT = 3.0
+"""Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
+
+
+def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
+    """Run the task that `args.mode` names; return its outcome in a sentence.
+
+    Raises SetupError and what the task raises.
+    """
+    mode = args.get("mode")
+    if mode not in MODES:
+        raise SetupError(f"args.mode is {mode!r:.100}; accepted: {', '.join(MODES)}")
+    cookie = session_cookie(server_connection)
+    log.keep_secret(cookie[1] if cookie else None)
+    data = paths.data_folder(server_connection)
+    # Hook and sleeper say who they are; a press of the button does not, and wants everything tried now.
+    by_hand = not args.get("trigger")
+    lock = FileLock(paths.drain_lock(data))
+    try:
+        connection = schema.connect(paths.queue_file(data))
+        schema.create(connection)
+        if not lock.acquire(LOCK_WAIT):
+            wake.leave_word(connection, everything=by_hand)
+            return "Another run of Process queue is at work and takes what is queued"
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(
+            f"PlexSync's queue {paths.queue_file(data)!r:.300} cannot be opened ({error}). "
+            "Check the folder's free space and permissions"
+        ) from None
+    try:
+        wake.begin_drain(connection)
+        dependencies.ensure(data, try_again_now=by_hand)
+        # Not at the top: it imports the packages that `ensure` has just put in reach.
+        from sync import tasks
+
+        return tasks.process_queue(server_connection, data, everything=by_hand)
+    finally:
+        # Where the drain ended in order this changes nothing; else its flag must not outlive it.
+        with contextlib.suppress(sqlite3.Error):
+            wake.abandon_drain(connection)
+        connection.close()
+        lock.release()

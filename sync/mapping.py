@@ -1,0 +1,143 @@
+"""Scene + settings -> what Plex should hold. Pure.
+
+Text is cleaned here and nowhere else: composed (NFC), without the control and
+invisible characters that Plex's XML cannot carry or nobody can see, cut at a
+character's boundary.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import asdict
+from urllib.parse import quote
+
+from sync.model import Performer, Scene, Wanted
+from sync.settings import Settings
+
+MAPPING_VERSION = 1
+"""Raised whenever the same scene maps to something else than before, so that scenes become due again."""
+
+LONGEST_LINE = 255
+"""Characters of a title, a studio, a name or a tag."""
+LONGEST_SUMMARY = 10_000
+"""Characters of a summary."""
+LONGEST_SUMMARY_ENCODED = 24_000
+"""Bytes of a percent-encoded summary: an edit is all query string, and servers stop reading at 64 KiB."""
+
+_JOINERS = {"\u200c", "\u200d"}  # within emoji and several scripts: not noise
+_DATE = re.compile(r"^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$")
+
+
+def wanted_of(scene: Scene, settings: Settings) -> Wanted:
+    """Return what a Plex item of this scene should hold."""
+    return Wanted(
+        title=clean_line(scene.title),
+        summary=clean_text(scene.details) if settings.sync_summary else None,
+        studio=clean_line(scene.studio) if settings.sync_studio else None,
+        date=full_date(scene.date) if settings.sync_date else None,
+        actors=actor_names(scene.performers) if settings.sync_performers else None,
+        genres=unique_names(scene.tags) if settings.sync_tags else None,
+    )
+
+
+def fingerprint(wanted: Wanted, settings: Settings) -> str:
+    """Return a short name of what is wanted and of the settings that shape how it is written."""
+    shape = [MAPPING_VERSION, asdict(wanted), settings.preserve_plex_edits]
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
+    """Return one line of text without what nobody sees, at most `longest` characters."""
+    return _cut(" ".join(_visible(text).split()), longest)
+
+
+def clean_text(text: str) -> str:
+    """Return text of several lines, at most as long as an edit can carry."""
+    lines = [line.rstrip() for line in _visible(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    cut = _cut("\n".join(lines).strip(), LONGEST_SUMMARY)
+    while len(quote(cut)) > LONGEST_SUMMARY_ENCODED:
+        cut = _cut(cut, int(len(cut) * 0.9))
+    return cut
+
+
+def full_date(date: str) -> str:
+    """Return YYYY-MM-DD, as Plex takes it; empty for what is no date.
+
+    Stash knows dates of a year, or a year and a month, alone: the first day
+    stands for them, which gives Plex the right year.
+    """
+    match = _DATE.match(date.strip())
+    if not match:
+        return ""
+    year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
+    if not (year >= 1 and 1 <= month <= 12 and 1 <= day <= 31):
+        return ""
+    return f"{year:04d}-{month:02d}-{day:02d}"
+
+
+def actor_names(performers: tuple[Performer, ...]) -> tuple[str, ...]:
+    """Return the performers' names in Stash's order.
+
+    Plex makes one person of equal names, so two of one name in a scene are told
+    apart by their disambiguation.
+    """
+    names = [clean_line(performer.name) for performer in performers]
+    keys = [name_key(name) for name in names]
+    told_apart = [
+        clean_line(f"{name} ({performer.disambiguation})") if keys.count(key) > 1 and performer.disambiguation else name
+        for name, key, performer in zip(names, keys, performers, strict=True)
+    ]
+    return unique_names(tuple(told_apart))
+
+
+def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return cleaned names in their order, each once, whatever its case."""
+    unique: dict[str, str] = {}
+    for name in names:
+        clean = clean_line(name)
+        if clean:
+            unique.setdefault(name_key(clean), clean)
+    return tuple(unique.values())
+
+
+def name_key(name: str) -> str:
+    """Return what two spellings of one name share."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _visible(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(character for character in composed if _is_visible(character))
+
+
+def _is_visible(character: str) -> bool:
+    if character in "\n\t\r" or character in _JOINERS:
+        return True
+    category = unicodedata.category(character)
+    if category in ("Cc", "Cs", "Co"):
+        return False
+    if category == "Cf":
+        # Tag characters draw the flags of England, Scotland and Wales; other format characters draw nothing.
+        return 0xE0020 <= ord(character) <= 0xE007F
+    return not (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF)
+
+
+def _cut(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    end = longest
+    # Not between a letter and its accents, nor inside an emoji made of several.
+    while end > 1 and (_continues(text[end]) or text[end - 1] in _JOINERS):
+        end -= 1
+    return text[:end].rstrip()
+
+
+def _continues(character: str) -> bool:
+    return (
+        bool(unicodedata.combining(character))
+        or character in _JOINERS
+        or 0xFE00 <= ord(character) <= 0xFE0F  # variation selectors
+        or 0x1F3FB <= ord(character) <= 0x1F3FF  # skin tones
+        or 0xE0020 <= ord(character) <= 0xE007F
+    )

@@ -1,0 +1,241 @@
+"""The one place where requests to Plex are made.
+
+plexapi builds and parses them; a requests session of PlexSync's own bounds them
+in time and turns every failure into an error of `plex/exceptions.py`, so that no
+URL (and no token in one) reaches a message.
+"""
+
+import errno
+import os
+import socket
+import uuid
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+from xml.etree.ElementTree import Element, ParseError
+
+import plexapi
+import requests
+import urllib3
+from plexapi.server import PlexServer
+
+from sync.errors import PlexSyncError
+from sync.plex.exceptions import (
+    PlexItemGone,
+    PlexPermanentError,
+    PlexServerDown,
+    PlexSetupError,
+    PlexTemporaryError,
+)
+
+PRODUCT = "PlexSync"
+
+Parameters = Sequence[tuple[str, str]]
+
+_UNREACHABLE = {
+    *(errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN),
+    errno.EADDRNOTAVAIL,
+}
+
+
+class PlexSession(requests.Session):
+    """A requests session that knows how long to wait and what a failure means.
+
+    `connect_timeout` and `read_timeout` in seconds.
+    """
+
+    def __init__(self, address: str, connect_timeout: float, read_timeout: float) -> None:
+        super().__init__()
+        self._address = address
+        self._timeouts = (connect_timeout, read_timeout)
+        # A proxy or a .netrc of the environment is not where a token may go.
+        self.trust_env = False
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request; return an answer of 2xx whose body has arrived whole.
+
+        Raises the errors of `plex/exceptions.py`.
+        """
+        kwargs["timeout"] = self._timeouts
+        # Followed, a redirect would carry the token to whatever host it names.
+        kwargs["allow_redirects"] = False
+        try:
+            response = super().send(request, **kwargs)
+        except requests.RequestException as error:
+            raise error_of_exception(error, self._address, self._timeouts) from None
+        except (urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:
+            raise PlexSetupError(
+                f"plex_url {self._address} cannot be called ({type(error).__name__}); check plex_url and plex_token"
+            ) from None
+        if response.status_code >= 300:
+            raise error_of_status(response.status_code, self._address)
+        # Plex speaks UTF-8; without a charset in the header requests would guess.
+        response.encoding = "utf-8"
+        return response
+
+
+def error_of_status(status: int, address: str) -> Exception:
+    """Return what an answer of this status means."""
+    if status in (401, 403):
+        return PlexSetupError(
+            f"plex_token is refused by Plex at {address} (status {status}); accepted: the X-Plex-Token of the "
+            "server's owner. Every job stays queued"
+        )
+    if status == 404:
+        return PlexItemGone(f"Plex answered {status}")
+    if status == 503:
+        return PlexServerDown(f"Plex at {address} is starting or shutting down (status 503)")
+    if status in (408, 429) or status >= 500:
+        return PlexTemporaryError(f"Plex at {address} answered with status {status}")
+    if status < 400:
+        return PlexSetupError(
+            f"plex_url {address} answers with a redirect (status {status}); set plex_url to the address Plex "
+            "itself listens on, with https:// where it asks for that"
+        )
+    return PlexPermanentError(f"Plex refused the request (status {status})")
+
+
+def error_of_exception(error: BaseException, address: str, timeouts: tuple[float, float]) -> Exception:
+    """Return what a request that got no answer means; decided by its cause, never by its text."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return PlexServerDown(
+            f"Plex at {address} does not accept a connection within {timeouts[0]:g} s (connect_timeout)"
+        )
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        return PlexTemporaryError(f"Plex at {address} gave no answer within {timeouts[1]:g} s (read_timeout)")
+    if isinstance(error, requests.exceptions.SSLError):
+        return PlexSetupError(
+            f"plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct "
+            "address that Plex's certificate is for"
+        )
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return PlexSetupError(f"plex_url {address} cannot be called; accepted: http://host:port")
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return PlexSetupError("plex_token has characters that no token has; copy it again")
+    for cause in _causes(error):
+        if isinstance(cause, (urllib3.exceptions.NameResolutionError, socket.gaierror)):
+            return PlexServerDown(
+                f"Plex's host name in plex_url, {urlsplit(address).hostname}, is unknown at the moment"
+            )
+        if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+            return PlexTemporaryError(f"Plex at {address} gave no answer within {timeouts[1]:g} s (read_timeout)")
+        if isinstance(cause, urllib3.exceptions.NewConnectionError) or (
+            isinstance(cause, OSError) and cause.errno in _UNREACHABLE
+        ):
+            return PlexServerDown(f"Plex at {address} cannot be reached (connection refused or no route)")
+    return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an exception with all that it wraps: urllib3 nests them in args, `reason` and causes."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or one in found or len(found) > 20:
+            continue
+        found.append(one)
+        waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+    return found
+
+
+class PlexClient:
+    """A Plex server, asked by path and answered with parsed XML.
+
+    XML and not plexapi's objects: an object of a listing is partial, and its
+    first empty attribute costs a hidden request.
+    """
+
+    def __init__(
+        self, address: str, token: str, *, identifier: str, connect_timeout: float, read_timeout: float
+    ) -> None:
+        self.address = address
+        self.requests_sent = 0
+        self._session = PlexSession(address, connect_timeout, read_timeout)
+        # One pool for reads and writes, kept alive over the whole drain.
+        plexapi.BASE_HEADERS.update(
+            {
+                # plexapi's own is the MAC address, which changes in containers: each would be a new device.
+                "X-Plex-Client-Identifier": identifier,
+                "X-Plex-Product": PRODUCT,
+                "X-Plex-Device-Name": PRODUCT,
+            }
+        )
+        try:
+            self._server = PlexServer(address, token, session=self._session)
+        except ParseError:
+            raise self._no_plex() from None
+        except PlexItemGone:
+            raise self._no_plex() from None
+        except (AttributeError, TypeError, ValueError) as error:
+            if isinstance(error, PlexSyncError):
+                raise
+            raise self._no_plex() from None  # an answer, but no MediaContainer
+        self.machine: str = self._server.machineIdentifier or ""
+        if not self.machine:
+            raise self._no_plex()
+        self.name: str = self._server.friendlyName or "Plex"
+        self.platform: str = self._server.platform or ""
+
+    @property
+    def folds_case(self) -> bool:
+        """Whether the server's system takes file names that differ in case alone for one."""
+        return self.platform.lower().startswith(("windows", "mac"))
+
+    def get(self, path: str, parameters: Parameters = (), headers: dict[str, str] | None = None) -> Element:
+        """Return the answer's root element. Raises the errors of `plex/exceptions.py`."""
+        root = self._query(path, parameters, self._session.get, headers)
+        if root is None:
+            raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer")
+        return root
+
+    def put(self, path: str, parameters: Parameters) -> None:
+        """Send a PUT; Plex answers it without a body. Raises the errors of `plex/exceptions.py`."""
+        self._query(path, parameters, self._session.put)
+
+    def _query(
+        self, path: str, parameters: Parameters, method: Any, headers: dict[str, str] | None = None
+    ) -> Element | None:
+        self.requests_sent += 1
+        key = f"{path}?{encode(parameters)}" if parameters else path
+        try:
+            root: Element | None = self._server.query(key, method=method, headers=headers)
+        except ParseError:
+            raise PlexTemporaryError(f"Plex at {self.address} gave half a document") from None
+        return root
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _no_plex(self) -> PlexSetupError:
+        return PlexSetupError(
+            f"plex_url {self.address} answers, but not as a Plex Media Server does; "
+            "accepted: Plex's own address, such as http://192.168.1.10:32400"
+        )
+
+
+def encode(parameters: Parameters) -> str:
+    """Return a query string as plexapi writes it: names as they are, values percent-encoded."""
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
+
+
+def client_identifier(data: str) -> str:
+    """Return the identifier that stands for PlexSync in Plex's list of devices, made once and kept for ever.
+
+    Raises OSError when the data folder cannot be written.
+    """
+    path = os.path.join(data, "client_identifier")
+    for _ in range(2):
+        try:
+            with open(path, encoding="ascii") as file:
+                known = file.read().strip()
+            if known.isalnum():
+                return known
+        except (FileNotFoundError, UnicodeDecodeError):
+            pass
+        fresh = f"{path}.{os.getpid()}"
+        with open(fresh, "w", encoding="ascii") as file:
+            file.write(f"plexsync{uuid.uuid4().hex}\n")
+        os.replace(fresh, path)
+    raise OSError(errno.EIO, "client_identifier cannot be read back")

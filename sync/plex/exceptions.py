@@ -1,0 +1,31 @@
+"""What can go wrong between PlexSync and Plex, classified by status code and cause.
+
+Not by plexapi's exception classes: it raises BadRequest for a 429, a 500 and a
+503 alike, and puts the whole URL into the message.
+"""
+
+from sync.errors import PermanentError, SetupError, TransientError
+
+
+class PlexTemporaryError(TransientError):
+    """Plex is slow, busy or stumbled: a read time-out, a reset, 429, 500, 502, 504, half a document."""
+
+
+class PlexServerDown(PlexTemporaryError):  # noqa: N818 - the name this project's documents use
+    """Plex cannot be reached at all, or is starting (503). Costs a job no try."""
+
+
+class PlexNotFound(TransientError):  # noqa: N818 - the name this project's documents use
+    """Plex has no item for the scene's file yet."""
+
+
+class PlexPermanentError(PermanentError):
+    """Plex refuses this one request, whenever it is sent: a 400, a conflict of two scenes."""
+
+
+class PlexSetupError(SetupError):
+    """Plex as set up cannot be used: address, token or library. The text names the setting."""
+
+
+class PlexItemGone(Exception):  # noqa: N818 - a fact on the way to a decision, never shown to anybody
+    """Plex answered 404 for an item: removed, or merged into another."""

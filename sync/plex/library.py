@@ -1,0 +1,354 @@
+"""Plex's movie libraries and the index of their files.
+
+Plex has no search by file path, so the index (path, name, size -> ratingKey) is
+kept in the state file, built from listings page by page, and refreshed with what
+is new only. It proposes; what an item holds is read from Plex before a write.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from sync.model import MediaFile, PlexItem, Role
+from sync.plex.client import PlexClient
+from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexSetupError, PlexTemporaryError
+from sync.plex.media_paths import name_key, path_key
+from sync.state import State, chunks
+
+PAGE = 1_000
+"""Items in a page of a full listing."""
+NEW_PAGE = 200
+"""Items in a page of a look for new ones."""
+READ_AT_ONCE = 50
+"""Items read whole in one request."""
+LOOK_PAUSE = 5.0
+"""Seconds between two looks for new items within one run."""
+FULL_SHARE = 20.0
+"""A full listing may take at most one part in so many of the time: a scene that Plex does not have must
+not cost a large library a listing for every save."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS plex_libraries (
+    id INTEGER PRIMARY KEY,
+    machine TEXT NOT NULL, section INTEGER NOT NULL, uuid TEXT NOT NULL, fold INTEGER NOT NULL,
+    listed_at REAL,               -- end of the last full listing, seconds since the epoch; NULL: never whole
+    listed_seconds REAL NOT NULL DEFAULT 0,
+    round INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (machine, section)
+);
+CREATE TABLE IF NOT EXISTS plex_files (
+    library INTEGER NOT NULL, rating_key INTEGER NOT NULL,
+    path_key TEXT NOT NULL, name_key TEXT NOT NULL, path TEXT NOT NULL, size INTEGER,
+    round INTEGER NOT NULL        -- the full listing that saw it last
+);
+CREATE INDEX IF NOT EXISTS plex_files_path ON plex_files (library, path_key);
+CREATE INDEX IF NOT EXISTS plex_files_name ON plex_files (library, name_key);
+CREATE INDEX IF NOT EXISTS plex_files_item ON plex_files (library, rating_key);
+"""
+
+
+_Listed = tuple[int, tuple[MediaFile, ...]]  # ratingKey and files
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A library of Plex."""
+
+    id: int
+    title: str
+    type: str
+    uuid: str = ""
+
+
+def read_sections(client: PlexClient) -> list[Section]:
+    """Return all libraries of the server."""
+    return [
+        Section(int(d.get("key", "")), d.get("title", ""), d.get("type", ""), d.get("uuid", ""))
+        for d in client.get("/library/sections").iter("Directory")
+        if d.get("key", "").isdigit()
+    ]
+
+
+def choose_sections(sections: Sequence[Section], names: Sequence[str], setting: str) -> list[Section]:
+    """Return the libraries that `plex_library` names; every movie library where it names none.
+
+    A movie library is films or "Other Videos". Raises PlexSetupError for a name that is not there or
+    is of another type.
+    """
+    movies = [section for section in sections if section.type == "movie"]
+    offered = ", ".join(f'"{section.title}"' for section in movies) or "no movie library"
+    if not names:
+        if not movies:
+            raise PlexSetupError(
+                "plex_library is empty and Plex has no movie library (films or Other Videos); make one in Plex"
+            )
+        return movies
+    # A library's own name may have a comma in it.
+    whole = [section for section in movies if section.title.casefold() == setting.strip().casefold()]
+    if whole:
+        return whole
+    chosen: list[Section] = []
+    for name in names:
+        named = [section for section in sections if section.title.casefold() == name.casefold()]
+        fitting = [section for section in named if section.type == "movie"]
+        if not fitting:
+            why = f'is a library of type "{named[0].type}"' if named else "was not found in Plex"
+            raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}. Every job stays queued')
+        chosen += [section for section in fitting if section not in chosen]
+    return chosen
+
+
+def read_items(client: PlexClient, rating_keys: Iterable[int]) -> dict[int, PlexItem]:
+    """Return these items, whole, by ratingKey; what Plex no longer has is absent.
+
+    Many in one request: `GET /library/metadata/<id>,<id>,...`.
+    """
+    found: dict[int, PlexItem] = {}
+    for some in chunks(sorted(set(rating_keys)), READ_AT_ONCE):
+        found |= _read_some(client, some)
+    return found
+
+
+def _read_some(client: PlexClient, keys: list[int]) -> dict[int, PlexItem]:
+    try:
+        root = client.get(f"/library/metadata/{','.join(map(str, keys))}")
+    except PlexItemGone:
+        # Whether one that is gone makes Plex answer 404 for all is not documented: right either way.
+        if len(keys) == 1:
+            return {}
+        half = len(keys) // 2
+        return _read_some(client, keys[:half]) | _read_some(client, keys[half:])
+    section_of_all = root.get("librarySectionID", "")
+    items = (_item(element, section_of_all) for element in root if element.get("ratingKey", "").isdigit())
+    return {item.rating_key: item for item in items}
+
+
+def _item(element: Element, section_of_all: str) -> PlexItem:
+    section = element.get("librarySectionID") or section_of_all
+    return PlexItem(
+        rating_key=int(element.get("ratingKey", "")),
+        section=int(section) if section.isdigit() else 0,
+        title=element.get("title", ""),
+        summary=element.get("summary", ""),
+        studio=element.get("studio", ""),
+        date=element.get("originallyAvailableAt", ""),
+        actors=tuple(
+            Role(role.get("tag", ""), role.get("role", ""), role.get("thumb", ""))
+            for role in element.iterfind("Role")
+            if role.get("tag")
+        ),
+        genres=tuple(genre.get("tag", "") for genre in element.iterfind("Genre") if genre.get("tag")),
+        locked=frozenset(
+            field.get("name", "") for field in element.iterfind("Field") if field.get("locked") in ("1", "true")
+        ),
+        files=_files(element),
+    )
+
+
+def _files(element: Element) -> tuple[MediaFile, ...]:
+    """Read off the XML: the first empty attribute of one of plexapi's partial objects costs a request."""
+    files = []
+    for part in element.iterfind("Media/Part"):
+        path, size = part.get("file"), part.get("size", "")
+        if path:
+            files.append(MediaFile(path, int(size) if size.isdigit() else None))
+    return tuple(files)
+
+
+class LibraryIndex:
+    """The files of one library, as Plex listed them last.
+
+    `fold`: Plex's system takes paths that differ in case alone for one.
+    """
+
+    def __init__(self, client: PlexClient, state: State, section: Section) -> None:
+        self._client = client
+        self._state = state
+        self.section = section
+        self.fold = client.folds_case
+        self._looked_at: float | None = None  # of the monotonic clock, in this run
+        self._listed_at: float | None = None
+        state.connection.executescript(_SCHEMA)
+        self._library = self._open()
+
+    def _open(self) -> int:
+        with self._state.transaction() as connection:
+            row = connection.execute(
+                "SELECT id, uuid, fold FROM plex_libraries WHERE machine = ? AND section = ?",
+                (self._client.machine, self.section.id),
+            ).fetchone()
+            if row and (row[1], bool(row[2])) == (self.section.uuid, self.fold):
+                return int(row[0])
+            if row:  # another library under the old number, or a server that moved to another system
+                connection.execute("DELETE FROM plex_files WHERE library = ?", (row[0],))
+                connection.execute("DELETE FROM plex_libraries WHERE id = ?", (row[0],))
+            cursor = connection.execute(
+                "INSERT INTO plex_libraries (machine, section, uuid, fold) VALUES (?, ?, ?, ?)",
+                (self._client.machine, self.section.id, self.section.uuid, int(self.fold)),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def candidates(self, path: str, size: int | None) -> tuple[set[int], bool]:
+        """Return the items that may hold a file (its path in Plex), and whether by that very path.
+
+        By the same path where there is one, else by the file name with no contradicting size.
+        """
+        exact = self._keys("path_key = ?", path_key(path, fold=self.fold))
+        if exact:
+            return exact, True
+        name = name_key(path, fold=self.fold)
+        if not size:
+            return self._keys("name_key = ?", name), False
+        return self._keys("name_key = ? AND (size IS NULL OR size = ?)", name, size), False
+
+    def _keys(self, condition: str, *values: object) -> set[int]:
+        rows = self._state.connection.execute(
+            f"SELECT rating_key FROM plex_files WHERE library = ? AND {condition}", (self._library, *values)
+        )
+        return {row[0] for row in rows}
+
+    def look_for_new(self) -> bool:
+        """Bring in what was added to the library since the last look; True when something was.
+
+        One request as a rule, and one look in some seconds. The first time it is the full listing.
+        """
+        if _within(LOOK_PAUSE, self._looked_at):
+            return False
+        self._looked_at = time.monotonic()
+        listed_at, _ = self._listing()
+        if listed_at is None:
+            return self._list_all()
+        start, added = 0, 0
+        while True:
+            total, page = self._page(start, NEW_PAGE, "addedAt:desc")
+            known = self._known([key for key, _ in page])
+            fresh = [(key, files) for key, files in page if key not in known]
+            if fresh:
+                self._store(fresh)
+                added += len(fresh)
+            start += len(page)
+            # A page without anything new ends it: new items stand first.
+            if not fresh or _is_last(page, NEW_PAGE, start, total):
+                return added > 0
+
+    def list_again(self, *, by_hand: bool = False) -> bool:
+        """List the whole library again because a file could not be found; True when that was done.
+
+        Files that moved in Plex keep their item and its date, so only this finds
+        them. Bounded to a small share of the time; once a run where a person
+        asked (`by_hand`) whatever was listed before.
+        """
+        listed_at, seconds = self._listing()
+        if _within(max(LOOK_PAUSE, seconds * FULL_SHARE), self._listed_at):
+            return False
+        if listed_at is not None and not by_hand and 0 <= time.time() - listed_at < seconds * FULL_SHARE:
+            return False
+        return self._list_all()
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the library has been listed to its end at least once."""
+        return self._listing()[0] is not None
+
+    def correct(self, items: Iterable[PlexItem]) -> None:
+        """Correct the index by items that were read whole, where it says otherwise."""
+        wrong = [(item.rating_key, item.files) for item in items if set(item.files) != self._files_of(item.rating_key)]
+        if wrong:
+            self._store(wrong)
+
+    def _files_of(self, rating_key: int) -> set[MediaFile]:
+        rows = self._state.connection.execute(
+            "SELECT path, size FROM plex_files WHERE library = ? AND rating_key = ?", (self._library, rating_key)
+        )
+        return {MediaFile(path, size) for path, size in rows}
+
+    def drop(self, rating_keys: Iterable[int]) -> None:
+        """Take items out that Plex no longer has."""
+        with self._state.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM plex_files WHERE library = ? AND rating_key = ?",
+                [(self._library, key) for key in rating_keys],
+            )
+
+    def _listing(self) -> tuple[float | None, float]:
+        row = self._state.connection.execute(
+            "SELECT listed_at, listed_seconds FROM plex_libraries WHERE id = ?", (self._library,)
+        ).fetchone()
+        return row[0], row[1]
+
+    def _list_all(self) -> bool:
+        began = self._listed_at = self._looked_at = time.monotonic()
+        connection = self._state.connection
+        (before,) = connection.execute("SELECT round FROM plex_libraries WHERE id = ?", (self._library,)).fetchone()
+        start, last = 0, False
+        while not last:
+            # Oldest first: what is added meanwhile joins at the end and moves no page.
+            total, page = self._page(start, PAGE, "addedAt:asc")
+            self._store(page, before + 1)
+            start += len(page)
+            last = _is_last(page, PAGE, start, total)
+        with self._state.transaction():
+            connection.execute("DELETE FROM plex_files WHERE library = ? AND round <> ?", (self._library, before + 1))
+            connection.execute(
+                "UPDATE plex_libraries SET listed_at = ?, listed_seconds = ?, round = ? WHERE id = ?",
+                (time.time(), time.monotonic() - began, before + 1, self._library),
+            )
+        return True
+
+    def _page(self, start: int, size: int, sort: str) -> tuple[int | None, list[_Listed]]:
+        """Return how many items the library has (None: Plex did not say) and those of one page."""
+        try:
+            root = self._client.get(
+                f"/library/sections/{self.section.id}/all",
+                [("type", "1"), ("sort", sort)],
+                headers={"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)},
+            )
+        except PlexItemGone:
+            raise PlexTemporaryError(f'Plex library "{self.section.title}" is gone while it is listed') from None
+        except PlexPermanentError as error:
+            raise PlexSetupError(f'Plex library "{self.section.title}" cannot be listed: {error}') from None
+        items = [
+            (int(element.get("ratingKey", "")), _files(element))
+            for element in root
+            if element.get("ratingKey", "").isdigit()
+        ]
+        total = root.get("totalSize", "")
+        return int(total) if total.isdigit() else None, items
+
+    def _known(self, rating_keys: Sequence[int]) -> set[int]:
+        found: set[int] = set()
+        for some in chunks(list(rating_keys), 400):
+            found |= self._keys(f"rating_key IN ({','.join('?' * len(some))})", *some)
+        return found
+
+    def _store(self, items: Sequence[_Listed], round_: int | None = None) -> None:
+        with self._state.transaction() as connection:
+            if round_ is None:
+                (round_,) = connection.execute(
+                    "SELECT round FROM plex_libraries WHERE id = ?", (self._library,)
+                ).fetchone()
+            connection.executemany(
+                "DELETE FROM plex_files WHERE library = ? AND rating_key = ?",
+                [(self._library, key) for key, _ in items],
+            )
+            connection.executemany(
+                "INSERT INTO plex_files (library, rating_key, path_key, name_key, path, size, round) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        *(self._library, key, own := path_key(file.path, fold=self.fold), own.rpartition("/")[2]),
+                        *(file.path, file.size, round_),
+                    )
+                    for key, files in items
+                    for file in files
+                ],
+            )
+
+
+def _within(seconds: float, since: float | None) -> bool:
+    return since is not None and time.monotonic() - since < seconds
+
+
+def _is_last(page: Sequence[_Listed], size: int, read: int, total: int | None) -> bool:
+    return not page or (len(page) < size if total is None else read >= total)

@@ -1,0 +1,88 @@
+"""A queue row as a value."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sync.errors import PermanentError
+
+
+class UnreadableJobError(PermanentError):
+    """A row that is no job: damaged, or of a version that this one does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A scene that is due. Times in seconds since the epoch."""
+
+    scene_id: int
+    update_type: str = "scene_update"
+    enqueued_at: float = 0.0
+    retry_count: int = 0
+    next_retry_at: float | None = None
+    last_error_type: str | None = None
+    batch_id: str | None = None
+    early: bool = False
+    """A person wanted it tried before its time: such a try is not counted."""
+
+    @property
+    def job_key(self) -> str:
+        """What rows of the same scene share."""
+        return f"scene_{self.scene_id}"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody has tried it yet."""
+        return not self.retry_count and self.next_retry_at is None
+
+    def to_row(self) -> dict[str, Any]:
+        """Return what persist-queue keeps as JSON; what is not set is left out, as the hook leaves it out."""
+        row: dict[str, Any] = {
+            "scene_id": self.scene_id,
+            "update_type": self.update_type,
+            "job_key": self.job_key,
+            "enqueued_at": self.enqueued_at,
+        }
+        later = {
+            "retry_count": self.retry_count or None,
+            "next_retry_at": self.next_retry_at,
+            "last_error_type": self.last_error_type,
+            "batch_id": self.batch_id,
+            "early": self.early or None,
+        }
+        return row | {name: value for name, value in later.items() if value is not None}
+
+    def later(self, *, retry_count: int, at: float, error: BaseException) -> "Job":
+        """Return the job as it waits for a later try."""
+        return replace(
+            self, retry_count=retry_count, next_retry_at=at, last_error_type=type(error).__name__, early=False
+        )
+
+
+def read_job(data: bytes | str) -> Job:
+    """Return the job of a row's data; raises UnreadableJobError."""
+    try:
+        row = json.loads(data)
+    except (ValueError, RecursionError):
+        raise UnreadableJobError("a queue row is no JSON") from None
+    if not isinstance(row, Mapping):
+        raise UnreadableJobError("a queue row is no JSON object")
+    scene_id = row.get("scene_id")
+    if not isinstance(scene_id, int) or isinstance(scene_id, bool) or scene_id < 1:
+        raise UnreadableJobError(f"a queue row has scene_id {scene_id!r:.50}; accepted: the number of a scene")
+    at = row.get("next_retry_at")
+    return Job(
+        scene_id=scene_id,
+        update_type=str(row.get("update_type") or "scene_update"),
+        enqueued_at=_number(row.get("enqueued_at")),
+        retry_count=max(0, int(_number(row.get("retry_count")))),
+        next_retry_at=None if at is None else _number(at),
+        last_error_type=row.get("last_error_type"),
+        batch_id=row.get("batch_id"),
+        early=row.get("early") is True,
+    )
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0

@@ -1,0 +1,55 @@
+"""The queue's tables, and how the standard library alone opens them.
+
+The hook writes its row without persist-queue, whose import costs 35 ms of the
+time of the person who saves. `tests/unit/test_queue_row.py` holds what is
+written here against what the package itself writes and reads.
+"""
+
+import os
+import sqlite3
+
+JOBS = "ack_queue_default"
+"""persist-queue's table: `ack_queue_` and the queue's name."""
+
+# The states persist-queue gives a row (persistqueue.sqlackqueue.AckStatus).
+NEW, READY, CLAIMED, ACKED = 0, 1, 2, 5
+
+CREATE_JOBS = (
+    f"CREATE TABLE IF NOT EXISTS `{JOBS}` "
+    "(_id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB, timestamp FLOAT, status INTEGER)"
+)
+CREATE_WAKE = (
+    "CREATE TABLE IF NOT EXISTS plexsync_wake ("
+    "one INTEGER PRIMARY KEY CHECK (one = 1), "
+    "draining INTEGER NOT NULL DEFAULT 0, "  # a drain has begun and has not taken its last look
+    "look_again INTEGER NOT NULL DEFAULT 0, "  # 1: a run that lost the lock left word, 2: and wants everything
+    "asked_at REAL, "  # seconds since the epoch; NULL: no drain is asked for
+    "ask_token TEXT, "  # whose note it is
+    "ask_job TEXT)"  # Stash's id of the job that was asked for
+)
+INSERT_JOB = f"INSERT INTO `{JOBS}` (data, timestamp, status) VALUES (?, ?, {NEW})"
+
+BUSY_TIMEOUT = 20.0
+"""Seconds a process waits for another's transaction; each of ours takes milliseconds."""
+
+
+def connect(queue_file: str) -> sqlite3.Connection:
+    """Open the queue's file in autocommit mode, making file, folder and tables where they are missing.
+
+    Raises sqlite3.Error and OSError.
+    """
+    fresh = not os.path.exists(queue_file)
+    if fresh:
+        os.makedirs(os.path.dirname(queue_file), mode=0o700, exist_ok=True)
+    connection = sqlite3.connect(queue_file, timeout=BUSY_TIMEOUT, isolation_level=None)
+    if fresh:
+        create(connection)
+    return connection
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables; safe to run by many processes at once."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(CREATE_JOBS)
+    connection.execute(CREATE_WAKE)
+    connection.execute("INSERT OR IGNORE INTO plexsync_wake (one) VALUES (1)")

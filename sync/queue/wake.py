@@ -1,0 +1,157 @@
+"""Who wakes the drain: the facts that keep a row from falling between two processes.
+
+Standard library alone: the hook imports this. All of it stands in the queue's
+own file, so that "a row is there" and "a drain will look" change together:
+
+- a hook's row and its look at the drain are one transaction (`enqueue`);
+- a drain's decision to end and its last look at the queue are one transaction
+  (`end_drain`).
+
+Whichever comes first, the other sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+
+from sync.queue import schema
+from sync.queue.lock import is_held
+
+TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOTE_TRUST = 20.0
+"""Seconds for which a note "a drain is asked for" is believed without asking Stash."""
+
+
+class Ask:
+    """A drain has to be asked for, by whoever holds this.
+
+    `token` names the note that was left for the others; `earlier_job` is Stash's
+    id of a job asked for at `earlier_asked_at` (seconds since the epoch) that may
+    still wait there.
+    """
+
+    __slots__ = ("earlier_asked_at", "earlier_job", "token")
+
+    def __init__(self, token: str, earlier_job: str | None, earlier_asked_at: float | None) -> None:
+        self.token = token
+        self.earlier_job = earlier_job
+        self.earlier_asked_at = earlier_asked_at
+
+
+def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
+    """Put one job's row on the queue; return what is left to do to have it drained, None when nothing is.
+
+    After this the row is on disk. The note that a drain is asked for is left in
+    the same transaction, so of fifty hooks at once one asks.
+    Raises sqlite3.Error and OSError.
+    """
+    connection = schema.connect(queue_file)
+    try:
+        return _put_and_look(connection, drain_lock, data)
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        # persist-queue made the file, or a hook was killed between making the file and its tables
+        schema.create(connection)
+        return _put_and_look(connection, drain_lock, data)
+
+
+def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) -> Ask | None:
+    now = time.time()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(schema.INSERT_JOB, (data, now))
+        ask = _look(connection, drain_lock, now)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return ask
+
+
+def _look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | None:
+    row = connection.execute("SELECT draining, asked_at, ask_job FROM plexsync_wake").fetchone()
+    draining, asked_at, job = row if row else (0, None, None)
+    # The flag says that the drain has not taken its last look, the lock that it is alive: a killed
+    # drain leaves the first, and the operating system takes the second from it.
+    if draining and is_held(drain_lock):
+        return None
+    # A clock that was set back would make a note of the future trusted for ever.
+    if asked_at is not None and 0 <= now - asked_at < NOTE_TRUST:
+        return None
+    token = os.urandom(8).hex()
+    connection.execute(
+        "INSERT INTO plexsync_wake (one, asked_at, ask_token) VALUES (1, ?, ?) "
+        "ON CONFLICT (one) DO UPDATE SET asked_at = excluded.asked_at, ask_token = excluded.ask_token",
+        (now, token),
+    )
+    return Ask(token, job, asked_at)
+
+
+def note_job(queue_file: str, token: str, job_id: str) -> None:
+    """Complete the note with Stash's job id, unless a drain has taken the note meanwhile."""
+    schema.connect(queue_file).execute("UPDATE plexsync_wake SET ask_job = ? WHERE ask_token = ?", (job_id, token))
+
+
+def withdraw_note(queue_file: str, token: str) -> None:
+    """Take the note back after Stash refused, so that the next save asks again."""
+    schema.connect(queue_file).execute(
+        "UPDATE plexsync_wake SET asked_at = NULL, ask_token = NULL, ask_job = NULL WHERE ask_token = ?",
+        (token,),
+    )
+
+
+def begin_drain(connection: sqlite3.Connection) -> None:
+    """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held."""
+    connection.execute(
+        "UPDATE plexsync_wake SET draining = 1, look_again = 0, asked_at = NULL, ask_token = NULL, ask_job = NULL"
+    )
+
+
+def leave_word(connection: sqlite3.Connection, *, everything: bool) -> None:
+    """Tell the drain that holds the lock to look again before it ends."""
+    connection.execute("UPDATE plexsync_wake SET look_again = max(look_again, ?)", (2 if everything else 1,))
+
+
+def take_word(connection: sqlite3.Connection) -> int:
+    """Return and clear the word left for this drain: 0 none, 1 look again, 2 look again at everything."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()
+        if word:
+            connection.execute("UPDATE plexsync_wake SET look_again = 0")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return int(word)
+
+
+def end_drain(connection: sqlite3.Connection, work_is_left: Callable[[], bool]) -> bool:
+    """Take the last look and, when nothing is left, say that no drain runs; True when it ended.
+
+    `work_is_left` looks through the same connection, inside the transaction
+    that ends the drain.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()
+        ended = not word and not work_is_left()
+        if ended:
+            connection.execute("UPDATE plexsync_wake SET draining = 0")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return ended
+
+
+def abandon_drain(connection: sqlite3.Connection) -> None:
+    """Say that no drain runs although rows may be due: this one cannot go on (server away, settings wrong)."""
+    connection.execute("UPDATE plexsync_wake SET draining = 0")

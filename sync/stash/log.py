@@ -1,0 +1,81 @@
+"""Lines for Stash's log, and its progress bar. Standard library alone.
+
+A stderr line that starts with SOH, a level letter and STX is logged at that
+level (stashapp/stash, pkg/logger/plugin.go). A line of 64 KiB or more ends
+Stash's reader for good, so lines are cut well below, by bytes.
+"""
+
+import re
+import sys
+from urllib.parse import quote
+
+LONGEST_LINE = 8_000
+"""Bytes of text in a line; Stash's reader ends at 65,536."""
+
+_SHORTEST_SECRET = 4  # shorter ones would blacken half of every line
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_TOKEN = re.compile(r"(?i)((?:x-plex-token|apikey|api_key|token|password)(?:=|%3D|:\s*))[^\s&\"'<>;,]+")
+_secrets: set[str] = set()
+
+
+def keep_secret(*values: str | None) -> None:
+    """Blacken these tokens, keys and cookies in every line from now on, percent-encoded too.
+
+    The last line of defence: no line is meant to hold one.
+    """
+    for value in values:
+        if value and len(value) >= _SHORTEST_SECRET:
+            _secrets.update({value, quote(value, safe=""), quote(value)})
+
+
+def redact(text: str) -> str:
+    """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return _TOKEN.sub(r"\1***", text)
+
+
+def debug(text: str) -> None:
+    """What helps to understand a report."""
+    _write("d", text)
+
+
+def info(text: str) -> None:
+    """What happened to which scene."""
+    _write("i", text)
+
+
+def warning(text: str) -> None:
+    """What went wrong and mends itself, or what a person may want to look at."""
+    _write("w", text)
+
+
+def error(text: str) -> None:
+    """What went wrong and what to do."""
+    _write("e", text)
+
+
+def progress(done: float) -> None:
+    """Set Stash's progress bar; `done` from 0 to 1."""
+    _write("p", f"{min(1.0, max(0.0, done)):.4f}")
+
+
+def line(level: str, text: str) -> bytes:
+    """Return the bytes of one log line: one message a line, cut at a character's boundary."""
+    clean = _CONTROL.sub(" ", redact(text))
+    raw = clean.encode("utf-8", "replace")
+    if len(raw) > LONGEST_LINE:
+        raw = raw[:LONGEST_LINE].decode("utf-8", "ignore").encode() + " …".encode()
+    return b"\x01" + level.encode() + b"\x02" + raw + b"\n"
+
+
+def _write(level: str, text: str) -> None:
+    stream = sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.flush()
+        stream.buffer.write(line(level, text))
+        stream.buffer.flush()
+    except (OSError, ValueError, AttributeError):
+        pass  # nobody reads: the work goes on without a log

@@ -1,0 +1,190 @@
+"""What was synced, when and with what: one SQLite file.
+
+Keyed by the Plex server's machineIdentifier, section and ratingKey, so that
+another server or a rebuilt library has no memories that are not its own. The
+library's file index stands in the same file and belongs to `plex/library.py`.
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sync.model import Memory
+from sync.stash import log
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS items (
+    machine TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
+    scene_id INTEGER NOT NULL,
+    exact INTEGER NOT NULL,       -- held by the same path (1) or by the file's name alone (0)
+    sent TEXT NOT NULL, result TEXT NOT NULL, intended TEXT NOT NULL,   -- JSON, see model.Memory
+    fingerprint TEXT NOT NULL DEFAULT '',
+    synced_at REAL,               -- seconds since the epoch; NULL: never confirmed
+    PRIMARY KEY (machine, section, rating_key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_of_scene ON items (scene_id);
+CREATE TABLE IF NOT EXISTS scenes (
+    scene_id INTEGER PRIMARY KEY,
+    synced_at REAL NOT NULL       -- the sync timestamp
+);
+"""
+
+_T = TypeVar("_T")
+_SOME = 400  # values in one `IN (...)`; SQLite takes 999 at the least
+
+
+@dataclass(slots=True)
+class ItemRecord:
+    """What is known of one Plex item that a scene holds."""
+
+    section: int
+    rating_key: int
+    scene_id: int
+    exact: bool
+    memory: Memory = field(default_factory=Memory)
+    fingerprint: str = ""
+    synced_at: float | None = None
+
+
+class State:
+    """The state file of one data folder.
+
+    Every method that changes it is one transaction. Raises sqlite3.Error where the file cannot be
+    read or written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self.connection = self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, full or not writable: nothing is wrong with the file
+        except sqlite3.DatabaseError as error:
+            aside = f"{path}.damaged-{int(time.time())}"
+            for ending in ("", "-wal", "-shm"):
+                if os.path.exists(path + ending):
+                    os.replace(path + ending, aside + ending)
+            log.warning(
+                f"PlexSync's state file is damaged ({error}) and was set aside as {os.path.basename(aside)}. "
+                "A new one is begun: scenes are compared with Plex again, and tags that PlexSync wrote "
+                "before count as yours"
+            )
+            self.connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=20.0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing of what is done inside, on disk afterwards."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def records(self, machine: str, section: int, rating_keys: Iterable[int]) -> dict[int, ItemRecord]:
+        """Return what is known of these items of a section, by ratingKey; unknown ones are absent."""
+        found = {}
+        for some in chunks(sorted(set(rating_keys)), _SOME):
+            rows = self.connection.execute(
+                "SELECT section, rating_key, scene_id, exact, sent, result, intended, fingerprint, synced_at "
+                f"FROM items WHERE machine = ? AND section = ? AND rating_key IN ({_marks(some)})",
+                (machine, section, *some),
+            )
+            for row in rows:
+                memory = Memory(json.loads(row[4]), json.loads(row[5]), json.loads(row[6]))
+                found[row[1]] = ItemRecord(row[0], row[1], row[2], bool(row[3]), memory, row[7], row[8])
+        return found
+
+    def items_of(self, machine: str, scene_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
+        """Return (section, ratingKey) of the items that each of these scenes held last."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for some in chunks(sorted(set(scene_ids)), _SOME):
+            rows = self.connection.execute(
+                f"SELECT scene_id, section, rating_key FROM items WHERE machine = ? AND scene_id IN ({_marks(some)})",
+                (machine, *some),
+            )
+            for scene_id, section, rating_key in rows:
+                found.setdefault(scene_id, []).append((section, rating_key))
+        return found
+
+    def note_intended(self, machine: str, records: Iterable[ItemRecord]) -> None:
+        """Remember what is about to be written, before any request is sent.
+
+        A kill or a time-out after this leaves no value in Plex that nobody remembers.
+        """
+        with self.transaction() as connection:
+            connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
+
+    def confirm(self, machine: str, records: Iterable[ItemRecord], scene_ids: Iterable[int], now: float) -> None:
+        """Remember what Plex holds now and that these scenes are synced; `now` in seconds since the epoch."""
+        with self.transaction() as connection:
+            connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
+            connection.executemany(
+                "INSERT INTO scenes (scene_id, synced_at) VALUES (?, ?) "
+                "ON CONFLICT (scene_id) DO UPDATE SET synced_at = excluded.synced_at",
+                [(scene_id, now) for scene_id in scene_ids],
+            )
+
+    def sync_timestamp(self, scene_id: int) -> float | None:
+        """Return when the scene was last brought into Plex, in seconds since the epoch; None: never."""
+        row = self.connection.execute("SELECT synced_at FROM scenes WHERE scene_id = ?", (scene_id,)).fetchone()
+        return row[0] if row else None
+
+    def forget_scene(self, scene_id: int) -> None:
+        """Forget a scene that Stash no longer has. Plex is left alone."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM items WHERE scene_id = ?", (scene_id,))
+            connection.execute("DELETE FROM scenes WHERE scene_id = ?", (scene_id,))
+
+    def forget_items(self, machine: str, section: int, rating_keys: Iterable[int]) -> None:
+        """Forget items that Plex no longer has. Plex never gives a ratingKey twice."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM items WHERE machine = ? AND section = ? AND rating_key = ?",
+                [(machine, section, key) for key in rating_keys],
+            )
+
+
+_PUT_ITEM = (
+    "INSERT OR REPLACE INTO items (machine, section, rating_key, scene_id, exact, sent, result, intended, "
+    "fingerprint, synced_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _item_row(machine: str, record: ItemRecord) -> tuple[object, ...]:
+    memory = record.memory
+    return (
+        *(machine, record.section, record.rating_key, record.scene_id, int(record.exact)),
+        *(json.dumps(memory.sent), json.dumps(memory.result), json.dumps(memory.intended)),
+        *(record.fingerprint, record.synced_at),
+    )
+
+
+def _marks(values: list[int]) -> str:
+    return ",".join("?" * len(values))
+
+
+def chunks(values: list[_T], size: int) -> Iterator[list[_T]]:
+    """Yield `values` in lists of at most `size`."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

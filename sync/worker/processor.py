@@ -1,0 +1,341 @@
+"""The drain: claim, read, match, write what differs, read back, remember, acknowledge.
+
+A batch of scenes shares its reads: one request to Stash, one batched read of the
+matched items before the edits and one after. Edits go one after another: one paced
+writer is what Plex's single database takes well.
+
+At any moment a kill costs repeated work and no job: rows are acknowledged after
+their outcome is on disk, and what is about to be written is noted before it is.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sync.door import describe
+from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError
+from sync.mapping import fingerprint, wanted_of
+from sync.model import PlexItem, Scene, Wanted
+from sync.plex import editor
+from sync.plex.client import PlexClient
+from sync.plex.difference import Edit, difference, is_taken, remember
+from sync.plex.exceptions import PlexItemGone, PlexNotFound, PlexServerDown, PlexTemporaryError
+from sync.plex.library import read_items
+from sync.queue.dead_letters import DeadLetter
+from sync.queue.store import Claim, JobStore
+from sync.settings import Settings
+from sync.stash import log
+from sync.stash.client import StashClient
+from sync.stash.exceptions import StashTemporaryError
+from sync.state import State
+from sync.worker.backoff import calculate_delay, get_retry_params
+from sync.worker.locate import Located, Locator, Target
+
+BATCH = 50
+"""Scenes that share their reads."""
+
+FAILURES_IN_A_ROW = 5
+"""Scenes that Plex fails one after another before the drain gives it a rest."""
+
+
+class UnforeseenError(TransientError):
+    """A defect of PlexSync's: the job is tried again and its place is named."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a drain did."""
+
+    scenes: int = 0
+    changed: int = 0
+    right: int = 0
+    gone: int = 0
+    later: int = 0
+    failed: int = 0
+
+    def __str__(self) -> str:
+        if not self.scenes:
+            return "Nothing was due"
+        parts = {
+            "changed in Plex": self.changed,
+            "right already": self.right,
+            "gone from Stash": self.gone,
+            "tried again later": self.later,
+            "failed": self.failed,
+        }
+        said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+        return f"{self.scenes} scene{'' if self.scenes == 1 else 's'}: {said}"
+
+
+@dataclass(slots=True)
+class Work:
+    """One item of one scene on its way through a batch."""
+
+    target: Target
+    wanted: Wanted
+    edit: Edit
+    after: PlexItem | None = None
+
+
+@dataclass(slots=True)
+class Course:
+    """One scene on its way through a batch."""
+
+    claim: Claim
+    scene: Scene
+    works: list[Work] = field(default_factory=list)
+    errors: list[PlexSyncError] = field(default_factory=list)
+
+
+class Drain:
+    """Takes what is due from the queue into Plex, until nothing is left."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        state: State,
+        stash: StashClient,
+        client: PlexClient,
+        locator: Locator,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._stash = stash
+        self._client = client
+        self._locator = locator
+        self._settings = settings
+        self._clock = clock
+        self._open: list[Claim] = []
+        self._failures = 0
+        self.summary = Summary()
+
+    def run(self, *, everything: bool) -> Summary:
+        """Drain the queue; `everything`: also what waits for a later try.
+
+        Raises PlexServerDown, PlexTemporaryError, StashTemporaryError and SetupError
+        when it cannot go on; what was not finished is back on the queue then.
+        """
+        try:
+            while True:
+                if self._store.take_word() > 1 or everything:
+                    self._store.hasten(self._clock())
+                    everything = False
+                while claims := self._store.claim(BATCH, self._clock()):
+                    self._open = list(claims)
+                    self._batch(claims)
+                    self._show_progress()
+                if self._store.end(self._clock()):
+                    break
+        finally:
+            self._store.give_back(self._open)
+            self._store.clear_acknowledged()
+        return self.summary
+
+    def _show_progress(self) -> None:
+        left = self._store.due(self._clock())
+        log.progress(self.summary.scenes / (self.summary.scenes + left))
+
+    # One batch
+
+    def _batch(self, claims: list[Claim]) -> None:
+        scenes = self._stash.scenes([claim.scene_id for claim in claims])
+        courses = []
+        for claim in claims:
+            scene = scenes.get(claim.scene_id)
+            if scene is None:
+                self._forget(claim)
+            else:
+                courses.append(Course(claim, scene))
+        self._course(courses)
+
+    def _course(self, courses: list[Course]) -> None:
+        """Bring scenes into Plex that share their reads; one at a time where a shared read fails."""
+        if not courses:
+            return
+        try:
+            located = self._locator.locate([course.scene for course in courses])
+            for course in courses:
+                self._plan(course, located[course.scene.id])
+            self._note_intended(courses)
+        except (PlexServerDown, SetupError, StashTemporaryError):
+            raise
+        except PlexSyncError as error:
+            self._one_by_one(courses, error)
+            return
+        except Exception as error:
+            self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
+            return
+        for course in courses:
+            self._write(course)
+        self._read_back(courses)
+        self._conclude(courses)
+
+    def _one_by_one(self, courses: list[Course], error: PlexSyncError) -> None:
+        if len(courses) == 1:
+            self._fail(courses[0].claim, courses[0].scene, error)
+            return
+        for course in courses:
+            self._course([Course(course.claim, course.scene)])
+
+    def _plan(self, course: Course, located: Located) -> None:
+        wanted = wanted_of(course.scene, self._settings)
+        course.errors += located.errors
+        for target in located.targets:
+            edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
+            course.works.append(Work(target, wanted, edit))
+
+    def _note_intended(self, courses: list[Course]) -> None:
+        """Commit what is about to be written, for the whole batch at once."""
+        noted = []
+        for work in _works(courses):
+            if not work.edit:
+                continue
+            record = work.target.record
+            for name, values in work.edit.intended().items():
+                earlier = record.memory.intended.get(name, [])
+                record.memory.intended[name] = [*earlier, *(v for v in values if v not in earlier)]
+            noted.append(record)
+        if noted:
+            self._state.note_intended(self._client.machine, noted)
+
+    def _write(self, course: Course) -> None:
+        for work in course.works:
+            if not work.edit:
+                continue
+            item = work.target.item
+            try:
+                editor.send(self._client, work.target.record.section, item.rating_key, work.edit)
+            except PlexItemGone:
+                course.errors.append(PlexNotFound(f"Plex item {item.rating_key} was removed from Plex a moment ago"))
+            except (PlexServerDown, SetupError):
+                raise
+            except PlexSyncError as error:
+                course.errors.append(error)
+            else:
+                continue
+            work.edit = Edit()  # not confirmed: whether Plex took it shows at the next try
+            return
+
+    def _read_back(self, courses: list[Course]) -> None:
+        edited = [work for work in _works(courses) if work.edit]
+        if not edited:
+            return
+        try:
+            items = read_items(self._client, [work.target.item.rating_key for work in edited])
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexTemporaryError as error:
+            for course in courses:
+                if any(work.edit for work in course.works):
+                    course.errors.append(error)
+            return
+        for work in edited:
+            work.after = items.get(work.target.item.rating_key)
+
+    # The end of each scene
+
+    def _conclude(self, courses: list[Course]) -> None:
+        now = self._clock()
+        records, done = [], []
+        for course in courses:
+            for work in course.works:
+                if work.edit and work.after is None:
+                    continue  # unconfirmed: its intended values stay noted
+                after = work.after or work.target.item
+                if work.edit and not is_taken(work.target.item, after, work.edit):
+                    course.errors.append(
+                        PlexTemporaryError(
+                            f"Plex took an edit of item {after.rating_key} and did not keep it "
+                            f"({', '.join(work.edit.fields)})"
+                        )
+                    )
+                    continue
+                record = work.target.record
+                record.memory = remember(work.target.item, after, work.wanted, record.memory, work.edit)
+                record.fingerprint = fingerprint(work.wanted, self._settings)
+                record.synced_at = now
+                records.append(record)
+            if not course.errors:
+                done.append(course)
+        self._state.confirm(self._client.machine, records, [course.scene.id for course in done], now)
+        for course in courses:
+            self._tell(course)
+            if course.errors:
+                self._fail(course.claim, course.scene, _gravest(course.errors))
+        self._finish([course.claim for course in done])
+
+    def _tell(self, course: Course) -> None:
+        changed = [work for work in course.works if work.edit and work.after]
+        for work in changed:
+            title = work.after.title if work.after else ""
+            log.info(
+                f"{course.scene.label}: wrote {', '.join(work.edit.fields)} to Plex item "
+                f'{work.target.item.rating_key} "{title}"'
+            )
+        if not course.errors:
+            self._failures = 0
+            self.summary.scenes += 1
+            if changed:
+                self.summary.changed += 1
+            else:
+                self.summary.right += 1
+
+    def _finish(self, claims: list[Claim]) -> None:
+        self._store.done(claims)
+        ended = {claim.scene_id for claim in claims}
+        self._open = [claim for claim in self._open if claim.scene_id not in ended]
+
+    def _forget(self, claim: Claim) -> None:
+        self._state.forget_scene(claim.scene_id)
+        self._finish([claim])
+        self.summary.scenes += 1
+        self.summary.gone += 1
+        log.info(f"Scene {claim.scene_id} is gone from Stash; its item in Plex is left as it is")
+
+    def _fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> None:
+        self.summary.scenes += 1
+        job, now = claim.job, self._clock()
+        base, cap, most = get_retry_params(error, self._settings.max_retries)
+        # A try before its time, which a person asked for, is not counted.
+        count = job.retry_count + (0 if job.early else 1)
+        if isinstance(error, PermanentError) or count > most:
+            self._bury(claim, scene, error, count, now)
+        else:
+            delay = calculate_delay(job.retry_count, base, cap)
+            self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error))
+            self.summary.later += 1
+            log.warning(f"{scene.label}: {error}. It stays queued and is tried again later (try {count} of {most})")
+        self._open = [one for one in self._open if one.scene_id != claim.scene_id]
+        if isinstance(error, PlexTemporaryError):
+            self._failures += 1
+            if self._failures >= FAILURES_IN_A_ROW:
+                raise PlexTemporaryError(f"Plex failed {self._failures} scenes in a row. The last error: {error}")
+
+    def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
+        letter = DeadLetter(
+            scene_id=scene.id,
+            title=scene.title,
+            error_type=type(error).__name__,
+            message=log.redact(str(error)),
+            tries=tries,
+            first_at=claim.job.enqueued_at or now,
+            last_at=now,
+            job=json.dumps(claim.job.to_row()),
+        )
+        self._store.bury(claim, letter)
+        self.summary.failed += 1
+        tried = f" after {tries} tries" if tries > 1 else ""
+        log.error(f"{scene.label} failed{tried}: {error}. Then save the scene again")
+
+
+def _works(courses: list[Course]) -> list[Work]:
+    return [work for course in courses for work in course.works]
+
+
+def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:
+    """Return the error that decides what becomes of the job: one that may go right later keeps it queued."""
+    return min(errors, key=lambda error: isinstance(error, PermanentError))
