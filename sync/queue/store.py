@@ -63,6 +63,11 @@ class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue
         connection: sqlite3.Connection = self._conn
         return connection
 
+    def close(self) -> None:
+        """Close the file once: the package closes it again when the object is collected, from any thread."""
+        super().close()
+        self._getter = self._putter = None
+
 
 class JobStore:
     """The queue, for the one drain that holds the lock: opening it takes back what a killed drain had claimed.

@@ -28,6 +28,11 @@ def keep_secret(*values: str | None) -> None:
             _secrets.update({value, quote(value, safe=""), quote(value)})
 
 
+def forget_secrets() -> None:
+    """Start anew, as a process does."""
+    _secrets.clear()
+
+
 def redact(text: str) -> str:
     """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`."""
     for secret in sorted(_secrets, key=len, reverse=True):

@@ -57,6 +57,7 @@ class Locator:
         self._indexes = indexes
         self._rules = rules
         self._by_hand = by_hand
+        self._stale: set[int] = set()  # scenes whose proposed items turned out to be gone
 
     def locate(self, scenes: Sequence[Scene]) -> dict[int, Located]:
         """Return what was found for each scene, by its id.
@@ -66,7 +67,11 @@ class Locator:
         for index in self._indexes:
             if not index.is_listed:
                 index.look_for_new()
+        self._stale.clear()
         matches = self._match(scenes)
+        if self._stale:
+            # The index named items that are gone: one look at what came in their place.
+            matches |= self._match([scene for scene in scenes if scene.id in self._stale])
         lost = [scene for scene in scenes if _is_lost(matches[scene.id])]
         # every library, not up to the first that was listed
         if lost and any([index.list_again(by_hand=self._by_hand) for index in self._indexes]):
@@ -76,6 +81,7 @@ class Locator:
     def _match(self, scenes: Sequence[Scene]) -> dict[int, list[tuple[LibraryIndex, Match, dict[int, PlexItem]]]]:
         proposed = self._propose(scenes)
         items = self._read({key for keys in proposed.values() for key in keys})
+        self._stale |= {scene_id for scene_id, keys in proposed.items() if keys - items.keys()}
         matches = {}
         for scene in scenes:
             own = [items[key] for key in proposed[scene.id] if key in items]

@@ -9,6 +9,7 @@ their outcome is on disk, and what is about to be written is noted before it is.
 """
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -75,7 +76,9 @@ class Work:
     target: Target
     wanted: Wanted
     edit: Edit
+    written: bool = False
     after: PlexItem | None = None
+    """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
 
 
 @dataclass(slots=True)
@@ -161,24 +164,32 @@ class Drain:
             for course in courses:
                 self._plan(course, located[course.scene.id])
             self._note_intended(courses)
-        except (PlexServerDown, SetupError, StashTemporaryError):
+        except (PlexServerDown, SetupError, StashTemporaryError, sqlite3.Error):
             raise
         except PlexSyncError as error:
+            if isinstance(error, PlexTemporaryError):
+                self._failures += 1
             self._one_by_one(courses, error)
             return
         except Exception as error:
             self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
             return
+        begun = []
         for course in courses:
+            if self._failures >= FAILURES_IN_A_ROW:
+                break  # the rest goes back on the queue as it was
+            begun.append(course)
             self._write(course)
-        self._read_back(courses)
-        self._conclude(courses)
+        self._read_back(begun)
+        self._conclude(begun)
+        self._stop_after_failures(begun)
 
     def _one_by_one(self, courses: list[Course], error: PlexSyncError) -> None:
         if len(courses) == 1:
+            courses[0].errors = [error]
             self._fail(courses[0].claim, courses[0].scene, error)
-            return
-        for course in courses:
+        self._stop_after_failures(courses)
+        for course in courses if len(courses) > 1 else ():
             self._course([Course(course.claim, course.scene)])
 
     def _plan(self, course: Course, located: Located) -> None:
@@ -204,9 +215,10 @@ class Drain:
 
     def _write(self, course: Course) -> None:
         for work in course.works:
-            if not work.edit:
-                continue
             item = work.target.item
+            if not work.edit:
+                work.after = item
+                continue
             try:
                 editor.send(self._client, work.target.record.section, item.rating_key, work.edit)
             except PlexItemGone:
@@ -215,13 +227,16 @@ class Drain:
                 raise
             except PlexSyncError as error:
                 course.errors.append(error)
+                if isinstance(error, PlexTemporaryError):
+                    self._failures += 1
             else:
+                work.written = True
+                self._failures = 0
                 continue
-            work.edit = Edit()  # not confirmed: whether Plex took it shows at the next try
-            return
+            return  # whether Plex took it shows at the next try
 
     def _read_back(self, courses: list[Course]) -> None:
-        edited = [work for work in _works(courses) if work.edit]
+        edited = [work for work in _works(courses) if work.written]
         if not edited:
             return
         try:
@@ -229,8 +244,9 @@ class Drain:
         except (PlexServerDown, SetupError):
             raise
         except PlexTemporaryError as error:
+            self._failures += 1
             for course in courses:
-                if any(work.edit for work in course.works):
+                if any(work.written for work in course.works):
                     course.errors.append(error)
             return
         for work in edited:
@@ -243,9 +259,13 @@ class Drain:
         records, done = [], []
         for course in courses:
             for work in course.works:
-                if work.edit and work.after is None:
-                    continue  # unconfirmed: its intended values stay noted
-                after = work.after or work.target.item
+                after = work.after
+                if after is None:
+                    if work.written and not course.errors:
+                        course.errors.append(
+                            PlexNotFound(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
+                        )
+                    continue
                 if work.edit and not is_taken(work.target.item, after, work.edit):
                     course.errors.append(
                         PlexTemporaryError(
@@ -269,7 +289,7 @@ class Drain:
         self._finish([course.claim for course in done])
 
     def _tell(self, course: Course) -> None:
-        changed = [work for work in course.works if work.edit and work.after]
+        changed = [work for work in course.works if work.written and work.after]
         for work in changed:
             title = work.after.title if work.after else ""
             log.info(
@@ -277,7 +297,6 @@ class Drain:
                 f'{work.target.item.rating_key} "{title}"'
             )
         if not course.errors:
-            self._failures = 0
             self.summary.scenes += 1
             if changed:
                 self.summary.changed += 1
@@ -310,10 +329,12 @@ class Drain:
             self.summary.later += 1
             log.warning(f"{scene.label}: {error}. It stays queued and is tried again later (try {count} of {most})")
         self._open = [one for one in self._open if one.scene_id != claim.scene_id]
-        if isinstance(error, PlexTemporaryError):
-            self._failures += 1
-            if self._failures >= FAILURES_IN_A_ROW:
-                raise PlexTemporaryError(f"Plex failed {self._failures} scenes in a row. The last error: {error}")
+
+    def _stop_after_failures(self, courses: list[Course]) -> None:
+        if self._failures >= FAILURES_IN_A_ROW:
+            errors = [error for course in courses for error in course.errors if isinstance(error, PlexTemporaryError)]
+            last = f". The last error: {errors[-1]}" if errors else ""
+            raise PlexTemporaryError(f"Plex failed {self._failures} times in a row{last}")
 
     def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
         letter = DeadLetter(

@@ -760,8 +760,7 @@ class PlexStandIn:
                 original_title=values.get("originalTitle", ""),
                 genres=names("genre"),
                 actors=[
-                    Role(tagging.name, tagging.text, self._thumb(tagging))
-                    for tagging in item.tags.get("actor", ())
+                    Role(tagging.name, tagging.text, self._thumb(tagging)) for tagging in item.tags.get("actor", ())
                 ],
                 collections=names("collection"),
                 directors=names("director"),
@@ -801,11 +800,7 @@ class PlexStandIn:
         """Refresh an item as Plex's agents do: overwrite every given field that is not locked."""
         with self._lock:
             item = self._items[key]
-            free = {
-                name: value
-                for name, value in fields.items()
-                if _PYTHON_NAMES.get(name, name) not in item.locked
-            }
+            free = {name: value for name, value in fields.items() if _PYTHON_NAMES.get(name, name) not in item.locked}
             self._write_fields(item, free)
             self._touch(item)
 
@@ -1045,9 +1040,7 @@ class PlexStandIn:
             return self._send(connection, request, self._respond(run, request), keep=keep)
         return self._fail(run, connection, request, fault, keep=keep)
 
-    def _fail(
-        self, run: _Run, connection: socket.socket, request: Request, fault: Fault, *, keep: bool
-    ) -> bool:
+    def _fail(self, run: _Run, connection: socket.socket, request: Request, fault: Fault, *, keep: bool) -> bool:
         response = _Response(fault.status, fault.body)
         if fault.after_effect:
             response = self._respond(run, request)
@@ -1191,9 +1184,7 @@ class PlexStandIn:
             if "type" in query and not _media_type_ok(section, query["type"]):
                 items = ()  # collections and the like: none here
             for name, value in request.params:
-                if name in {"type", "sort", "checkFiles", "skipRefresh"} or name.startswith(
-                    _PLAIN_LISTING_PARAMETERS
-                ):
+                if name in {"type", "sort", "checkFiles", "skipRefresh"} or name.startswith(_PLAIN_LISTING_PARAMETERS):
                     continue
                 items = _filtered(items, name, value)
             dropped = frozenset((query.get("excludeElements") or "").split(","))
@@ -1814,9 +1805,7 @@ def load(plex: PlexStandIn, description: dict[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run as a process until SIGTERM or Ctrl-C."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.servers.plex", description="A stand-in Plex server."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.servers.plex", description="A stand-in Plex server.")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one; the address is printed")
     parser.add_argument("--library", type=Path, help="a JSON file, see load()")
     parser.add_argument("--token", default=DEFAULT_TOKEN)

@@ -167,9 +167,7 @@ def test_sorting_and_filters_follow_changes(plex: PlexStandIn) -> None:
     new = plex.add_item(1, ["/m/b.mp4"], added_at=200)
 
     def listed(query: str) -> list[int]:
-        return [
-            int(video.attrib["ratingKey"]) for video in get(plex, f"/library/sections/1/all?type=1&{query}")
-        ]
+        return [int(video.attrib["ratingKey"]) for video in get(plex, f"/library/sections/1/all?type=1&{query}")]
 
     assert listed("sort=addedAt:desc") == [new, old]
     assert listed("sort=addedAt:asc") == listed("") == [old, new]
@@ -241,9 +239,7 @@ def test_plexapi_edits_lock_what_they_write(plex: PlexStandIn) -> None:
 
 def test_an_edit_does_not_lock_by_itself(plex: PlexStandIn) -> None:
     key = plex.add_item(1, ["/m/x.mp4"], locked=["summary"])
-    assert (
-        put(plex, f"type=1&id={key}&title.value=T&summary.locked=0&nonsense.value=1&rating.locked=1") == 200
-    )
+    assert put(plex, f"type=1&id={key}&title.value=T&summary.locked=0&nonsense.value=1&rating.locked=1") == 200
     assert (plex.item(key).title, plex.item(key).locked) == ("T", set())
     url = f"{plex.url}/library/metadata/{key}?title.value=U&title.locked=1"
     assert requests.put(url, headers={"X-Plex-Token": plex.token}, timeout=5).status_code == 200
@@ -450,9 +446,7 @@ def test_slow_answers_and_one_writer(plex: PlexStandIn) -> None:
     assert time.perf_counter() - begun >= 0.05
     plex.edit_delay = 0.03
     begun = time.perf_counter()
-    threads = [
-        threading.Thread(target=put, args=(plex, f"type=1&id={key}&studio.value={n}")) for n in range(3)
-    ]
+    threads = [threading.Thread(target=put, args=(plex, f"type=1&id={key}&studio.value={n}")) for n in range(3)]
     for thread in threads:
         thread.start()
     assert len(plex.wait_for_edit(3)) == 3
@@ -514,9 +508,7 @@ def test_an_idle_connection_is_closed() -> None:
 def test_a_large_library_is_listed_quickly(plex: PlexStandIn) -> None:
     for number in range(20_000):
         plex.add_item(1, [(f"/media/scene {number}.mp4", number)], genres=["a", "b", "c"])
-    path = (
-        "/library/sections/1/all?type=1&sort=addedAt:desc&X-Plex-Container-Size=1000&X-Plex-Container-Start="
-    )
+    path = "/library/sections/1/all?type=1&sort=addedAt:desc&X-Plex-Container-Size=1000&X-Plex-Container-Start="
     assert len(get(plex, f"{path}0")) == 1000
     begun = time.perf_counter()
     assert len(get(plex, f"{path}19000")) == 1000
@@ -527,9 +519,7 @@ def test_a_large_library_is_listed_quickly(plex: PlexStandIn) -> None:
 def test_as_a_process(tmp_path: Path) -> None:
     library = tmp_path / "library.json"
     items = [{"files": [["/m/ü.mp4", 5]], "genres": ["g"]}, {"files": ["/m/b.mp4"], "title": "B"}]
-    library.write_text(
-        json.dumps({"libraries": [{"title": "M", "key": 4, "items": items}]}), encoding="utf-8"
-    )
+    library.write_text(json.dumps({"libraries": [{"title": "M", "key": 4, "items": items}]}), encoding="utf-8")
     command = [sys.executable, "-m", "tests.servers.plex", "--library", str(library), "--token", "t"]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:

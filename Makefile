@@ -1,0 +1,35 @@
+# make demo   shows a save in Stash arriving in Plex, with both servers played by stand-ins
+# make test   lint, types and the whole test suite
+# Both set up all they need in .venv on the first run. PYTHON chooses the Python (3.11 or newer).
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
+BIN := .venv/bin
+JOBS ?= auto
+
+.PHONY: help setup demo test lint clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "PlexSync needs Python 3.11 or newer with its venv module; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch .venv/ready
+
+demo: setup
+	$(BIN)/python -m tests.demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* build

@@ -1,0 +1,45 @@
+"""Fixtures that many tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.stash import log
+from tests.servers.plex import PlexStandIn
+from tests.servers.stash import StashStandIn
+from tests.site import Site, install_plugin
+
+
+@pytest.fixture(autouse=True)
+def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No data folder and no secret of another test."""
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+    yield
+    log.forget_secrets()
+
+
+@pytest.fixture
+def plex() -> Iterator[PlexStandIn]:
+    """A Plex without libraries."""
+    with PlexStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
+    """Both servers; PlexSync runs in the test's own process, when the test says so."""
+    with StashStandIn(config_dir=tmp_path / "stash") as stash:
+        made = Site(stash, plex, tmp_path / "stash" / "plexsync", plex.add_library("Clips"))
+        made.configure()
+        yield made
+
+
+@pytest.fixture
+def live_site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
+    """Both servers; Stash runs the plugin itself, as processes."""
+    plugin = install_plugin(tmp_path / "plugins")
+    with StashStandIn(config_dir=tmp_path / "stash", plugin_dir=plugin) as stash:
+        made = Site(stash, plex, tmp_path / "stash" / "plexsync", plex.add_library("Clips"))
+        made.configure()
+        yield made

@@ -1,0 +1,531 @@
+"""What goes wrong between two servers, and what becomes of the job: over real HTTP, with the real libraries."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from freezegun import freeze_time
+
+from sync import paths
+from sync.queue.dead_letters import DeadLetter
+from sync.stash.client import StashClient
+from tests.servers.plex import PlexStandIn
+from tests.servers.stash import StashStandIn
+from tests.servers.wire import Canned
+from tests.site import ROOT, Answer, Site
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def queued(site: Site) -> Site:
+    """One saved scene on the queue, with a title that Plex does not have yet."""
+    scene, _ = site.add()
+    site.stash.scene(scene).title = "Wanted"
+    site.hook(scene)
+    return site
+
+
+def assert_kept(site: Site, answer: Answer, *, tries: int | None) -> dict[str, Any]:
+    """The job is on the queue, claimed by nobody; its next try waits after `tries` (None: nothing was spent)."""
+    ((job, status),) = site.rows()
+    assert status in (0, 1), "left claimed"
+    assert job.get("retry_count") == tries
+    assert "Traceback" not in answer.said()
+    assert site.plex.token not in json.dumps([answer.error, answer.said()])
+    return job
+
+
+def dead_letter(site: Site) -> DeadLetter:
+    """The one dead letter; nothing else is left."""
+    assert site.rows() == []
+    store = site.store()
+    (letter,) = store.dead_letters()
+    store.close()
+    return letter
+
+
+def repaired(site: Site) -> None:
+    """After the fault is gone a press of "Process queue" brings the scene into Plex."""
+    assert site.drain(by_hand=True).error is None
+    assert site.rows() == []
+    assert any(site.item(key).title == "Wanted" for key in site.plex.keys(site.library))
+
+
+# Plex stumbles
+
+
+def test_connection_refused_is_transient_and_costs_no_try(queued: Site) -> None:
+    queued.plex.stop()
+    answer = queued.drain()
+    assert answer.error is not None
+    assert "cannot be reached" in answer.error
+    assert "1 job stays queued" in answer.error
+    assert_kept(queued, answer, tries=None)
+    queued.plex.start()
+    repaired(queued)
+
+
+def test_an_unknown_host_is_transient(queued: Site) -> None:
+    queued.configure(plex_url="http://plex.invalid:32400")
+    answer = queued.drain()
+    assert answer.error is not None
+    assert "plex.invalid" in answer.error
+    assert_kept(queued, answer, tries=None)
+    queued.configure()
+    repaired(queued)
+
+
+def test_a_starting_plex_is_transient_and_costs_no_try(queued: Site) -> None:
+    queued.plex.starting = True
+    answer = queued.drain()
+    assert "503" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+    queued.plex.starting = False
+    repaired(queued)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 504])
+@pytest.mark.parametrize("where", ["/library/metadata", "/all"], ids=["read", "edit"])
+def test_a_server_error_is_transient(queued: Site, status: int, where: str) -> None:
+    method = "PUT" if where == "/all" else "GET"
+    queued.plex.fail(status=status, times=None, path_contains=where, method=method)
+    answer = queued.drain()
+    assert answer.error is None
+    assert f"status {status}" in answer.said("w")
+    job = assert_kept(queued, answer, tries=1)
+    assert job["last_error_type"] == "PlexTemporaryError"
+    assert job["next_retry_at"] > job["enqueued_at"]
+    queued.plex.clear_faults()
+    repaired(queued)
+
+
+@pytest.mark.parametrize("kind", ["hang", "reset", "half"])
+@pytest.mark.parametrize("where", ["/library/metadata", "/all"], ids=["read", "edit"])
+def test_no_whole_answer_is_transient(queued: Site, kind: str, where: str) -> None:
+    queued.configure(read_timeout=0.3)
+    method = "PUT" if where == "/all" else "GET"
+    queued.plex.fail(kind=kind, times=None, path_contains=where, method=method)  # type: ignore[arg-type]
+    answer = queued.drain()
+    job = assert_kept(queued, answer, tries=1)
+    assert job["last_error_type"] == "PlexTemporaryError"
+    queued.plex.clear_faults()
+    repaired(queued)
+
+
+@pytest.mark.parametrize("kind", ["hang", "reset", "half", "status"])
+def test_an_edit_that_plex_did_and_nobody_confirmed_is_not_sent_twice_and_is_ours(queued: Site, kind: str) -> None:
+    queued.configure(read_timeout=0.3, preserve_plex_edits=True)
+    queued.plex.fail(kind=kind, method="PUT", path_contains="/all", after_effect=True)  # type: ignore[arg-type]
+    queued.drain()
+    edits = len(queued.plex.edits)
+    repaired(queued)
+    assert len(queued.plex.edits) == edits, "the effect was seen before a second write"
+    (scene,) = queued.stash.store.scenes
+    queued.save_and_sync(scene, title="Next")
+    assert [queued.item(key).title for key in queued.plex.keys(queued.library)] == ["Next"], (
+        "known as ours in preserve mode"
+    )
+
+
+def test_one_scenes_trouble_is_not_its_batchs(site: Site) -> None:
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
+    for scene, _ in pairs:
+        site.stash.scene(scene).title = f"T{scene}"
+        site.hook(scene)
+    bad = pairs[2][1]
+    site.plex.fail(status=500, times=None, where=lambda r: r.method == "PUT" and f"id={bad}&" in r.target)
+    site.drain()
+    assert [site.item(key).title for scene, key in pairs if key != bad] == [
+        f"T{scene}" for scene, key in pairs if key != bad
+    ]
+    ((job, _),) = site.rows()
+    assert job["scene_id"] == pairs[2][0]
+
+
+def test_every_third_request_failing_ends_right(site: Site) -> None:
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(12)]
+    for scene, _ in pairs:
+        site.stash.scene(scene).title = f"T{scene}"
+        site.hook(scene)
+    site.plex.fail(status=500, every=3, path_contains="/library/metadata")
+    site.plex.fail(status=500, every=3, method="PUT")
+    for _ in range(12):
+        site.drain(by_hand=True)
+    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.rows() == []
+
+
+def test_a_plex_that_fails_scene_after_scene_is_left_alone(site: Site) -> None:
+    for n in range(20):
+        scene, _ = site.add(f"/media/{n}.mp4", n + 1)
+        site.stash.scene(scene).title = "T"
+        site.hook(scene)
+    site.plex.fail(status=500, times=None, method="PUT")
+    answer = site.drain()
+    assert "in a row" in (answer.error or "")
+    assert "20 jobs stay queued" in (answer.error or "")
+    assert len(site.plex.edits) == 5
+    assert {status for _, status in site.rows()} <= {0, 1}
+
+
+def test_out_of_tries_is_a_dead_letter(queued: Site) -> None:
+    queued.configure(max_retries=1)
+    queued.plex.fail(status=500, times=None, method="PUT")
+    queued.drain()
+    store = queued.store()
+    (claim,) = store.claim(10, 9e12)
+    store.try_later(claim, claim.job.later(retry_count=1, at=0.0, error=OSError()))
+    store.close()
+    answer = queued.drain()
+    assert "failed after 2 tries" in answer.said("e")
+    assert dead_letter(queued).error_type == "PlexTemporaryError"
+
+
+# Plex refuses
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_keeps_every_job_and_names_the_setting(queued: Site, status: int) -> None:
+    queued.plex.fail(status=status, times=None)
+    answer = queued.drain()
+    assert "plex_token" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+    queued.plex.clear_faults()
+    repaired(queued)
+
+
+def test_a_wrong_token(queued: Site) -> None:
+    queued.configure(plex_token="wrong-token-123")
+    answer = queued.drain()
+    assert "plex_token is refused" in (answer.error or "")
+    assert "wrong-token-123" not in answer.said() + (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+
+
+def test_a_token_refused_in_the_middle(queued: Site) -> None:
+    queued.plex.fail(status=401, times=None, method="PUT")
+    answer = queued.drain()
+    assert "plex_token" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+
+
+def test_an_unknown_library_keeps_every_job(queued: Site) -> None:
+    queued.configure(plex_library="Clips, Moviez")
+    answer = queued.drain()
+    assert 'plex_library "Moviez" was not found' in (answer.error or "")
+    assert '"Clips"' in (answer.error or ""), "says what there is"
+    assert_kept(queued, answer, tries=None)
+
+
+def test_a_library_of_another_type(queued: Site) -> None:
+    queued.plex.add_library("Series", type="show")
+    queued.configure(plex_library="Series")
+    answer = queued.drain()
+    assert 'type "show"' in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+
+
+def test_a_refused_edit_is_permanent(queued: Site) -> None:
+    queued.plex.fail(status=400, times=None, method="PUT")
+    answer = queued.drain()
+    assert dead_letter(queued).error_type == "PlexPermanentError"
+    assert "status 400" in answer.said("e")
+    assert "http://" not in answer.said("e"), "no URL in the message"
+
+
+def test_a_redirect_is_not_followed_with_the_token(queued: Site) -> None:
+    with PlexStandIn() as other:
+        head = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n"
+        with Canned(head.encode()) as port:
+            queued.configure(plex_url=f"http://127.0.0.1:{port}")
+            answer = queued.drain()
+        assert "plex_url" in (answer.error or "")
+        assert "redirect" in (answer.error or "")
+        assert other.requests == []
+    assert_kept(queued, answer, tries=None)
+
+
+def test_something_else_than_plex_at_plex_url(queued: Site) -> None:
+    queued.configure(plex_url=queued.stash.url)
+    answer = queued.drain()
+    assert "plex_url" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+
+
+# Matching
+
+
+def test_no_match_is_not_found_and_tried_again(site: Site) -> None:
+    scene = site.stash.add_scene(title="Lost", files=[("/media/lost.mp4", 5)])
+    site.add("/media/other.mp4", 6)
+    answer = site.sync(scene)
+    job = assert_kept(site, answer, tries=1)
+    assert job["last_error_type"] == "PlexNotFound"
+    assert "lost.mp4" in answer.said("w")
+    key = site.plex.add_item(site.library, [("/media/lost.mp4", 5)])
+    site.drain(by_hand=True)
+    assert site.item(key).title == "Lost"
+    assert site.rows() == []
+
+
+def test_a_scene_without_a_file_is_permanent(site: Site) -> None:
+    scene = site.stash.add_scene(title="No file")
+    answer = site.sync(scene)
+    letter = dead_letter(site)
+    assert (letter.error_type, letter.scene_id, letter.title) == ("PermanentError", scene, "No file")
+    assert "missing file path" in letter.message
+    assert "missing file path" in answer.said("e")
+
+
+def test_several_matches_under_strict_matching_touch_none(site: Site) -> None:
+    keys = [site.plex.add_item(site.library, [(f"/plex/{d}/clip.mp4", 1000)], title=f"Item {d}") for d in "abc"]
+    scene = site.stash.add_scene(title="Which?", files=[("/stash/b/clip.mp4", 1000)])
+    answer = site.sync(scene)
+    letter = dead_letter(site)
+    assert letter.error_type == "PlexPermanentError"
+    assert "strict_matching" in letter.message
+    assert all(f'{key} "Item {d}"' in answer.said("e") for key, d in zip(keys, "abc", strict=True))
+    assert site.plex.edits == []
+
+
+def test_without_strict_matching_the_nearest_is_taken(site: Site) -> None:
+    site.configure(strict_matching=False)
+    keys = [site.plex.add_item(site.library, [(f"/plex/{d}/clip.mp4", 1000)]) for d in "abc"]
+    scene = site.stash.add_scene(title="Nearest", files=[("/stash/b/clip.mp4", 1000)])
+    site.sync(scene)
+    assert [site.item(key).title for key in keys] == ["clip", "Nearest", "clip"]
+    other = site.stash.add_scene(title="First", files=[("/stash/x/clip.mp4", 1000)])
+    site.sync(other)
+    assert site.item(keys[0]).title == "First"
+
+
+def test_another_size_is_another_file(site: Site) -> None:
+    key = site.plex.add_item(site.library, [("/plex/a/clip.mp4", 1000)])
+    scene = site.stash.add_scene(title="Other", files=[("/stash/a/clip.mp4", 999)])
+    site.sync(scene)
+    ((job, _),) = site.rows()
+    assert job["last_error_type"] == "PlexNotFound"
+    assert site.item(key).title == "clip"
+
+
+def test_two_scenes_in_one_item_are_a_conflict(site: Site) -> None:
+    one, key = site.add("/media/one.mp4", 1)
+    two, other = site.add("/media/two.mp4", 2)
+    site.save_and_sync(one, title="One")
+    site.plex.merge_items(key, other)
+    site.stash.save_scene(two, title="Two")
+    answer = site.sync(two, by_hand=True)
+    assert site.item(key).title == "One"
+    letter = dead_letter(site)
+    assert "conflict" in letter.message
+    assert f"scene {one}" in answer.said("e")
+
+
+def test_an_item_changes_hands_when_its_scene_is_gone(site: Site) -> None:
+    one, key = site.add("/media/one.mp4", 1)
+    site.save_and_sync(one, title="One", tags=["old"])
+    site.stash.remove_scene(one)
+    two = site.stash.add_scene(title="Two", files=[("/media/one.mp4", 1)])
+    site.sync(two)
+    assert (site.item(key).title, site.item(key).genres) == ("Two", [])
+
+
+def test_an_exact_path_takes_an_item_from_a_name_alone(site: Site) -> None:
+    key = site.plex.add_item(site.library, [("/media/b/clip.mp4", 1)])
+    by_name = site.stash.add_scene(title="By name", files=[("/media/a/clip.mp4", 1)])
+    site.sync(by_name)
+    assert site.item(key).title == "By name"
+    exact = site.stash.add_scene(title="Exact", files=[("/media/b/clip.mp4", 1)])
+    site.sync(exact)
+    assert site.item(key).title == "Exact"
+    site.hook(by_name)
+    assert "conflict" in site.drain().said("e")
+    assert site.item(key).title == "Exact"
+
+
+# Stash
+
+
+@pytest.mark.parametrize("kind", ["status", "reset", "half", "null_data", "gql_error"])
+@pytest.mark.parametrize("query", ["PlexSyncSettings", "PlexSyncScenes"])
+def test_a_stash_that_fails_ends_the_drain_and_spends_no_try(queued: Site, kind: str, query: str) -> None:
+    queued.stash.fail(kind, status=502, times=None, query_contains=query)  # type: ignore[arg-type]
+    answer = queued.drain()
+    assert "Stash" in (answer.error or "")
+    assert "1 job stays queued" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+    queued.stash.clear_faults()
+    repaired(queued)
+
+
+def test_a_stash_that_times_out(queued: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.stash.client.READ_TIMEOUT", 0.3)
+    queued.stash.fail("hang", times=None, query_contains="PlexSyncScenes")
+    answer = queued.drain()
+    assert "Stash did not answer" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+    queued.stash.clear_faults()
+    repaired(queued)
+
+
+def test_a_stash_that_refuses(tmp_path: Path, plex: PlexStandIn) -> None:
+    with StashStandIn(config_dir=tmp_path, credentials=("me", "secret")) as stash:
+        site = Site(stash, plex, tmp_path / "plexsync", plex.add_library("Clips"))
+        site.configure()
+        scene, _ = site.add()
+        site.hook(scene)
+        connection = {"Host": "0.0.0.0", "Port": stash.port, "Dir": str(tmp_path)}
+        connection["SessionCookie"] = {"Name": "session", "Value": stash.session_cookie()}
+        stash.expire_cookies()
+        raw = {"server_connection": connection, "args": {"mode": "process_queue"}}
+        done = _plugin(json.dumps(raw).encode())
+        error = json.loads(done.stdout)["error"]
+        assert "API key" in error
+        assert "1 job stays queued" in error
+        assert_kept(site, Answer(None, error), tries=None)
+
+
+def test_a_renewed_cookie_is_used(tmp_path: Path) -> None:
+    with StashStandIn(config_dir=tmp_path, credentials=("me", "secret"), max_session_age=60) as stash:
+        first = stash.session_cookie()
+        client = StashClient({"Port": stash.port, "SessionCookie": {"Name": "session", "Value": first}})
+        with freeze_time(datetime.now(UTC) + timedelta(seconds=30)):
+            client.plugin_settings()
+        client.plugin_settings()
+        sent = [r.headers.get("cookie", "") for r in stash.requests[-2:]]
+        client.close()
+    assert sent[0] == f"session={first}"
+    assert sent[1] != sent[0]
+    assert sent[1].count("session=") == 1
+
+
+# Settings
+
+
+def test_an_empty_settings_panel(queued: Site) -> None:
+    queued.stash.plugin_settings = {}
+    answer = queued.drain()
+    assert "plex_url is empty" in (answer.error or "")
+    assert "plex_token is empty" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+
+
+def test_the_panel_shows_what_is_in_force_and_keeps_what_a_person_set(queued: Site) -> None:
+    queued.stash.set_settings(strict_matching=False, max_retries=9, something_else="kept")
+    queued.drain()
+    panel = queued.stash.plugin_settings
+    assert (panel["strict_matching"], panel["max_retries"], panel["something_else"]) == (False, 9, "kept")
+    assert panel["sync_tags"] is True
+    assert panel["preserve_plex_edits"] is False
+    assert (panel["connect_timeout"], panel["read_timeout"]) == (5, 30)
+    configured = len(queued.stash.plugin_requests("configurePlugin"))
+    queued.drain()
+    assert len(queued.stash.plugin_requests("configurePlugin")) == configured, "filled in once"
+
+
+def test_a_wrong_setting_names_itself_its_value_and_what_is_accepted(queued: Site) -> None:
+    queued.configure(read_timeout="soon", path_map="/only/one/side")
+    answer = queued.drain()
+    assert "read_timeout is 'soon'" in (answer.error or "")
+    assert "path_map is '/only/one/side'" in (answer.error or "")
+    assert "accepted" in (answer.error or "")
+    assert_kept(queued, answer, tries=None)
+
+
+# Rows and files
+
+
+def test_a_row_that_is_no_job_becomes_a_dead_letter(queued: Site) -> None:
+    import sqlite3
+
+    with sqlite3.connect(paths.queue_file(str(queued.data))) as connection:
+        for data in (b"not json", b"[]", b'{"scene_id": "x"}', b'{"scene_id": true}', b"\xff\xfe", b""):
+            connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
+    repaired(queued)
+    store = queued.store()
+    assert len(store.dead_letters()) == 6
+    store.close()
+
+
+def test_a_damaged_state_file_is_set_aside(queued: Site) -> None:
+    state = Path(paths.state_file(str(queued.data)))
+    state.write_bytes(b"this is no database at all, " * 100)
+    answer = queued.drain()
+    assert "damaged" in answer.said("w")
+    assert list(queued.data.glob("state.db.damaged-*"))
+    assert queued.rows() == []
+
+
+# Whatever arrives on stdin
+
+
+def _plugin(stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, str(ROOT / "plexsync.py")], input=stdin, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        b"",
+        b"   ",
+        b"null",
+        b"[]",
+        b"{",
+        b'"text"',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b"1" * 10_000,
+        b'{"server_connection": {}}',
+        b'{"server_connection": [], "args": {}}',
+        b'{"server_connection": {}, "args": {}}',
+        b'{"server_connection": {}, "args": {"mode": "make_coffee"}}',
+        b'{"server_connection": {"Dir": "/nowhere"}, "args": {"mode": "process_queue"}}',
+        b'{"server_connection": {"Dir": "\\u0000"}, "args": {"mode": "process_queue"}}',
+        b'{"server_connection": {"Dir": "\\ud800"}, "args": {"mode": "process_queue"}}',
+        b'{"server_connection": {}, "args": {"hookContext": []}}',
+        b'{"server_connection": {}, "args": {"hookContext": {"id": 1, "type": "Scene.Destroy.Post"}}}',
+        b'{"server_connection": {}, "args": {"hookContext": {"id": -1, "type": "Scene.Update.Post"}}}',
+        b'{"server_connection": {}, "args": {"hookContext": {"id": true, "type": "Scene.Update.Post"}}}',
+    ],
+)
+def test_broken_input_is_one_json_error_that_says_what_was_wrong(stdin: bytes) -> None:
+    done = _plugin(stdin)
+    answer = json.loads(done.stdout)
+    assert list(answer) == ["error"]
+    assert answer["error"].strip()
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_a_thousand_broken_calls(site: Site) -> None:
+    random.seed(20)
+    good = {
+        "server_connection": {"Scheme": "http", "Host": "127.0.0.1", "Port": 1, "Dir": str(site.stash.config_dir)},
+        "args": {
+            "hookContext": {"id": 7, "type": "Scene.Update.Post", "input": {"title": "é"}, "inputFields": ["title"]}
+        },
+    }
+    whole = json.dumps(good).encode()
+    from sync import door
+
+    for _ in range(1000):
+        broken = bytearray(whole)
+        for _ in range(random.randint(1, 4)):
+            at = random.randrange(len(broken))
+            match random.randrange(3):
+                case 0:
+                    del broken[at : at + random.randint(1, 40)]
+                case 1:
+                    broken[at] = random.randrange(256)
+                case _:
+                    broken[at:at] = bytes(random.randrange(256) for _ in range(3))
+        answer = json.loads(door.answer(bytes(broken)))
+        assert list(answer) in (["output"], ["error"])

@@ -1,0 +1,139 @@
+"""A Stash and a Plex side by side, with PlexSync between them, for tests and the demo."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sqlite3
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sync import door, paths
+from sync.queue.store import JobStore
+from sync.state import State
+from tests.servers.plex import PlexItem, PlexStandIn
+from tests.servers.stash import StashStandIn
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "requirements.txt", "sync")
+
+
+def install_plugin(plugins: Path) -> Path:
+    """Put the plugin into a plugins folder as Stash would find it; return its own folder."""
+    target = plugins / "PlexSync"
+    target.mkdir(parents=True)
+    for name in PLUGIN_PARTS:
+        source = ROOT / name
+        try:
+            (target / name).symlink_to(source, target_is_directory=source.is_dir())
+        except OSError:  # Windows without the right to make links
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, target / name)
+    return target
+
+
+@dataclass
+class Answer:
+    """What one call of PlexSync answered, and what it logged."""
+
+    output: str | None
+    error: str | None
+    log: list[tuple[str, str]] = field(default_factory=list)
+    """(level letter, text) of each line."""
+
+    def said(self, level: str = "") -> str:
+        """The log's text, of one level or all."""
+        return "\n".join(text for letter, text in self.log if not level or letter == level)
+
+
+@dataclass
+class Site:
+    """Two servers and the data folder between them."""
+
+    stash: StashStandIn
+    plex: PlexStandIn
+    data: Path
+    library: int
+
+    def configure(self, **settings: Any) -> None:
+        """Fill in the settings panel as a person would."""
+        self.stash.set_settings(**{"plex_url": self.plex.url, "plex_token": self.plex.token, **settings})
+
+    def add(self, path: str = "/media/clip.mp4", size: int = 1000, **item: Any) -> tuple[int, int]:
+        """Add a file that both servers have; return (scene id, ratingKey)."""
+        key = self.plex.add_item(self.library, [(path, size)], **item)
+        return self.stash.add_scene(files=[(path, size)]), key
+
+    def item(self, key: int) -> PlexItem:
+        """What Plex holds now."""
+        return self.plex.item(key)
+
+    # PlexSync in this process
+
+    def call(self, args: dict[str, Any]) -> Answer:
+        """Call PlexSync as Stash would, in this process."""
+        connection = {
+            "Scheme": "http",
+            "Host": "0.0.0.0",
+            "Port": self.stash.port,
+            "SessionCookie": {"Name": "session", "Value": self.stash.session_cookie()},
+            "Dir": str(self.stash.config_dir),
+        }
+        raw = json.dumps({"server_connection": connection, "args": args}).encode()
+        earlier, sys.stderr = sys.stderr, io.TextIOWrapper(io.BytesIO(), "utf-8")
+        try:
+            answer = json.loads(door.answer(raw))
+            logged = sys.stderr.buffer.getvalue().decode()
+        finally:
+            sys.stderr = earlier
+        lines = [(line[1], line[3:]) for line in logged.split("\n") if line]
+        return Answer(answer.get("output"), answer.get("error"), lines)
+
+    def hook(self, scene_id: int, fields: list[str] | None = None, **context: Any) -> Answer:
+        """A save's hook."""
+        given = {"id": scene_id, "type": "Scene.Update.Post", "input": None, "inputFields": fields or ["id", "title"]}
+        return self.call({"hookContext": given | context})
+
+    def drain(self, *, by_hand: bool = False) -> Answer:
+        """The task "Process queue"."""
+        return self.call({"mode": "process_queue"} | ({} if by_hand else {"trigger": "hook"}))
+
+    def sync(self, scene_id: int, *, by_hand: bool = False) -> Answer:
+        """A save's hook and the drain after it."""
+        queued = self.hook(scene_id)
+        assert queued.error is None, queued.error
+        return self.drain(by_hand=by_hand)
+
+    def save_and_sync(self, scene_id: int, **fields: Any) -> Answer:
+        """A person's save and what follows."""
+        self.stash.save_scene(scene_id, **fields)
+        return self.sync(scene_id)
+
+    # What is on disk
+
+    def state(self) -> State:
+        """The state file, opened."""
+        return State(paths.state_file(str(self.data)))
+
+    def store(self) -> JobStore:
+        """The queue, opened as the drain opens it."""
+        return JobStore(paths.queue_folder(str(self.data)))
+
+    def rows(self) -> list[tuple[dict[str, Any], int]]:
+        """(job, status) of every row that is not acknowledged."""
+        with sqlite3.connect(paths.queue_file(str(self.data))) as connection:
+            rows = connection.execute("SELECT data, status FROM ack_queue_default WHERE status <> 5 ORDER BY _id")
+            return [(json.loads(data), status) for data, status in rows]
+
+    def secrets_on_disk(self) -> list[str]:
+        """The files of the data folder that hold the token or a cookie."""
+        secrets = [self.plex.token.encode(), self.stash.session_cookie()[:40].encode()]
+        return [
+            str(path)
+            for folder, _, names in os.walk(self.data)
+            for path in (Path(folder) / name for name in names)
+            if any(secret in path.read_bytes() for secret in secrets)
+        ]
