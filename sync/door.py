@@ -6,7 +6,7 @@ import os
 import sys
 
 from sync import quickjson
-from sync.errors import PlexSyncError
+from sync.errors import PlexSyncError, describe
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
@@ -17,6 +17,11 @@ def main() -> None:
     """Serve one call, then leave at once."""
     # A queue, a state and what may stand in them are nobody else's business.
     os.umask(0o077)
+    if sys.argv[1:] == ["--sleeper"]:
+        from sync.worker import sleeper
+
+        sleeper.main(sys.stdin.buffer.read())
+        return
     if len(sys.argv) > 1 or sys.stdin is None or sys.stdin.isatty():
         print("PlexSync is a plugin that Stash starts; see README.md for how to install it.", file=sys.stderr)
         sys.exit(2)
@@ -37,15 +42,6 @@ def answer(raw: bytes) -> str:
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
     return '{"error": ' + quickjson.quote(text) + "}"
-
-
-def describe(error: BaseException) -> str:
-    """Return an unforeseen error's class and place. Not its text, which may hold a path or a secret."""
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return type(error).__name__ + place
 
 
 def _serve(raw: bytes) -> str:

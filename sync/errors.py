@@ -4,6 +4,8 @@ Standard library alone, and no import of anything else: every other module may
 raise these.
 """
 
+import os
+
 
 class PlexSyncError(Exception):
     """Any failure PlexSync explains to a person: its text says what to do."""
@@ -23,3 +25,12 @@ class SetupError(PermanentError):
     Not the fault of any one scene, so no job is spent on it: the drain stops,
     every job stays queued and the text names the setting.
     """
+
+
+def describe(error: BaseException) -> str:
+    """Return an unforeseen error's class and place. Not its text, which may hold a path or a secret."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return type(error).__name__ + place

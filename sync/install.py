@@ -127,9 +127,10 @@ def _install(target: str, requirements: str, work: str) -> None:
     except SetupError as error:
         raise _failed(target, requirements, str(error)) from None
     _mark_whole(fresh)
-    if os.path.lexists(target):  # not whole, or we were not here
-        _set_aside(target)
+    aside = _set_aside(target) if os.path.lexists(target) else None  # not whole, or we were not here
     _rename(fresh, target)
+    if aside:
+        shutil.rmtree(aside, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.remove(os.path.join(os.path.dirname(target), _FAILED_FILE))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync import dependencies, paths
-from sync.errors import SetupError
+from sync.errors import SetupError, describe
 from sync.queue import schema, wake
 from sync.queue.lock import FileLock
 from sync.stash import log
@@ -21,6 +21,10 @@ MODES = ("process_queue",)
 
 LOCK_WAIT = 3.0
 """Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
+
+
+LAST_WAIT = 0.5
+"""Seconds it waits once more, after it has left word."""
 
 
 def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
@@ -42,7 +46,9 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         schema.create(connection)
         if not lock.acquire(LOCK_WAIT):
             wake.leave_word(connection, everything=by_hand)
-            return "Another run of Process queue is at work and takes what is queued"
+            # The other may have taken its last look just before the word: then the lock is free in a moment.
+            if not lock.acquire(LAST_WAIT):
+                return "Another run of Process queue is at work and takes what is queued"
     except (sqlite3.Error, OSError) as error:
         raise SetupError(
             f"PlexSync's queue {paths.queue_file(data)!r:.300} cannot be opened ({error}). "
@@ -52,7 +58,14 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         wake.begin_drain(connection)
         dependencies.ensure(data, try_again_now=by_hand)
         # Not at the top: it imports the packages that `ensure` has just put in reach.
-        from sync import tasks
+        try:
+            from sync import tasks
+        except Exception as error:
+            dependencies.distrust(data)
+            raise SetupError(
+                f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
+                'them again where it must: press "Process queue"'
+            ) from None
 
         return tasks.process_queue(server_connection, data, everything=by_hand)
     finally:

@@ -5,6 +5,7 @@ invisible characters that Plex's XML cannot carry or nobody can see, cut at a
 character's boundary.
 """
 
+import datetime
 import hashlib
 import json
 import re
@@ -70,10 +71,10 @@ def full_date(date: str) -> str:
     match = _DATE.match(date.strip())
     if not match:
         return ""
-    year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
-    if not (year >= 1 and 1 <= month <= 12 and 1 <= day <= 31):
+    try:
+        return datetime.date(int(match[1]), int(match[2] or 1), int(match[3] or 1)).isoformat()
+    except ValueError:
         return ""
-    return f"{year:04d}-{month:02d}-{day:02d}"
 
 
 def actor_names(performers: tuple[Performer, ...]) -> tuple[str, ...]:
@@ -84,10 +85,10 @@ def actor_names(performers: tuple[Performer, ...]) -> tuple[str, ...]:
     """
     names = [clean_line(performer.name) for performer in performers]
     keys = [name_key(name) for name in names]
-    told_apart = [
-        clean_line(f"{name} ({performer.disambiguation})") if keys.count(key) > 1 and performer.disambiguation else name
-        for name, key, performer in zip(names, keys, performers, strict=True)
-    ]
+    told_apart = []
+    for name, key, performer in zip(names, keys, performers, strict=True):
+        which = clean_line(performer.disambiguation) if keys.count(key) > 1 else ""
+        told_apart.append(clean_line(f"{name} ({which})") if which else name)
     return unique_names(tuple(told_apart))
 
 
@@ -107,8 +108,8 @@ def name_key(name: str) -> str:
 
 
 def _visible(text: str) -> str:
-    composed = unicodedata.normalize("NFC", text)
-    return "".join(character for character in composed if _is_visible(character))
+    # Composed last: what was taken out may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", "".join(character for character in text if _is_visible(character)))
 
 
 def _is_visible(character: str) -> bool:
@@ -127,17 +128,29 @@ def _cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     end = longest
-    # Not between a letter and its accents, nor inside an emoji made of several.
-    while end > 1 and (_continues(text[end]) or text[end - 1] in _JOINERS):
+    # Not between a letter and its accents or vowel signs, nor inside an emoji made of several.
+    while end > 1 and (_continues(text[end]) or text[end - 1] in _JOINERS or _splits_flag(text, end)):
         end -= 1
     return text[:end].rstrip()
 
 
 def _continues(character: str) -> bool:
     return (
-        bool(unicodedata.combining(character))
+        unicodedata.category(character).startswith("M")  # accents, vowel signs, variation selectors, keycaps
         or character in _JOINERS
-        or 0xFE00 <= ord(character) <= 0xFE0F  # variation selectors
+        or character in "\u0e33\u0eb3"  # a Thai and a Lao vowel that stand behind their letter
         or 0x1F3FB <= ord(character) <= 0x1F3FF  # skin tones
         or 0xE0020 <= ord(character) <= 0xE007F
     )
+
+
+def _splits_flag(text: str, end: int) -> bool:
+    """A flag is two letters of an alphabet of its own; in a row of them the pairs count from the first."""
+    begin = end
+    while begin > 0 and _is_flag_letter(text[begin - 1]):
+        begin -= 1
+    return _is_flag_letter(text[end]) and (end - begin) % 2 == 1
+
+
+def _is_flag_letter(character: str) -> bool:
+    return 0x1F1E6 <= ord(character) <= 0x1F1FF

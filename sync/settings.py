@@ -5,6 +5,7 @@ are typed by people: blanks, a trailing slash, a missing scheme, a number in
 quotes are taken as they are meant.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,7 +57,7 @@ class Settings(BaseModel):
     )
     @classmethod
     def _unquoted(cls, value: object, info: Any) -> object:
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             return cls.model_fields[info.field_name].default
         if isinstance(value, str):
             return value.strip().strip("\"'").strip()
@@ -151,6 +152,9 @@ def normal_url(value: str) -> str:
     if parts.port == 0:  # reading it raises ValueError for what is no port
         raise ValueError("no port")
     path = parts.path.rstrip("/")
+    # A second address, or a token, that got in behind the first.
+    if parts.netloc.endswith(":") or any(c in path for c in ":=&@;"):
+        raise ValueError("more than an address")
     if path == "/web" or path.startswith("/web/"):
         path = ""
     elif parts.query or parts.fragment:
@@ -180,6 +184,6 @@ def _refusal(name: str, value: object) -> str:
 
 def _without_secrets(url: str) -> str:
     """A token or a password may have been typed into the address."""
-    shown = url.split("?")[0]
+    shown = re.split(r"[?#&;=]|%3[dDfF]|%26", url)[0]
     scheme, mark, rest = shown.rpartition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"[:200].__repr__()
+    return repr(f"{scheme}{mark}{rest.rpartition('@')[2]}"[:200])

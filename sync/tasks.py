@@ -2,24 +2,35 @@
 
 import logging
 import sqlite3
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from sync import paths
 from sync.errors import PlexSyncError, SetupError
 from sync.plex.client import PlexClient, client_identifier
+from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
+from sync.queue.outlook import resume_later
 from sync.queue.store import JobStore
 from sync.settings import Settings, defaults, read_settings
 from sync.stash import log
 from sync.stash.client import StashClient
+from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
+from sync.worker import sleeper
+from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
 from sync.worker.locate import Locator
+from sync.worker.probe import answers
 from sync.worker.processor import Drain
 
 # What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
 logging.getLogger().addHandler(logging.NullHandler())
+
+STASH_PAUSE = 30.0
+"""Seconds until a drain that Stash failed is tried again."""
 
 
 def process_queue(server_connection: Mapping[str, Any], data: str, *, everything: bool) -> str:
@@ -34,8 +45,8 @@ def process_queue(server_connection: Mapping[str, Any], data: str, *, everything
         raise _unusable(paths.queue_file(data), error) from None
     try:
         try:
-            return _drain(server_connection, data, store, everything)
-        except sqlite3.Error as error:
+            return _Run(server_connection, data, store, everything).run()
+        except (sqlite3.Error, OSError) as error:
             raise _unusable(data, error) from None
     except PlexSyncError as error:
         waiting = store.waiting()
@@ -47,51 +58,123 @@ def process_queue(server_connection: Mapping[str, Any], data: str, *, everything
         store.close()
 
 
-def _drain(server_connection: Mapping[str, Any], data: str, store: JobStore, everything: bool) -> str:
-    stash = StashClient(server_connection)
-    panel = stash.fill_settings(defaults())
-    log.keep_secret(_text(panel.get("plex_token")))
-    settings = read_settings(panel)
-    client = _plex(settings, data)
-    try:
-        state = State(paths.state_file(data))
-    except (sqlite3.Error, OSError) as error:
-        raise _unusable(paths.state_file(data), error) from None
-    try:
-        chosen = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
-        locator = Locator(
-            client=client,
-            stash=stash,
-            state=state,
-            indexes=[LibraryIndex(client, state, section) for section in chosen],
-            rules=Rules(settings.path_pairs, settings.strict_matching, client.folds_case),
-            by_hand=everything,
-        )
-        drain = Drain(store=store, state=state, stash=stash, client=client, locator=locator, settings=settings)
+class _Run:
+    """One run of "Process queue", from the settings to whoever wakes the next one."""
+
+    def __init__(self, server_connection: Mapping[str, Any], data: str, store: JobStore, everything: bool) -> None:
+        self._connection = server_connection
+        self._data = data
+        self._store = store
+        self._everything = everything
+        self._breaker = CircuitBreaker(store.connection)
+
+    def run(self) -> str:
+        """Drain the queue and see to it that somebody goes on where something is left."""
+        stash = StashClient(self._connection)
+        settings: Settings | None = None
         try:
-            drain.run(everything=everything)
+            try:
+                panel = stash.fill_settings(defaults())
+                log.keep_secret(_text(panel.get("plex_token")))
+                settings = read_settings(panel)
+                return self._drain(stash, settings)
+            except PlexTemporaryError:
+                self._resume_after_plex()
+                raise
+            except StashTemporaryError:
+                resume_later(self._store.connection, time.time() + STASH_PAUSE)
+                raise
+            finally:
+                if settings:
+                    self._leave_to_sleeper(stash, settings)
         finally:
-            if drain.summary.scenes:
-                log.info(f"Process queue: {drain.summary}")
-        return str(drain.summary)
-    finally:
-        state.close()
-        client.close()
-        stash.close()
+            stash.close()
 
+    def _drain(self, stash: StashClient, settings: Settings) -> str:
+        client = self._connect(settings)
+        if client is None:
+            return "Plex failed again and again and is left alone for a while; every job stays queued"
+        state = State(paths.state_file(self._data))
+        try:
+            chosen = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
+            locator = Locator(
+                client=client,
+                stash=stash,
+                state=state,
+                indexes=[LibraryIndex(client, state, section) for section in chosen],
+                rules=Rules(settings.path_pairs, settings.strict_matching, client.folds_case),
+                by_hand=self._everything,
+            )
+            drain = Drain(
+                store=self._store,
+                state=state,
+                stash=stash,
+                client=client,
+                locator=locator,
+                settings=settings,
+                breaker=self._breaker,
+            )
+            try:
+                drain.run(everything=self._everything)
+            finally:
+                if drain.summary.scenes:
+                    log.info(f"Process queue: {drain.summary}")
+            return str(drain.summary)
+        finally:
+            state.close()
+            client.close()
 
-def _plex(settings: Settings, data: str) -> PlexClient:
-    try:
-        identifier = client_identifier(data)
-    except OSError as error:
-        raise _unusable(data, error) from None
-    return PlexClient(
-        settings.plex_url,
-        settings.plex_token,
-        identifier=identifier,
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-    )
+    def _connect(self, settings: Settings) -> PlexClient | None:
+        """Return Plex, asked and found to answer; None while the breaker lets nothing through.
+
+        After an outage one probe comes first. A person's press begins with a probe too, whatever
+        the breaker says.
+        """
+        state = self._breaker.state
+        if not self._everything and not self._breaker.can_execute():
+            return None
+        try:
+            if state is not CircuitState.CLOSED and not answers(settings.plex_url):
+                raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
+            client = PlexClient(
+                settings.plex_url,
+                settings.plex_token,
+                identifier=client_identifier(self._data),
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+            )
+        except PlexTemporaryError:
+            self._breaker.record_failure()
+            raise
+        if state is not CircuitState.CLOSED:
+            self._end_outage()
+        return client
+
+    def _end_outage(self) -> None:
+        before = self._breaker.record_success()
+        began = before.outage_began_at or before.opened_at or time.time()
+        log.info(f"Plex answers again, {_duration(time.time() - began)} after it began to fail")
+        again = self._store.revive(began, ("PlexTemporaryError", "PlexServerDown"))
+        if again:
+            log.info(f"{again} scenes that failed in the outage are queued again")
+
+    def _resume_after_plex(self) -> None:
+        """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
+        record = self._breaker.record
+        if record.opened_at is None:
+            pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
+            resume_later(self._store.connection, time.time() + pause)
+
+    def _leave_to_sleeper(self, stash: StashClient, settings: Settings) -> None:
+        since = time.time()
+        if sleeper.is_alive(self._data) or not sleeper.something_waits(self._connection, self._data, since=since):
+            return
+        try:
+            key = stash.api_key()
+        except PlexSyncError:
+            key = None
+        connection = {**self._connection, "SessionCookie": stash.cookie}
+        sleeper.ensure(connection, self._data, plex_url=settings.plex_url, since=since, api_key=key)
 
 
 def _unusable(path: str, error: Exception) -> SetupError:
@@ -103,3 +186,9 @@ def _unusable(path: str, error: Exception) -> SetupError:
 
 def _text(value: object) -> str | None:
     return value.strip() if isinstance(value, str) else None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

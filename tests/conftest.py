@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sync.stash import log
+from sync.worker import sleeper
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import Site, install_plugin
@@ -17,6 +18,12 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     yield
     log.forget_secrets()
+
+
+@pytest.fixture(autouse=True)
+def _no_stray_sleeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain in the test's own process starts no process that would outlive the test."""
+    monkeypatch.setattr(sleeper, "ensure", lambda *_, **__: False)
 
 
 @pytest.fixture
@@ -43,3 +50,4 @@ def live_site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
         made = Site(stash, plex, tmp_path / "stash" / "plexsync", plex.add_library("Clips"))
         made.configure()
         yield made
+        made.kill_sleeper()

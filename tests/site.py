@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from sync import door, paths
 from sync.queue.store import JobStore
 from sync.state import State
+from sync.worker import sleeper
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
@@ -111,6 +113,21 @@ class Site:
         """A person's save and what follows."""
         self.stash.save_scene(scene_id, **fields)
         return self.sync(scene_id)
+
+    def sleeper_pid(self) -> int | None:
+        """The process of the sleeper, None where none lives."""
+        if not sleeper.is_alive(str(self.data)):
+            return None
+        try:
+            return int((self.data / sleeper.SLEEPER_PID).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def kill_sleeper(self) -> None:
+        """kill -9, where one lives."""
+        pid = self.sleeper_pid()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
 
     # What is on disk
 

@@ -101,15 +101,20 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
         elif now and _is_ours(name, now, memory):
             kept.sent[name] = value if value == now else memory.sent.get(name, now)
             kept.result[name] = now
+        elif name in memory.sent:
+            # Somebody has changed it since. That it was written once stays known: a title that a person
+            # set back to the file's name is not one that nobody has named yet.
+            kept.sent[name], kept.result[name] = memory.sent[name], memory.result.get(name, "")
     for name in LIST_FIELDS:
         present = [role.name for role in _roles(after, name)]
         ours = _ours_in(name, memory)
         refused = list(memory.sent.get(name, ()))
         if name in edit.lists:
-            # All that is there now and was not there as somebody else's, in the form Plex gave it.
-            ours |= set(present) - {role.name for role in _roles(before, name)}
-            keys = {name_key(entry) for entry in present}
-            refused = [entry for entry in getattr(wanted, name) or () if name_key(entry) not in keys]
+            # What was sent and is there now, in Plex's own spelling; not what a person added meanwhile.
+            change = edit.lists[name]
+            sent = {name_key(role.name) for role in change.entries if role.name not in change.foreign}
+            ours |= {entry for entry in present if name_key(entry) in sent and entry not in change.foreign}
+            refused = [entry for entry in getattr(wanted, name) or () if entry not in present]
         owned = [entry for entry in present if entry in ours]
         if owned:
             kept.result[name] = owned
@@ -148,7 +153,7 @@ def _compare_single(edit: Edit, name: str, value: str, item: PlexItem, memory: M
     if memory.sent.get(name) == value and memory.result.get(name) == now:
         return  # Plex keeps the value in a form of its own
     if preserve and now and not ours:
-        untouched = name == "title" and not _was_written(name, memory) and bears_file_name(item)
+        untouched = name == "title" and name not in memory.sent and bears_file_name(item)
         if not untouched:
             return
     edit.single[name] = value
@@ -177,18 +182,25 @@ def _compare_list(
     ]
     if not missing and not removed:
         return None
-    entries = [present.get(by_key.get(name_key(n), n) if n not in missing else n, Role(n)) for n in names]
-    taken = {name_key(role.name) for role in entries}
-    entries += [role for role in current if role.name not in removed and name_key(role.name) not in taken]
+    entries = []
+    for name in names:
+        stands_as = name if name in present or name in missing else by_key.get(name_key(name), name)
+        entries.append(present.get(stands_as, Role(name)))
+    taken = {role.name for role in entries}
+    respelt = {name_key(name) for name in missing}
+    entries += [
+        role
+        for role in current
+        if role.name not in removed
+        and role.name not in taken
+        # Our own old spelling is not sent beside the new one; a person's two spellings both stay.
+        and not (role.name in ours and name_key(role.name) in respelt)
+    ]
     return ListEdit(tuple(entries), tuple(removed), frozenset(present) - ours)
 
 
 def _is_ours(name: str, now: str, memory: Memory) -> bool:
     return now == memory.result.get(name) or now in memory.intended.get(name, ())
-
-
-def _was_written(name: str, memory: Memory) -> bool:
-    return name in memory.sent or name in memory.intended
 
 
 def _ours_in(name: str, memory: Memory) -> set[str]:

@@ -2,6 +2,9 @@
 
 from dataclasses import astuple, dataclass
 
+KEPT_FOR = 30 * 86_400.0
+"""Seconds a dead letter is kept."""
+
 CREATE_DEAD_LETTERS = """
 CREATE TABLE IF NOT EXISTS plexsync_dead_letters (
     scene_id INTEGER PRIMARY KEY,
@@ -11,11 +14,13 @@ CREATE TABLE IF NOT EXISTS plexsync_dead_letters (
     tries INTEGER NOT NULL,
     first_at REAL NOT NULL,
     last_at REAL NOT NULL,
-    job TEXT NOT NULL
+    job TEXT NOT NULL,
+    revived INTEGER NOT NULL DEFAULT 0   -- queued again after an outage, which happens once
 )
 """
-PUT_DEAD_LETTER = """
-INSERT INTO plexsync_dead_letters (scene_id, title, error_type, message, tries, first_at, last_at, job)
+LETTER_COLUMNS = "scene_id, title, error_type, message, tries, first_at, last_at, job"
+PUT_DEAD_LETTER = f"""
+INSERT INTO plexsync_dead_letters ({LETTER_COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (scene_id) DO UPDATE SET title = excluded.title, error_type = excluded.error_type,
     message = excluded.message, tries = tries + excluded.tries, last_at = excluded.last_at, job = excluded.job

@@ -21,12 +21,22 @@ CREATE_JOBS = (
 CREATE_WAKE = (
     "CREATE TABLE IF NOT EXISTS plexsync_wake ("
     "one INTEGER PRIMARY KEY CHECK (one = 1), "
+    "alive_at REAL, "  # when a drain last said that it is at work
     "draining INTEGER NOT NULL DEFAULT 0, "  # a drain has begun and has not taken its last look
     "look_again INTEGER NOT NULL DEFAULT 0, "  # 1: a run that lost the lock left word, 2: and wants everything
     "asked_at REAL, "  # seconds since the epoch; NULL: no drain is asked for
     "ask_token TEXT, "  # whose note it is
-    "ask_job TEXT)"  # Stash's id of the job that was asked for
+    "ask_job TEXT, "  # Stash's id of the job that was asked for
+    "resume_at REAL)"  # when a drain that could not go on is to be tried again; NULL: not by itself
 )
+TEXT = "CAST(data AS TEXT)"
+# What stands in a row's JSON, as the indexes of `store.py` have it. A damaged row must neither stop an
+# index nor be overlooked: it counts as due, of no scene.
+SCENE = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.scene_id') END"
+DUE_AT = f"CASE WHEN json_valid({TEXT}) THEN coalesce(json_extract({TEXT}, '$.next_retry_at'), 0) ELSE 0 END"
+BULK = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.batch_id') IS NOT NULL ELSE 0 END"
+WAITING = f"status < {CLAIMED}"
+
 INSERT_JOB = f"INSERT INTO `{JOBS}` (data, timestamp, status) VALUES (?, ?, {NEW})"
 
 BUSY_TIMEOUT = 20.0

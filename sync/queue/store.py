@@ -9,6 +9,7 @@ transaction, through the package's own connection.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,15 +20,17 @@ import persistqueue.serializers.json
 from sync import paths
 from sync.errors import PermanentError
 from sync.queue import schema, wake
-from sync.queue.dead_letters import CREATE_DEAD_LETTERS, DELETE_DEAD_LETTER, PUT_DEAD_LETTER, DeadLetter
+from sync.queue.dead_letters import (
+    CREATE_DEAD_LETTERS,
+    DELETE_DEAD_LETTER,
+    KEPT_FOR,
+    LETTER_COLUMNS,
+    PUT_DEAD_LETTER,
+    DeadLetter,
+)
 from sync.queue.job import Job, UnreadableJobError, read_job
 
-_TEXT = "CAST(data AS TEXT)"
-# A damaged row must neither stop the index nor be overlooked: it counts as due, of no scene.
-_SCENE = f"CASE WHEN json_valid({_TEXT}) THEN json_extract({_TEXT}, '$.scene_id') END"
-_DUE_AT = f"CASE WHEN json_valid({_TEXT}) THEN coalesce(json_extract({_TEXT}, '$.next_retry_at'), 0) ELSE 0 END"
-_BULK = f"CASE WHEN json_valid({_TEXT}) THEN json_extract({_TEXT}, '$.batch_id') IS NOT NULL ELSE 0 END"
-_WAITING = f"status < {schema.CLAIMED}"
+_SCENE, _DUE_AT, _BULK, _WAITING = schema.SCENE, schema.DUE_AT, schema.BULK, schema.WAITING
 
 _INDEXES = (
     f"CREATE INDEX IF NOT EXISTS plexsync_due ON `{schema.JOBS}` ({_BULK}, {_DUE_AT}, _id) WHERE {_WAITING}",
@@ -103,7 +106,7 @@ class JobStore:
         """Make every row due that waits for a later try: a person wants all tried now."""
         with self._transaction():
             self.connection.execute(
-                f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({_TEXT}, '$.next_retry_at', ?, '$.early', "
+                f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?, '$.early', "
                 f"json('true')) AS BLOB) WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} > ?",
                 (now, now),
             )
@@ -200,8 +203,30 @@ class JobStore:
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters, oldest first."""
-        rows = self.connection.execute("SELECT * FROM plexsync_dead_letters ORDER BY last_at").fetchall()
+        rows = self.connection.execute(
+            f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters ORDER BY last_at"
+        ).fetchall()
         return [DeadLetter(*row) for row in rows]
+
+    def revive(self, since: float, error_types: tuple[str, ...]) -> int:
+        """Queue again what failed for good with these errors after `since` (seconds since the epoch); return
+        how many scenes. Once only: one that fails again stays a dead letter."""
+        marks = ",".join("?" * len(error_types))
+        with self._transaction():
+            rows = self.connection.execute(
+                f"SELECT scene_id FROM plexsync_dead_letters WHERE revived = 0 AND scene_id > 0 AND last_at >= ? "
+                f"AND error_type IN ({marks})",
+                (since, *error_types),
+            ).fetchall()
+            for (scene_id,) in rows:
+                data = persistqueue.serializers.json.dumps(Job(scene_id, enqueued_at=since).to_row())
+                self.connection.execute(schema.INSERT_JOB, (data, time.time()))
+                self.connection.execute("UPDATE plexsync_dead_letters SET revived = 1 WHERE scene_id = ?", (scene_id,))
+        return len(rows)
+
+    def clear_old_letters(self, now: float) -> None:
+        """Delete dead letters that nobody has asked about for 30 days; `now` in seconds since the epoch."""
+        self.connection.execute("DELETE FROM plexsync_dead_letters WHERE last_at < ?", (now - KEPT_FOR,))
 
     def clear_acknowledged(self) -> None:
         """Delete acknowledged rows. Left alone persist-queue keeps them for ever."""

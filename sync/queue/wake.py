@@ -66,7 +66,7 @@ def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) 
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(schema.INSERT_JOB, (data, now))
-        ask = _look(connection, drain_lock, now)
+        ask = look(connection, drain_lock, now)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -75,7 +75,11 @@ def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) 
     return ask
 
 
-def _look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | None:
+def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | None:
+    """Leave the note that a drain is asked for, where none comes by itself; None when one does.
+
+    Call it inside a transaction that has begun. `now` in seconds since the epoch.
+    """
     row = connection.execute("SELECT draining, asked_at, ask_job FROM plexsync_wake").fetchone()
     draining, asked_at, job = row if row else (0, None, None)
     # The flag says that the drain has not taken its last look, the lock that it is alive: a killed
@@ -110,7 +114,8 @@ def withdraw_note(queue_file: str, token: str) -> None:
 def begin_drain(connection: sqlite3.Connection) -> None:
     """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held."""
     connection.execute(
-        "UPDATE plexsync_wake SET draining = 1, look_again = 0, asked_at = NULL, ask_token = NULL, ask_job = NULL"
+        "UPDATE plexsync_wake SET draining = 1, look_again = 0, resume_at = NULL, "
+        "asked_at = NULL, ask_token = NULL, ask_job = NULL"
     )
 
 

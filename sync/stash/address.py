@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Addresses to listen on, which nobody can call: Stash tells its plugins what it listens on.
-_ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}
+_ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def stash_address(connection: Mapping[str, Any]) -> tuple[str, str, int]:
@@ -24,14 +24,20 @@ def stash_address(connection: Mapping[str, Any]) -> tuple[str, str, int]:
     host = connection.get("Host")
     if host is None:
         host = ""
-    if not isinstance(host, str) or any(c.isspace() or c in "/@?#\\" for c in host) or not host.isascii():
+    if (
+        not isinstance(host, str)
+        or (host and not host.strip("[]"))
+        or any(c.isspace() or c in "/@?#\\" for c in host)
+        or not host.isascii()
+    ):
         raise SetupError(f"server_connection.Host is {host!r:.100}; accepted: a host name or address")
     port = connection.get("Port")
     if isinstance(port, str) and port.isascii() and port.isdigit() and len(port) < 6:
         port = int(port)
     if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
         raise SetupError(f"server_connection.Port is {port!r:.100}; accepted: a number from 1 to 65535")
-    return scheme, _ANY_ADDRESS.get(host, host).strip("[]"), port
+    bare = host.strip("[]")
+    return scheme, _ANY_ADDRESS.get(bare, bare), port
 
 
 def session_cookie(connection: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -30,7 +30,11 @@ _LONGEST_ANSWER = 1_000_000
 
 
 class AskFailedError(Exception):
-    """Stash did not take the request; the text says why."""
+    """Stash did not take the request; the text says why. `refused`: it does not know this session any more."""
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
@@ -75,21 +79,44 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float) -> 
     return abs(added_at - asked_at) < _CLOCK_SLACK
 
 
-def _graphql(connection: Mapping[str, Any], query: str, variables: str) -> dict[str, Any]:
+def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the connection with the fresh session cookie that Stash sends with every authenticated answer.
+
+    A cookie dies after `max_session_age` (an hour, normally). With an API key, or
+    without credentials, there is nothing to renew. Raises AskFailedError, SetupError.
+    """
+    cookies: list[str] = []
+    _graphql(connection, "query PlexSyncSession { version { version } }", "{}", cookies)
+    known = session_cookie(connection)
+    for cookie in cookies:
+        name, _, value = cookie.split(";", 1)[0].strip().partition("=")
+        if known and name == known[0] and value:
+            return {**connection, "SessionCookie": {"Name": name, "Value": value}}
+    return dict(connection)
+
+
+def _graphql(
+    connection: Mapping[str, Any], query: str, variables: str, cookies: list[str] | None = None
+) -> dict[str, Any]:
     scheme, host, port = stash_address(connection)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     cookie = session_cookie(connection)
     if cookie:
         # It carries the hooks already visited, which is how Stash breaks loops.
         headers["Cookie"] = f"{cookie[0]}={cookie[1]}"
+    key = connection.get("ApiKey")
+    if isinstance(key, str) and key:
+        headers["ApiKey"] = key
     body = f'{{"query": {quickjson.quote(query)}, "variables": {variables}}}'.encode("ascii")
     try:
         answer = None if scheme == "https" else _post_plain(host, port, headers, body)
-        status, raw = answer or _post(scheme, host, port, headers, body)
+        status, set_cookies, raw = answer or _post(scheme, host, port, headers, body)
     except (OSError, ValueError) as error:
         raise AskFailedError(f"Stash did not answer ({type(error).__name__})") from None
+    if cookies is not None:
+        cookies += set_cookies
     if status in (401, 403):
-        raise AskFailedError(f"Stash refused the plugin's session ({status})")
+        raise AskFailedError(f"Stash refused the plugin's session ({status})", refused=True)
     try:
         content = quickjson.loads(raw)
     except ValueError:
@@ -100,7 +127,7 @@ def _graphql(connection: Mapping[str, Any], query: str, variables: str) -> dict[
     return data
 
 
-def _post_plain(host: str, port: int, headers: dict[str, str], body: bytes) -> tuple[int, bytes] | None:
+def _post_plain(host: str, port: int, headers: dict[str, str], body: bytes) -> tuple[int, list[str], bytes] | None:
     """Post as HTTP/1.0, which knows no chunks; None where the other side sends some all the same."""
     named = f"[{host}]" if ":" in host else host
     lines = [
@@ -119,7 +146,10 @@ def _post_plain(host: str, port: int, headers: dict[str, str], body: bytes) -> t
     words = head.split(b"\r\n", 1)[0].split()
     if not end or len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
         raise ValueError("no HTTP answer")
-    return None if b"\r\ntransfer-encoding:" in head.lower() else (int(words[1]), rest)
+    if b"\r\ntransfer-encoding:" in head.lower():
+        return None
+    cookies = [line[11:] for line in head.decode("latin-1").split("\r\n") if line.lower().startswith("set-cookie:")]
+    return int(words[1]), cookies, rest
 
 
 def _is_whole(answer: bytes) -> bool:
@@ -130,7 +160,7 @@ def _is_whole(answer: bytes) -> bool:
     return bool(end and announced) and length.isdigit() and len(rest) >= int(length)
 
 
-def _post(scheme: str, host: str, port: int, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+def _post(scheme: str, host: str, port: int, headers: dict[str, str], body: bytes) -> tuple[int, list[str], bytes]:
     # Not at the top: the most costly imports of all, for the few who have set up https.
     import http.client
     import ssl
@@ -143,7 +173,7 @@ def _post(scheme: str, host: str, port: int, headers: dict[str, str], body: byte
     try:
         client.request("POST", "/graphql", body, headers)
         answer = client.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.headers.get_all("Set-Cookie") or [], answer.read()
     except http.client.HTTPException:
         raise ValueError("no HTTP answer") from None
     finally:

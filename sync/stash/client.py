@@ -31,6 +31,7 @@ SCENE_FIELDS = (
 )
 
 _SETTINGS_QUERY = 'query PlexSyncSettings { configuration { plugins(include: ["PlexSync"]) } }'
+_API_KEY_QUERY = "query PlexSyncApiKey { configuration { general { apiKey } } }"
 _CONFIGURE_MUTATION = (
     'mutation PlexSyncConfigure($input: Map!) { configurePlugin(plugin_id: "PlexSync", input: $input) }'
 )
@@ -41,7 +42,7 @@ class StashSession(requests.Session):
 
     def __init__(self, cookie: tuple[str, str] | None) -> None:
         super().__init__()
-        self._cookie = cookie
+        self.cookie = cookie
         self.trust_env = False
         # Stash's certificate is self-signed as a rule, and this is the Stash that started us.
         self.verify = False
@@ -50,9 +51,9 @@ class StashSession(requests.Session):
         """Send a request; raises StashTemporaryError when no whole answer comes."""
         kwargs["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)
         kwargs["allow_redirects"] = False
-        if self._cookie:
+        if self.cookie:
             # By hand: a jar would send the first cookie beside the renewed one.
-            request.headers["Cookie"] = f"{self._cookie[0]}={self._cookie[1]}"
+            request.headers["Cookie"] = f"{self.cookie[0]}={self.cookie[1]}"
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
@@ -65,15 +66,15 @@ class StashSession(requests.Session):
 
     def _renew(self, response: requests.Response) -> None:
         """The cookie dies after `max_session_age`, and Stash sends a fresh one with every authenticated answer."""
-        if not self._cookie:
+        if not self.cookie:
             return
         try:
             jar: SimpleCookie = SimpleCookie(response.headers.get("Set-Cookie", ""))
         except CookieError:
             return
-        morsel = jar.get(self._cookie[0])
+        morsel = jar.get(self.cookie[0])
         if morsel and morsel.value and response.status_code == 200:
-            self._cookie = (self._cookie[0], morsel.value)
+            self.cookie = (self.cookie[0], morsel.value)
             log.keep_secret(morsel.value)
 
 
@@ -92,6 +93,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         session = StashSession(session_cookie(server_connection))
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
+        self._session = session
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def _handle_GQL_response(self, response: requests.Response) -> dict[str, Any]:  # noqa: N802 - stashapi's name
@@ -127,6 +129,19 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         """Return the data of one GraphQL request."""
         data: dict[str, Any] = self._GQL(query, variables or {})
         return data
+
+    @property
+    def cookie(self) -> dict[str, str] | None:
+        """The session cookie as it is by now, as `server_connection` has it."""
+        known = self._session.cookie
+        return {"Name": known[0], "Value": known[1]} if known else None
+
+    def api_key(self) -> str | None:
+        """Return the API key that a person made in Stash, None where there is none. It outlives every cookie."""
+        general = (self.ask(_API_KEY_QUERY).get("configuration") or {}).get("general") or {}
+        key = general.get("apiKey")
+        log.keep_secret(key)
+        return key or None
 
     def plugin_settings(self) -> dict[str, Any]:
         """Return what Stash's settings panel holds for PlexSync; empty where nobody has set anything."""

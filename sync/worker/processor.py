@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync.door import describe
-from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError
+from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError, describe
 from sync.mapping import fingerprint, wanted_of
 from sync.model import PlexItem, Scene, Wanted
 from sync.plex import editor
@@ -24,6 +23,7 @@ from sync.plex.difference import Edit, difference, is_taken, remember
 from sync.plex.exceptions import PlexItemGone, PlexNotFound, PlexServerDown, PlexTemporaryError
 from sync.plex.library import read_items
 from sync.queue.dead_letters import DeadLetter
+from sync.queue.outlook import still_alive
 from sync.queue.store import Claim, JobStore
 from sync.settings import Settings
 from sync.stash import log
@@ -31,13 +31,11 @@ from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.backoff import calculate_delay, get_retry_params
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
 from sync.worker.locate import Located, Locator, Target
 
 BATCH = 50
 """Scenes that share their reads."""
-
-FAILURES_IN_A_ROW = 5
-"""Scenes that Plex fails one after another before the drain gives it a rest."""
 
 
 class UnforeseenError(TransientError):
@@ -103,6 +101,7 @@ class Drain:
         client: PlexClient,
         locator: Locator,
         settings: Settings,
+        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -113,7 +112,8 @@ class Drain:
         self._settings = settings
         self._clock = clock
         self._open: list[Claim] = []
-        self._failures = 0
+        self._breaker = breaker
+        self._failing = breaker.record.failures > 0
         self.summary = Summary()
 
     def run(self, *, everything: bool) -> Summary:
@@ -128,6 +128,7 @@ class Drain:
                     self._store.hasten(self._clock())
                     everything = False
                 while claims := self._store.claim(BATCH, self._clock()):
+                    still_alive(self._store.connection, self._clock())
                     self._open = list(claims)
                     self._batch(claims)
                     self._show_progress()
@@ -136,6 +137,7 @@ class Drain:
         finally:
             self._store.give_back(self._open)
             self._store.clear_acknowledged()
+            self._store.clear_old_letters(self._clock())
         return self.summary
 
     def _show_progress(self) -> None:
@@ -167,8 +169,6 @@ class Drain:
         except (PlexServerDown, SetupError, StashTemporaryError, sqlite3.Error):
             raise
         except PlexSyncError as error:
-            if isinstance(error, PlexTemporaryError):
-                self._failures += 1
             self._one_by_one(courses, error)
             return
         except Exception as error:
@@ -176,7 +176,7 @@ class Drain:
             return
         begun = []
         for course in courses:
-            if self._failures >= FAILURES_IN_A_ROW:
+            if self._breaker.state is not CircuitState.CLOSED:
                 break  # the rest goes back on the queue as it was
             begun.append(course)
             self._write(course)
@@ -187,6 +187,7 @@ class Drain:
     def _one_by_one(self, courses: list[Course], error: PlexSyncError) -> None:
         if len(courses) == 1:
             courses[0].errors = [error]
+            self._count(courses[0], error)
             self._fail(courses[0].claim, courses[0].scene, error)
         self._stop_after_failures(courses)
         for course in courses if len(courses) > 1 else ():
@@ -227,11 +228,10 @@ class Drain:
                 raise
             except PlexSyncError as error:
                 course.errors.append(error)
-                if isinstance(error, PlexTemporaryError):
-                    self._failures += 1
+                self._count(course, error)
             else:
                 work.written = True
-                self._failures = 0
+                self._answered()
                 continue
             return  # whether Plex took it shows at the next try
 
@@ -244,10 +244,10 @@ class Drain:
         except (PlexServerDown, SetupError):
             raise
         except PlexTemporaryError as error:
-            self._failures += 1
             for course in courses:
                 if any(work.written for work in course.works):
                     course.errors.append(error)
+                    self._count(course, error)
             return
         for work in edited:
             work.after = items.get(work.target.item.rating_key)
@@ -290,13 +290,11 @@ class Drain:
 
     def _tell(self, course: Course) -> None:
         changed = [work for work in course.works if work.written and work.after]
-        for work in changed:
-            title = work.after.title if work.after else ""
-            log.info(
-                f"{course.scene.label}: wrote {', '.join(work.edit.fields)} to Plex item "
-                f'{work.target.item.rating_key} "{title}"'
-            )
+        if changed:
+            wrote = (f"{', '.join(work.edit.fields)} to Plex item {work.target.item.rating_key}" for work in changed)
+            log.info(f"{course.scene.label}: wrote {'; '.join(wrote)}")
         if not course.errors:
+            self._answered()
             self.summary.scenes += 1
             if changed:
                 self.summary.changed += 1
@@ -330,11 +328,28 @@ class Drain:
             log.warning(f"{scene.label}: {error}. It stays queued and is tried again later (try {count} of {most})")
         self._open = [one for one in self._open if one.scene_id != claim.scene_id]
 
+    # The circuit breaker
+
+    def _count(self, course: Course, error: PlexSyncError) -> None:
+        """Tell the breaker of a failure that is Plex's; a job that fails again and again counts once."""
+        if isinstance(error, PlexTemporaryError):
+            self._breaker.record_failure(course.claim.job.job_key)
+            self._failing = True
+
+    def _answered(self) -> None:
+        """A job went well. Most find nothing to clear and cost no transaction."""
+        if self._failing:
+            self._breaker.record_success()
+            self._failing = False
+
     def _stop_after_failures(self, courses: list[Course]) -> None:
-        if self._failures >= FAILURES_IN_A_ROW:
-            errors = [error for course in courses for error in course.errors if isinstance(error, PlexTemporaryError)]
-            last = f". The last error: {errors[-1]}" if errors else ""
-            raise PlexTemporaryError(f"Plex failed {self._failures} times in a row{last}")
+        if self._breaker.state is CircuitState.CLOSED:
+            return
+        errors = [error for course in courses for error in course.errors if isinstance(error, PlexTemporaryError)]
+        last = f" The last error: {errors[-1]}" if errors else ""
+        raise PlexTemporaryError(
+            f"Plex failed {self._breaker.record.failures} scenes in a row and is left alone for a while.{last}"
+        )
 
     def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
         letter = DeadLetter(

@@ -96,6 +96,10 @@ class SmallPlex:
         return name if self.spelling is None else name.casefold()
 
 
+def wanting(**fields: Any) -> Wanted:
+    return Wanted(**fields)
+
+
 def note_intended(memory: Memory, edit: Edit) -> None:
     """What stands in the state file before an edit is sent."""
     for name, values in edit.intended().items():
@@ -208,7 +212,7 @@ def test_when_a_single_field_is_written(now: str, value: str, memory: Memory, pr
         pytest.param("Clip One", Memory(), False, id="a part of the file's name"),
         pytest.param("A film", Memory(), False, id="somebody's title"),
         pytest.param(STEM, Memory(sent={"title": "x"}, result={"title": "x"}), False, id="typed over ours"),
-        pytest.param(STEM, Memory(intended={"title": ["x"]}), False, id="typed over what was intended"),
+        pytest.param(STEM, Memory(intended={"title": ["x"]}), True, id="intended, and killed before it was written"),
         pytest.param("x", Memory(intended={"title": ["x"]}), True, id="intended"),
     ],
 )
@@ -218,6 +222,21 @@ def test_a_title_that_nobody_gave_is_not_preserved(title: str, memory: Memory, w
     edit = difference(item, Wanted(title="From Stash"), memory, preserve=True)
 
     assert edit.single == ({"title": "From Stash"} if written else {})
+
+
+@either_preserve
+def test_a_run_that_was_killed_before_it_wrote_is_made_up_for(preserve: bool) -> None:
+    plex = SmallPlex("adds")
+    wanted = Wanted(title="T", summary="S", studio="O", date="2020-01-01", actors=("Anna",), genres=("A",))
+    memory = Memory()
+    note_intended(memory, difference(plex.item(), wanted, memory, preserve=preserve))
+
+    _, memory = sync(plex, wanted, memory, preserve=preserve)
+
+    assert plex.single == {"title": "T", "summary": "S", "studio": "O", "date": "2020-01-01"}
+    assert plex.names("actors") == ["Anna"]
+    assert plex.names("genres") == ["A"]
+    assert again(plex, wanted, memory, preserve=preserve) == {}
 
 
 def test_a_persons_title_is_left_however_often_the_scene_is_saved() -> None:
@@ -231,9 +250,22 @@ def test_a_persons_title_is_left_however_often_the_scene_is_saved() -> None:
         assert plex.single["title"] == STEM
 
 
-@pytest.mark.parametrize("file", ["/a/b/My.Film.mp4", "C:\\a\\My.Film.mkv", "/a/My.Film", "My_Film.mp4"])
-def test_a_title_is_known_as_the_files_name(file: str) -> None:
-    assert bears_file_name(PlexItem(1, 1, title="My Film", files=(MediaFile(file),))) is (file != "/a/My.Film")
+@pytest.mark.parametrize(
+    ("file", "known"),
+    [
+        ("/a/b/My Film.mp4", True),
+        ("/a/b/My.Film.mp4", True),
+        ("C:\\a\\My.Film.mkv", True),
+        ("My_-_film.mp4", True),
+        ("/a/.My Film", True),
+        ("/a/My Film", True),
+        ("/a/My.Film", False),
+        ("/My Film/a.mp4", False),
+        ("/a/My Film 2.mp4", False),
+    ],
+)
+def test_a_title_is_known_as_the_files_name(file: str, known: bool) -> None:
+    assert bears_file_name(PlexItem(1, 1, title="My Film", files=(MediaFile(file),))) is known
 
 
 def test_a_title_is_compared_with_every_file_of_a_merged_item() -> None:
@@ -270,15 +302,15 @@ def test_a_cleared_title_without_a_file_is_left() -> None:
 def test_a_cleared_field_is_unlocked_for_plexs_agents(name: str) -> None:
     plex = SmallPlex("adds")
     plex_name = {"date": "originallyAvailableAt"}.get(name, name)
-    _, memory = sync(plex, Wanted(**{name: "2020-01-01"}), Memory())
+    _, memory = sync(plex, wanting(**{name: "2020-01-01"}), Memory())
     assert plex_name in plex.locked
 
-    _, memory = sync(plex, Wanted(**{name: ""}), memory)
+    _, memory = sync(plex, wanting(**{name: ""}), memory)
 
     assert plex.single[name] == ""
     assert plex_name not in plex.locked
     plex.single[name] = "from an agent"
-    sync(plex, Wanted(**{name: ""}), memory)
+    sync(plex, wanting(**{name: ""}), memory)
     assert plex.single[name] == "from an agent", "what came later is not ours"
 
 
@@ -294,6 +326,8 @@ def test_a_value_that_plex_keeps_in_its_own_form_is_not_sent_again() -> None:
     assert again(plex, wanted, memory) == {}
     assert again(plex, wanted, memory, preserve=True) == {}
     _, memory = sync(plex, wanted, memory)  # a run without an edit forgets nothing
+    assert again(plex, wanted, memory) == {}
+    _, memory = sync(plex, Wanted(summary=None), memory)  # nor one while its toggle is off
     assert again(plex, wanted, memory) == {}
     assert again(plex, Wanted(summary="c"), memory, preserve=True) == {"summary": "c"}, "Plex's form is ours"
     assert again(plex, Wanted(summary=""), memory) == {"summary": ""}
@@ -328,9 +362,9 @@ def test_what_is_right_but_not_locked_is_locked_with_the_next_edit_and_sends_non
 
 
 def test_what_a_person_left_unlocked_stays_so_under_preserve() -> None:
-    plex = SmallPlex("adds", studio="Acme")
+    plex = SmallPlex("adds", studio="Acme", genres=[Role("A")])
 
-    sync(plex, Wanted(studio="Acme", summary="new"), Memory(), preserve=True)
+    sync(plex, Wanted(studio="Acme", genres=("A",), summary="new"), Memory(), preserve=True)
 
     assert plex.locked == {"summary"}
 
@@ -465,6 +499,21 @@ def test_a_new_spelling_that_plex_does_not_take_is_sent_once_at_most(tags: TagMo
 
 
 @tag_modes
+@pytest.mark.parametrize("before", [["rock"], []], ids=["somebody's spelling", "Plex's spelling"])
+def test_a_name_is_written_again_when_its_other_spelling_goes(tags: TagMode, before: list[str]) -> None:
+    plex = SmallPlex(tags, spelling=["rock"], genres=[Role(name) for name in before])
+    wanted = Wanted(genres=("Rock", "Jazz"))
+    _, memory = sync(plex, wanted, Memory())
+    assert set(plex.names("genres")) == {"rock", "Jazz"}
+    plex.lists["genres"] = [Role("Jazz")]
+
+    _, memory = sync(plex, wanted, memory)
+
+    assert set(plex.names("genres")) == {"rock", "Jazz"}
+    assert again(plex, wanted, memory) == {}
+
+
+@tag_modes
 @pytest.mark.parametrize("present", [("rock", "Rock"), ("Rock", "rock")], ids=" ".join)
 def test_two_spellings_that_a_person_has_both_stay(tags: TagMode, present: tuple[str, str]) -> None:
     plex = SmallPlex(tags, genres=[Role(name) for name in present])
@@ -534,7 +583,7 @@ def test_an_edit_names_its_fields_and_is_false_when_it_only_locks() -> None:
 
 NAMES = ("Rock", "Jazz, modern", "50% off", "ünï", "a&b=c", "x/y+z", "日本", "%2C", "'", "Anna (2)")
 name_lists = st.lists(st.sampled_from(NAMES), unique=True, max_size=6).map(tuple)
-texts = st.sampled_from(["", "one", "two, three", "ü&=%"])
+texts = st.sampled_from(["", "one", "two, three", "ü&=%", STEM])
 
 
 @PROPERTY
@@ -559,24 +608,26 @@ def test_a_list_ends_right_from_any_state(
     field: str,
 ) -> None:
     known = {*ours, *intended}
-    present = [Role(name, "as somebody") for name in theirs if name not in known] + [Role(name) for name in ours]
-    plex = SmallPlex(tags, **{field: present})
+    somebody = "as somebody" if field == "actors" else ""  # a genre has no role
+    present = [Role(name, somebody) for name in theirs if name not in known] + [Role(name) for name in ours]
+    fields: dict[str, Any] = {field: present}
+    plex = SmallPlex(tags, **fields)
     memory = Memory(
         sent={field: [name for name in refused if name not in ours]},
         result={field: list(ours)},
         intended={field: list(intended)},
     )
-    asked = Wanted(**{field: wanted})
+    asked = wanting(**{field: wanted})
     foreign = {name for name in theirs if name not in known}
 
     edit, after = sync(plex, asked, memory, preserve=preserve)
 
     left_out = set() if edit else set(refused) - set(ours)
     assert (set(wanted) - left_out) | foreign <= set(plex.names(field)) <= set(wanted) | foreign
-    assert {role for role in plex.lists[field] if role.name in foreign} == {Role(n, "as somebody") for n in foreign}
+    assert {role for role in plex.lists[field] if role.name in foreign} == {Role(n, somebody) for n in foreign}
     assert again(plex, asked, after, preserve=preserve) == {}
     assert foreign.isdisjoint(after.result.get(field, ()))
-    sync(plex, Wanted(**{field: ()}), after, preserve=preserve)
+    sync(plex, wanting(**{field: ()}), after, preserve=preserve)
     assert set(plex.names(field)) == foreign, "what was ours goes, and nothing else"
 
 
@@ -603,22 +654,20 @@ def test_a_single_field_ends_right_from_any_state(
     )
     ours = bool(now) and (now == result or now in intended)
     own_form = bool(result) and sent == value and result == now
-    untouched = now == STEM and not result and not intended
+    untouched = name == "title" and now == STEM and not result
 
-    edit, after = sync(plex, Wanted(**{name: value}), memory, preserve=preserve)
+    edit, after = sync(plex, wanting(**{name: value}), memory, preserve=preserve)
 
     if not value:
         expected = empty if ours else now
-    elif own_form or (preserve and name == "title" and not ours and not untouched):
-        expected = now
-    elif preserve and now and not ours and not untouched:
+    elif own_form or (preserve and now and not ours and not untouched):
         expected = now
     else:
         expected = value
     assert plex.single[name] == expected
     assert (name in edit.single) == (expected != now)
     assert after.intended == {}
-    assert again(plex, Wanted(**{name: value}), after, preserve=preserve) == {}
+    assert again(plex, wanting(**{name: value}), after, preserve=preserve) == {}
 
 
 class History:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from urllib.parse import parse_qsl, unquote
 
 import pytest
@@ -159,6 +160,6 @@ def test_splitting_loses_nothing_and_keeps_fields_whole(edit: Edit) -> None:
         assert len(encode(part)) <= LONGEST_QUERY or len(names) == 1
     for group in fields(edit):
         assert any(all(parameter in part for parameter in group) for part in parts)
-    for one, next_one in zip(parts, parts[1:], strict=False):
+    for one, next_one in pairwise(parts):
         first = next(group for group in fields(edit) if list(next_one[: len(group)]) == group)
         assert len(encode([*one, *first])) > LONGEST_QUERY - 2, "no more requests than length asks for"

@@ -121,6 +121,7 @@ def test_a_long_list_of_candidates_is_cut() -> None:
     assert "/m5/a.mp4" in text
     assert "/m6/a.mp4" not in text
     assert text.endswith("and 3 more")
+    assert "more" not in found("/x/a.mp4", *[item(n, f"/m{n}/a.mp4") for n in range(1, 6)]).ambiguous[0]
 
 
 def test_one_path_in_two_items_is_doubtful_when_strict() -> None:
@@ -154,6 +155,8 @@ def test_one_path_in_two_items_is_doubtful_when_strict() -> None:
         pytest.param(
             ("/data/a.mp4", None), [item(9, "/n/a.mp4"), item(10, "/m/a.mp4"), item(11, "/o/a.mp4")], 9, id="then key"
         ),
+        pytest.param(("/d/a.mp4", None), [item(3, ("/m/a.mp4", 10)), item(9, "/n/a.mp4")], 3, id="no size is shared"),
+        pytest.param(("/d/a.mp4", None), [item(3, "/m/a.mp4"), item(9, ("/n/a.mp4", 10))], 3, id="no size is known"),
         pytest.param(
             ("/data/year/a.mp4", 10),
             [item(1, ("/m/year/a.mp4", 11)), item(2, ("/m/x/a.mp4", 10)), item(3, ("/m/y/a.mp4", None))],

@@ -1,0 +1,72 @@
+"""What waits in the queue, for whoever wakes a drain without a save. Standard library alone."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from sync.queue import schema, wake
+from sync.queue.lock import is_held
+
+_HOOK_ROWS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.BULK} = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What waits at one moment. Times in seconds since the epoch; None: nothing of the kind."""
+
+    waiting: bool
+    """Any row waits, due or not."""
+    due: bool
+    """A row is due."""
+    next_due: float | None
+    """When the first row becomes due of those that became, or become, due after the moment asked about."""
+    resume_at: float | None
+    """When a drain that could not go on is to be tried again."""
+    draining: bool
+    """A drain is alive and has not taken its last look."""
+    stopped_at: float | None = None
+    """When a drain that was killed, by a person's Stop or with its machine, was last known to work."""
+    asked: bool = False
+    """A drain was asked for a moment ago."""
+
+
+def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, since: float) -> Outlook:
+    """Return what waits at `now`, rows counted for `next_due` only if they became due after `since`."""
+    row = connection.execute("SELECT draining, alive_at, resume_at, asked_at FROM plexsync_wake").fetchone()
+    flag, alive_at, resume_at, asked_at = row or (0, None, None, None)
+    draining = bool(flag) and is_held(drain_lock)
+    (next_due,) = connection.execute(
+        f"SELECT min({schema.DUE_AT}) {_HOOK_ROWS} AND {schema.DUE_AT} > ?", (since,)
+    ).fetchone()
+    due = connection.execute(f"SELECT 1 {_HOOK_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
+    waiting = connection.execute(f"SELECT 1 {_HOOK_ROWS} LIMIT 1").fetchone()
+    return Outlook(
+        waiting=waiting is not None,
+        due=due is not None,
+        next_due=next_due,
+        resume_at=resume_at,
+        draining=draining,
+        stopped_at=alive_at if flag and not draining else None,
+        asked=asked_at is not None and 0 <= now - asked_at < wake.NOTE_TRUST,
+    )
+
+
+def resume_later(connection: sqlite3.Connection, at: float) -> None:
+    """Have a drain that could not go on tried again at `at` (seconds since the epoch), without a hand."""
+    connection.execute("UPDATE plexsync_wake SET resume_at = ?", (at,))
+
+
+def still_alive(connection: sqlite3.Connection, now: float) -> None:
+    """Leave word that the drain is at work at `now` (seconds since the epoch)."""
+    connection.execute("UPDATE plexsync_wake SET alive_at = ?", (now,))
+
+
+def claim_note(connection: sqlite3.Connection, drain_lock: str, now: float) -> wake.Ask | None:
+    """Leave the note that a drain is asked for, as a hook does with its row; None when nothing is left to do."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        ask = wake.look(connection, drain_lock, now)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return ask

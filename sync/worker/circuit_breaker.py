@@ -1,0 +1,198 @@
+"""The circuit breaker between the drain and Plex. Standard library alone: the sleeper reads it too.
+
+The rules are pure functions from one record to the next, one for each event;
+what stands around them keeps the record in the queue's file, where every process
+sees it and two at once are one after the other.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+FAILURE_THRESHOLD = 5
+"""Failures in a row that open the breaker."""
+RECOVERY_TIMEOUT = 60.0
+"""Seconds an open breaker waits before it lets one probe through."""
+
+CREATE_BREAKER = """
+CREATE TABLE IF NOT EXISTS plexsync_breaker (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    record TEXT NOT NULL              -- JSON, see circuit_breaker.Record
+)
+"""
+
+
+class CircuitState(Enum):
+    """What the breaker lets through."""
+
+    CLOSED = "CLOSED"
+    """Everything."""
+    OPEN = "OPEN"
+    """Nothing: Plex failed again and again and is left alone."""
+    HALF_OPEN = "HALF_OPEN"
+    """One probe, which decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What has to be known of the past. Times in seconds since the epoch."""
+
+    failures: int = 0
+    """Failures in a row; one job that fails again and again counts once."""
+    failed_jobs: tuple[str, ...] = ()
+    """The jobs among them."""
+    first_failure_at: float | None = None
+    opened_at: float | None = None
+    """Last time the breaker opened; None: it is closed."""
+    probe_at: float | None = None
+    """When a probe was let through that has not come back."""
+    outage_began_at: float | None = None
+    """First failure of the outage that opened the breaker; stays over its half-open tries."""
+
+
+# The rules
+
+
+def state_of(record: Record, now: float, recovery_timeout: float = RECOVERY_TIMEOUT) -> CircuitState:
+    """Return the state at `now`. A clock that was set back does not keep a breaker open for longer."""
+    if record.opened_at is None:
+        return CircuitState.CLOSED
+    waited = now - record.opened_at
+    return CircuitState.OPEN if 0 <= waited < recovery_timeout else CircuitState.HALF_OPEN
+
+
+def may_execute(record: Record, now: float, recovery_timeout: float = RECOVERY_TIMEOUT) -> tuple[bool, Record]:
+    """Return whether work may begin at `now`, and the record after the question.
+
+    Half-open, the first to ask is the probe. One that never comes back (its
+    process was killed) makes room for the next after the same time.
+    """
+    state = state_of(record, now, recovery_timeout)
+    if state is CircuitState.CLOSED:
+        return True, record
+    if state is CircuitState.OPEN:
+        return False, record
+    if record.probe_at is not None and 0 <= now - record.probe_at < recovery_timeout:
+        return False, record
+    return True, replace(record, probe_at=now)
+
+
+def after_success(_: Record) -> Record:
+    """Return the record after Plex answered: all is forgotten."""
+    return Record()
+
+
+def after_failure(
+    record: Record,
+    now: float,
+    job_key: str | None = None,
+    *,
+    threshold: int = FAILURE_THRESHOLD,
+    recovery_timeout: float = RECOVERY_TIMEOUT,
+) -> Record:
+    """Return the record after a failure; `job_key` names the job that failed, None for the server as a whole."""
+    if state_of(record, now, recovery_timeout) is not CircuitState.CLOSED:
+        return replace(record, opened_at=now, probe_at=None)
+    if job_key is not None and job_key in record.failed_jobs:
+        return record
+    failures = record.failures + 1
+    began = record.first_failure_at if record.first_failure_at is not None else now
+    jobs = record.failed_jobs if job_key is None else (*record.failed_jobs, job_key)
+    if failures < threshold:
+        return Record(failures, jobs, began)
+    return Record(failures, jobs, began, opened_at=now, outage_began_at=began)
+
+
+# Where the record is kept
+
+
+class CircuitBreaker:
+    """The breaker of one data folder.
+
+    `connection` is an open connection to the queue's file in autocommit mode;
+    every method that changes the record is one transaction there. Raises sqlite3.Error.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        failure_threshold: int = FAILURE_THRESHOLD,
+        recovery_timeout: float = RECOVERY_TIMEOUT,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._connection = connection
+        self._threshold = failure_threshold
+        self._recovery_timeout = recovery_timeout
+        self._clock = clock
+        connection.execute(CREATE_BREAKER)
+
+    @property
+    def state(self) -> CircuitState:
+        """The state at this moment."""
+        return state_of(self.record, self._clock(), self._recovery_timeout)
+
+    @property
+    def record(self) -> Record:
+        """What is known of the past."""
+        row = self._connection.execute("SELECT record FROM plexsync_breaker").fetchone()
+        return _read(row[0]) if row else Record()
+
+    def can_execute(self) -> bool:
+        """Return whether work may begin. Half-open, True makes the asker the one probe."""
+        return self._change(lambda record: may_execute(record, self._clock(), self._recovery_timeout))
+
+    def record_success(self) -> Record:
+        """Plex answered: the breaker closes and the count is cleared. Return what was known before."""
+        return self._change(lambda record: (record, after_success(record)))
+
+    def record_failure(self, job_key: str | None = None) -> None:
+        """Plex failed: at a job, or (None) as a whole."""
+        self._change(
+            lambda record: (
+                None,
+                after_failure(
+                    *(record, self._clock(), job_key),
+                    threshold=self._threshold,
+                    recovery_timeout=self._recovery_timeout,
+                ),
+            )
+        )
+
+    def release_probe(self) -> None:
+        """The probe came back well, and somebody else goes on: make room for them."""
+        self._change(lambda record: (None, replace(record, probe_at=None)))
+
+    def reset(self) -> None:
+        """Close the breaker, whatever was."""
+        self._change(lambda _: (None, Record()))
+
+    def _change(self, rule: Callable[[Record], tuple[_T, Record]]) -> _T:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            before = self.record
+            answer, after = rule(before)
+            if after != before:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO plexsync_breaker (one, record) VALUES (1, ?)", (json.dumps(asdict(after)),)
+                )
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        return answer
+
+
+def _read(text: str) -> Record:
+    """A record that cannot be read, of another version say, is as good as none."""
+    try:
+        values = json.loads(text)
+        return Record(**(values | {"failed_jobs": tuple(values.get("failed_jobs", ()))}))
+    except (ValueError, TypeError, AttributeError):
+        return Record()

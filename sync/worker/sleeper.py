@@ -1,0 +1,259 @@
+"""The sleeper: one detached process that waits where a task must not. Standard library alone.
+
+Jobs that wait for a later try, and an outage of Plex, would hold Stash's one job
+slot if a task waited for them. This process lives while something waits: it asks
+Stash for "Process queue" when a row becomes due, probes Plex's `/identity` while
+the circuit breaker is open (at most once a minute), and ends when nothing waits.
+
+What it needs to know reaches it by a pipe, never by a command line. `/identity`
+wants no token, so it is not given one.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync import paths
+from sync.errors import PlexSyncError
+from sync.queue import outlook as waits
+from sync.queue import schema, wake
+from sync.queue.lock import FileLock, is_held
+from sync.stash.ask import AskFailedError, ask_for_drain, renewed, still_waits
+from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
+from sync.worker.probe import answers
+
+SLEEPER_LOCK = "sleeper.lock"
+SLEEPER_PID = "sleeper.pid"
+"""Says which process it is, for a person who wonders; nobody relies on it."""
+LONGEST_NAP = 5.0
+"""Seconds between two looks: a drain may put a row that is due sooner than all before."""
+ASK_AGAIN = 30.0
+"""Seconds until Stash is asked again after it did not take a request."""
+RENEW_EVERY = 600.0
+"""Seconds between two renewals of the session cookie, which lives an hour, or less where a person says so."""
+STASH_GONE = 900.0
+"""Seconds without an answer of Stash after which it is taken for shut down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the sleeper does next: `do` is "probe", "ask", "sleep" or "end"; `nap` in seconds."""
+
+    do: str
+    nap: float = 0.0
+
+
+def next_step(outlook: waits.Outlook, state: CircuitState, opened_at: float | None, now: float) -> Step:
+    """Return what to do at `now` (seconds since the epoch). Pure.
+
+    Rows that are simply due are nobody's to wake: a person may have stopped their
+    drain, and a Stop holds until the next save, press or row that becomes due.
+    """
+    if outlook.draining or outlook.asked:
+        return Step("sleep", 1.0)  # what it leaves is what there is to wait for
+    if state is not CircuitState.CLOSED:
+        if not outlook.waiting:
+            return Step("end")  # nothing to do for a Plex that nobody has anything for
+        if state is CircuitState.HALF_OPEN:
+            return Step("probe")
+        return Step("sleep", _nap((opened_at or now) + RECOVERY_TIMEOUT - now))
+    times = [at for at in (outlook.next_due, outlook.resume_at) if at is not None]
+    if not outlook.waiting or not times:
+        return Step("end")
+    wait = min(times) - now
+    return Step("ask") if wait <= 0 else Step("sleep", _nap(wait))
+
+
+def _nap(seconds: float) -> float:
+    return min(max(seconds, 0.05), LONGEST_NAP)
+
+
+class Sleeper:
+    """One sleeper, from its lock to its end."""
+
+    def __init__(
+        self,
+        server_connection: Mapping[str, Any],
+        data: str,
+        plex_url: str,
+        *,
+        since: float,
+        clock: Callable[[], float] = time.time,
+        nap: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._stash = dict(server_connection)
+        self._plex_url = plex_url
+        self._drain_lock = paths.drain_lock(data)
+        self._queue_file = paths.queue_file(data)
+        self._clock = clock
+        self._nap = nap
+        self._since = since
+        self._stash_silent_since: float | None = None
+        self._renewed_at = clock()
+
+    def run(self) -> bool:
+        """Wait and wake until nothing waits (True), or Stash is gone (False). Raises sqlite3.Error."""
+        connection = schema.connect(self._queue_file)
+        try:
+            breaker = CircuitBreaker(connection, clock=self._clock)
+            while (step := self._look(connection, breaker)).do != "end":
+                if not self._do(step, connection, breaker):
+                    return False
+            return True
+        finally:
+            connection.close()
+
+    def has_work(self) -> bool:
+        """Return whether something waits that only a sleeper sees to. Raises sqlite3.Error."""
+        connection = schema.connect(self._queue_file)
+        try:
+            return self._look(connection, CircuitBreaker(connection, clock=self._clock)).do != "end"
+        finally:
+            connection.close()
+
+    def _look(self, connection: sqlite3.Connection, breaker: CircuitBreaker) -> Step:
+        now = self._clock()
+        outlook = waits.outlook(connection, self._drain_lock, now=now, since=self._since)
+        return next_step(outlook, breaker.state, breaker.record.opened_at, now)
+
+    def _do(self, step: Step, connection: sqlite3.Connection, breaker: CircuitBreaker) -> bool:
+        self._keep_session()
+        if step.do == "sleep":
+            self._nap(step.nap)
+            return True
+        if step.do == "probe":
+            return self._probe(connection, breaker)
+        return self._ask(connection)
+
+    def _keep_session(self) -> None:
+        """Have Stash renew the cookie well before it dies; it may be hours until the next request."""
+        now = self._clock()
+        if 0 <= now - self._renewed_at < RENEW_EVERY:
+            return
+        self._renewed_at = now
+        with contextlib.suppress(AskFailedError):  # Stash may be restarting; what matters is said when it is asked
+            self._stash = renewed(self._stash)
+
+    def _probe(self, connection: sqlite3.Connection, breaker: CircuitBreaker) -> bool:
+        if not breaker.can_execute():
+            self._nap(LONGEST_NAP)  # another process's probe is on its way
+            return True
+        if not answers(self._plex_url):
+            breaker.record_failure()
+            return True
+        # The drain closes the breaker itself: it knows what to do about the outage.
+        breaker.release_probe()
+        return self._ask(connection)
+
+    def _ask(self, connection: sqlite3.Connection) -> bool:
+        """Ask Stash for a drain; False when there is no more point in it."""
+        now = self._clock()
+        ask = waits.claim_note(connection, self._drain_lock, now)
+        if ask is None:
+            self._nap(1.0)
+            return True
+        try:
+            behind = bool(ask.earlier_job) and still_waits(self._stash, str(ask.earlier_job), ask.earlier_asked_at or 0)
+            if not behind:
+                job = ask_for_drain(self._stash, "sleeper")
+                wake.note_job(self._queue_file, ask.token, job)
+        except AskFailedError as error:
+            wake.withdraw_note(self._queue_file, ask.token)
+            if error.refused:
+                return False  # the session is over: the next save, press or page brings a fresh one
+            if self._stash_silent_since is None:
+                self._stash_silent_since = now
+            if now - self._stash_silent_since > STASH_GONE:
+                return False
+            self._nap(ASK_AGAIN)
+            return True
+        self._stash_silent_since = None
+        self._since = now
+        self._nap(wake.NOTE_TRUST if behind else 1.0)
+        return True
+
+
+# Starting it
+
+
+def is_alive(data: str) -> bool:
+    """Return whether a sleeper lives."""
+    return is_held(os.path.join(data, SLEEPER_LOCK))
+
+
+def something_waits(server_connection: Mapping[str, Any], data: str, *, since: float) -> bool:
+    """Return whether there is work for a sleeper: a row that becomes due after `since`, an open breaker."""
+    return Sleeper(server_connection, data, "", since=since).has_work()
+
+
+def ensure(
+    server_connection: Mapping[str, Any], data: str, *, plex_url: str, since: float, api_key: str | None = None
+) -> bool:
+    """Start a sleeper unless one lives; True when this call started one.
+
+    `since`: rows that became due before it (seconds since the epoch) are seen to.
+    Never raises OSError: a drain that has ended well does not fail over its waker.
+    """
+    if is_alive(data):
+        return False
+    known = dict(server_connection)
+    if api_key:
+        # A cookie dies after an hour or so; a key lasts through the longest outage.
+        known |= {"ApiKey": api_key, "SessionCookie": None}
+    call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since}
+    try:
+        child = subprocess.Popen(
+            [sys.executable or "python3", os.path.join(paths.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
+            stdin=subprocess.PIPE,
+            # A child that held the task's pipes would keep Stash waiting for their end.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=data,
+            close_fds=True,
+            **_detached(),
+        )
+        with child.stdin or contextlib.nullcontext() as pipe:
+            if pipe:
+                pipe.write(json.dumps(call).encode())
+    except OSError:
+        return False
+    # Not waited for: it outlives this process. Python would warn of a child without a master.
+    child.returncode = 0
+    return True
+
+
+def _detached() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {
+            "creationflags": subprocess.DETACHED_PROCESS
+            | subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.CREATE_NO_WINDOW
+        }
+    return {"start_new_session": True}
+
+
+def main(raw: bytes) -> None:
+    """The sleeper's own process: one at most, silent to its end."""
+    try:
+        call = json.loads(raw)
+        lock = FileLock(os.path.join(call["data"], SLEEPER_LOCK))
+        if not lock.acquire():
+            return
+        with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        sleeper = Sleeper(call["server_connection"], call["data"], call["plex_url"], since=call["since"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return
+    with contextlib.suppress(sqlite3.Error, OSError, PlexSyncError):
+        while sleeper.run():
+            # A drain that left something at this moment saw the lock held and started nobody: look once more.
+            lock.release()
+            if not sleeper.has_work() or not lock.acquire():
+                return
