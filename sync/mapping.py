@@ -27,6 +27,7 @@ LONGEST_SUMMARY_ENCODED = 24_000
 """Bytes of a percent-encoded summary: an edit is all query string, and servers stop reading at 64 KiB."""
 
 _JOINERS = {"\u200c", "\u200d"}  # within emoji and several scripts: not noise
+_JOINING = "".join(_JOINERS) + " "  # at an end they join nothing
 _DATE = re.compile(r"^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$")
 
 
@@ -50,7 +51,7 @@ def fingerprint(wanted: Wanted, settings: Settings) -> str:
 
 def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
     """Return one line of text without what nobody sees, at most `longest` characters."""
-    return _cut(" ".join(_visible(text).split()), longest)
+    return _cut(" ".join(_visible(text).split()).strip(_JOINING), longest)
 
 
 def clean_text(text: str) -> str:

@@ -37,7 +37,7 @@ def loads(raw: bytes) -> Any:
     if _json is None:
         import json
 
-        return json.loads(raw)
+        return json.loads(raw, strict=False)
     text = raw.decode("utf-8").strip(" \t\n\r")
     try:
         value, end = _json.make_scanner(_Context)(text, 0)  # type: ignore[arg-type]

@@ -184,6 +184,6 @@ def _refusal(name: str, value: object) -> str:
 
 def _without_secrets(url: str) -> str:
     """A token or a password may have been typed into the address."""
-    shown = re.split(r"[?#&;=]|%3[dDfF]|%26", url)[0]
-    scheme, mark, rest = shown.rpartition("://")
-    return repr(f"{scheme}{mark}{rest.rpartition('@')[2]}"[:200])
+    scheme, mark, rest = url.rpartition("://")
+    shown = re.split(r"[?#&;=]|%3[dDfF]|%26", rest.rpartition("@")[2])[0]
+    return repr(f"{scheme.rpartition('@')[2]}{mark}{shown}"[:200])

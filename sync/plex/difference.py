@@ -95,7 +95,8 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
     kept = Memory()
     for name in SINGLE_FIELDS:
         value, now = getattr(wanted, name), getattr(after, name)
-        if name in edit.single:
+        # An edit of several fields of which Plex ignored this one has not made the old value ours.
+        if name in edit.single and now != getattr(before, name):
             if name not in edit.released:
                 kept.sent[name], kept.result[name] = value, now
         elif now and _is_ours(name, now, memory):
@@ -114,7 +115,12 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
             change = edit.lists[name]
             sent = {name_key(role.name) for role in change.entries if role.name not in change.foreign}
             ours |= {entry for entry in present if name_key(entry) in sent and entry not in change.foreign}
-            refused = [entry for entry in getattr(wanted, name) or () if entry not in present]
+            foreign = {name_key(entry) for entry in change.foreign}
+            refused = [
+                entry
+                for entry in getattr(wanted, name) or ()
+                if entry not in present and name_key(entry) not in foreign
+            ]
         owned = [entry for entry in present if entry in ours]
         if owned:
             kept.result[name] = owned
@@ -166,11 +172,15 @@ def _compare_list(
     by_key = {name_key(role.name): role.name for role in current}
     wanted_keys = {name_key(name): name for name in names}
     never = set(refused) if isinstance(refused, (list, tuple)) else set()
-    # A name that differs in case alone counts as there, unless it is ours and Stash spells it anew.
+    our_keys = {name_key(name) for name in ours}
+    # A name that differs in case alone counts as there, unless it is ours and Stash spells it anew. One
+    # that Plex did not take as it was sent is not sent again, until what Plex made of it has gone.
     missing = [
         name
         for name in names
-        if name not in present and name not in never and by_key.get(name_key(name), name) in ours | {name}
+        if name not in present
+        and not (name in never and (name_key(name) in by_key or name_key(name) not in our_keys))
+        and by_key.get(name_key(name), name) in ours | {name}
     ]
     removed = [
         name

@@ -15,6 +15,7 @@ LONGEST_LINE = 8_000
 _SHORTEST_SECRET = 4  # shorter ones would blacken half of every line
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKEN = re.compile(r"(?i)((?:x-plex-token|apikey|api_key|token|password)(?:=|%3D|:\s*))[^\s&\"'<>;,]+")
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 _secrets: set[str] = set()
 
 
@@ -25,7 +26,8 @@ def keep_secret(*values: str | None) -> None:
     """
     for value in values:
         if value and len(value) >= _SHORTEST_SECRET:
-            _secrets.update({value, quote(value, safe=""), quote(value)})
+            encoded = {quote(value, safe="", errors="replace"), quote(value, errors="replace")}
+            _secrets.update({value} | encoded | {_ESCAPE.sub(lambda m: m[0].lower(), one) for one in encoded})
 
 
 def forget_secrets() -> None:
