@@ -12,7 +12,7 @@ from typing import Any
 
 from sync import dependencies, paths
 from sync.errors import SetupError, describe
-from sync.queue import schema, wake
+from sync.queue import rescue, schema, wake
 from sync.queue.lock import FileLock
 from sync.stash import log
 from sync.stash.address import session_cookie
@@ -42,20 +42,20 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     by_hand = not args.get("trigger")
     lock = FileLock(paths.drain_lock(data))
     try:
-        connection = schema.connect(paths.queue_file(data))
-        schema.create(connection)
+        connection = _open_queue(paths.queue_file(data))
         if not lock.acquire(LOCK_WAIT):
             wake.leave_word(connection, everything=by_hand)
             # The other may have taken its last look just before the word: then the lock is free in a moment.
             if not lock.acquire(LAST_WAIT):
                 return "Another run of Process queue is at work and takes what is queued"
+        wake.begin_drain(connection)
     except (sqlite3.Error, OSError) as error:
+        lock.release()
         raise SetupError(
             f"PlexSync's queue {paths.queue_file(data)!r:.300} cannot be opened ({error}). "
             "Check the folder's free space and permissions"
         ) from None
     try:
-        wake.begin_drain(connection)
         dependencies.ensure(data, try_again_now=by_hand)
         # Not at the top: it imports the packages that `ensure` has just put in reach.
         try:
@@ -66,7 +66,6 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
                 f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
                 'them again where it must: press "Process queue"'
             ) from None
-
         return tasks.process_queue(server_connection, data, everything=by_hand)
     finally:
         # Where the drain ended in order this changes nothing; else its flag must not outlive it.
@@ -74,3 +73,15 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
             wake.abandon_drain(connection)
         connection.close()
         lock.release()
+
+
+def _open_queue(queue_file: str) -> sqlite3.Connection:
+    for _ in range(2):
+        try:
+            connection = schema.connect(queue_file)
+            schema.create(connection)
+            return connection
+        except sqlite3.DatabaseError as error:
+            if not rescue.is_damage(error) or not rescue.set_aside(queue_file):
+                raise
+    return schema.connect(queue_file)

@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -28,6 +28,19 @@ CREATE TABLE IF NOT EXISTS items (
     PRIMARY KEY (machine, section, rating_key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS items_of_scene ON items (scene_id);
+CREATE TABLE IF NOT EXISTS steps (
+    machine TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    state TEXT NOT NULL,          -- see worker/steps.py
+    started_at REAL, completed_at REAL,
+    error TEXT NOT NULL, fingerprint TEXT NOT NULL, tries INTEGER NOT NULL,
+    PRIMARY KEY (machine, section, rating_key, step)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS statistics (
+    day TEXT NOT NULL,            -- YYYY-MM-DD, UTC
+    library TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (day, library, outcome)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scenes (
     scene_id INTEGER PRIMARY KEY,
     synced_at REAL NOT NULL       -- the sync timestamp
@@ -65,15 +78,7 @@ class State:
         except sqlite3.OperationalError:
             raise  # locked, full or not writable: nothing is wrong with the file
         except sqlite3.DatabaseError as error:
-            aside = f"{path}.damaged-{int(time.time())}"
-            for ending in ("", "-wal", "-shm"):
-                if os.path.exists(path + ending):
-                    os.replace(path + ending, aside + ending)
-            log.warning(
-                f"PlexSync's state file is damaged ({error}) and was set aside as {os.path.basename(aside)}. "
-                "A new one is begun: scenes are compared with Plex again, and tags that PlexSync wrote "
-                "before count as yours"
-            )
+            set_aside(path, str(error))
             self.connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -127,23 +132,32 @@ class State:
                 found.setdefault(scene_id, []).append((section, rating_key))
         return found
 
-    def note_intended(self, machine: str, records: Iterable[ItemRecord]) -> None:
-        """Remember what is about to be written, before any request is sent.
+    def put_items(self, connection: sqlite3.Connection, machine: str, records: Iterable[ItemRecord]) -> None:
+        """Write records of items, inside a transaction."""
+        connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
 
-        A kill or a time-out after this leaves no value in Plex that nobody remembers.
-        """
-        with self.transaction() as connection:
-            connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
+    def put_synced(self, connection: sqlite3.Connection, scene_ids: Iterable[int], now: float) -> None:
+        """Write the sync timestamp of scenes, inside a transaction; `now` in seconds since the epoch."""
+        connection.executemany(
+            "INSERT INTO scenes (scene_id, synced_at) VALUES (?, ?) "
+            "ON CONFLICT (scene_id) DO UPDATE SET synced_at = excluded.synced_at",
+            [(scene_id, now) for scene_id in scene_ids],
+        )
 
-    def confirm(self, machine: str, records: Iterable[ItemRecord], scene_ids: Iterable[int], now: float) -> None:
-        """Remember what Plex holds now and that these scenes are synced; `now` in seconds since the epoch."""
+    def count(self, counts: Mapping[tuple[str, str], int], now: float) -> None:
+        """Add to the day's statistics: (library, outcome) -> how many items; `now` in seconds since the epoch."""
+        day = time.strftime("%Y-%m-%d", time.gmtime(now))
         with self.transaction() as connection:
-            connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
             connection.executemany(
-                "INSERT INTO scenes (scene_id, synced_at) VALUES (?, ?) "
-                "ON CONFLICT (scene_id) DO UPDATE SET synced_at = excluded.synced_at",
-                [(scene_id, now) for scene_id in scene_ids],
+                "INSERT INTO statistics (day, library, outcome, count) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (day, library, outcome) DO UPDATE SET count = count + excluded.count",
+                [(day, library, outcome, count) for (library, outcome), count in counts.items()],
             )
+
+    def statistics(self, day: str) -> dict[tuple[str, str], int]:
+        """Return what was counted on a day (YYYY-MM-DD, UTC)."""
+        rows = self.connection.execute("SELECT library, outcome, count FROM statistics WHERE day = ?", (day,))
+        return {(library, outcome): count for library, outcome, count in rows}
 
     def sync_timestamp(self, scene_id: int) -> float | None:
         """Return when the scene was last brought into Plex, in seconds since the epoch; None: never."""
@@ -153,16 +167,22 @@ class State:
     def forget_scene(self, scene_id: int) -> None:
         """Forget a scene that Stash no longer has. Plex is left alone."""
         with self.transaction() as connection:
+            connection.execute(
+                "DELETE FROM steps WHERE (machine, section, rating_key) IN "
+                "(SELECT machine, section, rating_key FROM items WHERE scene_id = ?)",
+                (scene_id,),
+            )
             connection.execute("DELETE FROM items WHERE scene_id = ?", (scene_id,))
             connection.execute("DELETE FROM scenes WHERE scene_id = ?", (scene_id,))
 
-    def forget_items(self, machine: str, section: int, rating_keys: Iterable[int]) -> None:
+    def forget_items(self, machine: str, section: int, rating_keys: Collection[int]) -> None:
         """Forget items that Plex no longer has. Plex never gives a ratingKey twice."""
         with self.transaction() as connection:
-            connection.executemany(
-                "DELETE FROM items WHERE machine = ? AND section = ? AND rating_key = ?",
-                [(machine, section, key) for key in rating_keys],
-            )
+            for table in ("items", "steps"):
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE machine = ? AND section = ? AND rating_key = ?",
+                    [(machine, section, key) for key in rating_keys],
+                )
 
 
 _PUT_ITEM = (
@@ -177,6 +197,19 @@ def _item_row(machine: str, record: ItemRecord) -> tuple[object, ...]:
         *(machine, record.section, record.rating_key, record.scene_id, int(record.exact)),
         *(json.dumps(memory.sent), json.dumps(memory.result), json.dumps(memory.intended)),
         *(record.fingerprint, record.synced_at),
+    )
+
+
+def set_aside(path: str, reason: str = "a check of its pages failed") -> None:
+    """Move a damaged state file away, with a warning; the next to open it begins a new one. Raises OSError."""
+    aside = f"{path}.damaged-{time.time_ns()}"
+    for ending in ("-wal", "-shm", ""):
+        if os.path.exists(path + ending):
+            os.replace(path + ending, aside + ending)
+    log.warning(
+        f"PlexSync's state file is damaged ({reason}) and was set aside as {os.path.basename(aside)}. "
+        "A new one is begun: scenes are compared with Plex again, and tags that PlexSync wrote "
+        "before count as yours"
     )
 
 

@@ -1,6 +1,7 @@
 """One function for each task of PlexSync.yml."""
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
+from sync.queue import rescue, wake
 from sync.queue.outlook import resume_later
 from sync.queue.store import JobStore
 from sync.settings import Settings, defaults, read_settings
@@ -19,6 +21,7 @@ from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
+from sync.state import set_aside as set_state_aside
 from sync.worker import sleeper
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
@@ -39,15 +42,31 @@ def process_queue(server_connection: Mapping[str, Any], data: str, *, everything
     `everything`: a person asked, so what waits for a later try is tried too.
     Raises PlexSyncError, whose text ends with what became of the queue.
     """
-    try:
-        store = JobStore(paths.queue_folder(data))
-    except (sqlite3.Error, OSError) as error:
-        raise _unusable(paths.queue_file(data), error) from None
-    try:
+    for _ in range(3):
         try:
-            return _Run(server_connection, data, store, everything).run()
-        except (sqlite3.Error, OSError) as error:
+            return _with_store(server_connection, data, everything=everything)
+        except sqlite3.Error as error:
+            if not rescue.is_damage(error) or not _set_aside(data):
+                raise _unusable(data, error) from None
+        except OSError as error:
             raise _unusable(data, error) from None
+    raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
+
+
+def _set_aside(data: str) -> bool:
+    """Move damaged files away, so that the next try begins with new ones; True when one was."""
+    queue = rescue.set_aside(paths.queue_file(data))
+    state = rescue.is_damaged(paths.state_file(data))
+    if state:
+        set_state_aside(paths.state_file(data))
+    return queue or state
+
+
+def _with_store(server_connection: Mapping[str, Any], data: str, *, everything: bool) -> str:
+    store = JobStore(paths.queue_folder(data))
+    try:
+        _tell_recovered(rescue.recover(paths.queue_file(data), store.connection))
+        return _Run(server_connection, data, store, everything).run()
     except PlexSyncError as error:
         waiting = store.waiting()
         if not waiting:
@@ -56,6 +75,19 @@ def process_queue(server_connection: Mapping[str, Any], data: str, *, everything
         raise PlexSyncError(f"{str(error).rstrip('. ')} ({stay} queued)") from None
     finally:
         store.close()
+
+
+def _tell_recovered(recoveries: list[rescue.Recovery]) -> None:
+    for one in recoveries:
+        lost = (
+            f"; {one.unreadable} rows could not be read: save those scenes again, if you know which"
+            if one.unreadable
+            else ""
+        )
+        log.error(
+            f"PlexSync's queue file was damaged and set aside as {os.path.basename(one.file)}. "
+            f"{one.rows} jobs were recovered from it{lost}. Check the disk it lies on"
+        )
 
 
 class _Run:
@@ -67,6 +99,8 @@ class _Run:
         self._store = store
         self._everything = everything
         self._breaker = CircuitBreaker(store.connection)
+        # The launcher said so already, in a file that may have been set aside as damaged since.
+        wake.begin_drain(store.connection)
 
     def run(self) -> str:
         """Drain the queue and see to it that somebody goes on where something is left."""
@@ -119,6 +153,8 @@ class _Run:
             finally:
                 if drain.summary.scenes:
                     log.info(f"Process queue: {drain.summary}")
+                    if drain.summary.by_library():
+                        log.info(f"By library: {drain.summary.by_library()}")
             return str(drain.summary)
         finally:
             state.close()

@@ -53,6 +53,34 @@ class FileLock:
             self._descriptor = None
 
 
+class SharedLock:
+    """A lock that many may hold together, and that keeps a FileLock on the same file out; a context manager.
+
+    Windows has no shared lock: there the holders come one after another. Waits
+    for at most ten seconds and then goes on without: it guards against a rare
+    moment, and whoever waits here has a person waiting.
+    """
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        end = 0.0
+        while not _try_shared(self._descriptor):
+            now = time.monotonic()
+            end = end or now + 10.0
+            if now >= end:
+                return
+            time.sleep(0.005)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)  # which frees the lock
+
+
 def is_held(path: str) -> bool:
     """Return whether another process holds the lock on `path`.
 
@@ -83,6 +111,8 @@ if sys.platform == "win32":
         os.lseek(descriptor, 0, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
+    _try_shared = _try_exclusive
+
     def _try_look(descriptor: int) -> bool:
         for _ in range(_LOOKS):
             if _try_exclusive(descriptor):
@@ -103,9 +133,11 @@ else:
     def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
-    def _try_look(descriptor: int) -> bool:
+    def _try_shared(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
+
+    _try_look = _try_shared

@@ -8,6 +8,8 @@ written here against what the package itself writes and reads.
 import os
 import sqlite3
 
+from sync.queue.lock import SharedLock
+
 JOBS = "ack_queue_default"
 """persist-queue's table: `ack_queue_` and the queue's name."""
 
@@ -39,6 +41,7 @@ WAITING = f"status < {CLAIMED}"
 
 INSERT_JOB = f"INSERT INTO `{JOBS}` (data, timestamp, status) VALUES (?, ?, {NEW})"
 
+RESCUE_LOCK = "rescue.lock"
 BUSY_TIMEOUT = 20.0
 """Seconds a process waits for another's transaction; each of ours takes milliseconds."""
 
@@ -48,12 +51,17 @@ def connect(queue_file: str) -> sqlite3.Connection:
 
     Raises sqlite3.Error and OSError.
     """
-    fresh = not os.path.exists(queue_file)
-    if fresh:
-        os.makedirs(os.path.dirname(queue_file), mode=0o700, exist_ok=True)
-    connection = sqlite3.connect(queue_file, timeout=BUSY_TIMEOUT, isolation_level=None)
-    if fresh:
-        create(connection)
+    folder = os.path.dirname(queue_file)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    # Not while a damaged file is moved away: its log would be taken for the new file's.
+    with SharedLock(os.path.join(folder, RESCUE_LOCK)):
+        fresh = not os.path.exists(queue_file)
+        connection = sqlite3.connect(queue_file, timeout=BUSY_TIMEOUT, isolation_level=None)
+        if fresh:
+            create(connection)
+        else:
+            connection.execute("PRAGMA schema_version")  # SQLite opens its files at the first read only
     return connection
 
 

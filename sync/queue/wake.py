@@ -50,6 +50,35 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     the same transaction, so of fifty hooks at once one asks.
     Raises sqlite3.Error and OSError.
     """
+    for _ in range(3):
+        before = _identity(queue_file)
+        try:
+            ask = _enqueue(queue_file, drain_lock, data)
+        except sqlite3.DatabaseError as error:
+            # Not at the top: a damaged file is no everyday matter.
+            from sync.queue import rescue
+
+            moved = before is not None and before != _identity(queue_file)
+            if not moved and not rescue.is_damage(error):
+                raise
+            if not moved:
+                rescue.set_aside(queue_file)
+            continue
+        # Set aside as damaged while the row was written, it may have been read before the row was there.
+        if before is None or before == _identity(queue_file):
+            return ask
+    return _enqueue(queue_file, drain_lock, data)
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     connection = schema.connect(queue_file)
     try:
         return _put_and_look(connection, drain_lock, data)

@@ -24,6 +24,8 @@ class Target:
 
     item: PlexItem
     record: ItemRecord
+    library: str
+    """The library's name, for people."""
 
 
 @dataclass(slots=True)
@@ -190,6 +192,7 @@ class Locator:
         }
         holders = self._stash.scenes(sorted(asked & others))
         given: dict[tuple[int, int], tuple[int, bool]] = {}
+        names = {index.section.id: index.section.title for index in self._indexes}
         # A scene that has an item's very path comes before one that has its name alone.
         for exact, scene, item, section in sorted(claims, key=lambda claim: not claim[0]):
             place = (section, item.rating_key)
@@ -215,7 +218,7 @@ class Locator:
             given[place] = (scene.id, exact)
             known = record or ItemRecord(section, item.rating_key, scene.id, exact)
             known.scene_id, known.exact = scene.id, exact
-            located[scene.id].targets.append(Target(item, known))
+            located[scene.id].targets.append(Target(item, known, names.get(section, str(section))))
 
 
 def _is_lost(matches: Iterable[tuple[LibraryIndex, Match, dict[int, PlexItem]]]) -> bool:

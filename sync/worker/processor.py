@@ -11,6 +11,7 @@ their outcome is on disk, and what is about to be written is noted before it is.
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,9 +34,23 @@ from sync.state import State
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
 from sync.worker.locate import Located, Locator, Target
+from sync.worker.steps import (
+    Place,
+    StepBook,
+    StepRecord,
+    begun,
+    completed,
+    failed,
+    is_current,
+    put_all,
+    run_steps,
+)
 
 BATCH = 50
 """Scenes that share their reads."""
+
+MATCH, METADATA = "match", "metadata"
+"""The names of the steps."""
 
 
 class UnforeseenError(TransientError):
@@ -52,6 +67,8 @@ class Summary:
     gone: int = 0
     later: int = 0
     failed: int = 0
+    libraries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(library, "changed" | "right" | "failed") -> how many items."""
 
     def __str__(self) -> str:
         if not self.scenes:
@@ -66,6 +83,17 @@ class Summary:
         said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
         return f"{self.scenes} scene{'' if self.scenes == 1 else 's'}: {said}"
 
+    def by_library(self) -> str:
+        """What was done in each library, where there are several."""
+        names = dict.fromkeys(library for library, _ in self.libraries)
+        if len(names) < 2:
+            return ""
+        parts = []
+        for name in names:
+            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
+            parts.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
+        return "; ".join(parts)
+
 
 @dataclass(slots=True)
 class Work:
@@ -74,9 +102,44 @@ class Work:
     target: Target
     wanted: Wanted
     edit: Edit
+    library: str
+    place: Place
+    fingerprint: str
+    steps: dict[str, StepRecord] = field(default_factory=dict)
     written: bool = False
     after: PlexItem | None = None
     """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
+
+    def record_of(self, step: str) -> StepRecord:
+        """What is known of a step of this item."""
+        return self.steps.get(step, StepRecord())
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataStep:
+    """The one edit of an item, as a step. It is completed when the item was read back."""
+
+    client: PlexClient
+    work: Work
+    name: str = METADATA
+    confirmed_later: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what the item should hold."""
+        return self.work.fingerprint
+
+    def is_there(self) -> bool:
+        """Return whether nothing is to be written: the item was read a moment ago."""
+        return not self.work.edit
+
+    def run(self) -> None:
+        """Send the edit; raises PlexSyncError."""
+        place = self.work.place
+        try:
+            editor.send(self.client, place.section, place.rating_key, self.work.edit)
+        except PlexItemGone:
+            raise PlexNotFound(f"Plex item {place.rating_key} was removed from Plex a moment ago") from None
 
 
 @dataclass(slots=True)
@@ -112,6 +175,7 @@ class Drain:
         self._settings = settings
         self._clock = clock
         self._open: list[Claim] = []
+        self._book = StepBook(state)
         self._breaker = breaker
         self._failing = breaker.record.failures > 0
         self.summary = Summary()
@@ -138,6 +202,8 @@ class Drain:
             self._store.give_back(self._open)
             self._store.clear_acknowledged()
             self._store.clear_old_letters(self._clock())
+            if self.summary.libraries:
+                self._state.count(self.summary.libraries, self._clock())
         return self.summary
 
     def _show_progress(self) -> None:
@@ -165,7 +231,8 @@ class Drain:
             located = self._locator.locate([course.scene for course in courses])
             for course in courses:
                 self._plan(course, located[course.scene.id])
-            self._note_intended(courses)
+            now = self._clock()
+            self._note_intended(courses, now)
         except (PlexServerDown, SetupError, StashTemporaryError, sqlite3.Error):
             raise
         except PlexSyncError as error:
@@ -179,7 +246,7 @@ class Drain:
             if self._breaker.state is not CircuitState.CLOSED:
                 break  # the rest goes back on the queue as it was
             begun.append(course)
-            self._write(course)
+            self._write(course, now)
         self._read_back(begun)
         self._conclude(begun)
         self._stop_after_failures(begun)
@@ -198,42 +265,56 @@ class Drain:
         course.errors += located.errors
         for target in located.targets:
             edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
-            course.works.append(Work(target, wanted, edit))
+            place = Place(self._client.machine, target.record.section, target.item.rating_key)
+            course.works.append(
+                Work(
+                    target,
+                    wanted,
+                    edit,
+                    library=target.library,
+                    place=place,
+                    fingerprint=fingerprint(wanted, self._settings),
+                    steps=self._book.of(place),
+                )
+            )
 
-    def _note_intended(self, courses: list[Course]) -> None:
+    def _note_intended(self, courses: list[Course], now: float) -> None:
         """Commit what is about to be written, for the whole batch at once."""
-        noted = []
+        noted, steps = [], []
         for work in _works(courses):
             if not work.edit:
                 continue
+            work.steps[METADATA] = begun(work.record_of(METADATA), work.fingerprint, now)
+            steps.append((work.place, METADATA, work.steps[METADATA]))
             record = work.target.record
             for name, values in work.edit.intended().items():
                 earlier = record.memory.intended.get(name, [])
                 record.memory.intended[name] = [*earlier, *(v for v in values if v not in earlier)]
             noted.append(record)
         if noted:
-            self._state.note_intended(self._client.machine, noted)
+            with self._state.transaction() as connection:
+                self._state.put_items(connection, self._client.machine, noted)
+                put_all(connection, steps)
 
-    def _write(self, course: Course) -> None:
+    def _write(self, course: Course, now: float) -> None:
+        """Write to each of the scene's items; one that fails is no reason to leave the others out."""
         for work in course.works:
-            item = work.target.item
             if not work.edit:
-                work.after = item
+                work.after = work.target.item
                 continue
+            if self._breaker.state is not CircuitState.CLOSED:
+                return
             try:
-                editor.send(self._client, work.target.record.section, item.rating_key, work.edit)
-            except PlexItemGone:
-                course.errors.append(PlexNotFound(f"Plex item {item.rating_key} was removed from Plex a moment ago"))
+                run_steps(self._book, work.place, [MetadataStep(self._client, work)], now, work.steps)
             except (PlexServerDown, SetupError):
                 raise
             except PlexSyncError as error:
+                # Whether Plex took it all the same shows at the next try.
                 course.errors.append(error)
                 self._count(course, error)
             else:
                 work.written = True
                 self._answered()
-                continue
-            return  # whether Plex took it shows at the next try
 
     def _read_back(self, courses: list[Course]) -> None:
         edited = [work for work in _works(courses) if work.written]
@@ -256,7 +337,7 @@ class Drain:
 
     def _conclude(self, courses: list[Course]) -> None:
         now = self._clock()
-        records, done = [], []
+        records, done, steps = [], [], []
         for course in courses:
             for work in course.works:
                 after = work.after
@@ -266,22 +347,31 @@ class Drain:
                             PlexNotFound(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
                         )
                     continue
+                metadata = work.record_of(METADATA)
                 if work.edit and not is_taken(work.target.item, after, work.edit):
-                    course.errors.append(
-                        PlexTemporaryError(
-                            f"Plex took an edit of item {after.rating_key} and did not keep it "
-                            f"({', '.join(work.edit.fields)})"
-                        )
+                    error = PlexTemporaryError(
+                        f"Plex took an edit of item {after.rating_key} and did not keep it "
+                        f"({', '.join(work.edit.fields)})"
                     )
+                    course.errors.append(error)
+                    steps.append((work.place, METADATA, failed(metadata, error)))
                     continue
+                if not is_current(metadata, work.fingerprint):
+                    steps.append((work.place, METADATA, completed(metadata, work.fingerprint, now)))
+                how = "path" if work.target.record.exact else "name"
+                if not is_current(work.record_of(MATCH), how):
+                    steps.append((work.place, MATCH, completed(work.record_of(MATCH), how, now)))
                 record = work.target.record
                 record.memory = remember(work.target.item, after, work.wanted, record.memory, work.edit)
-                record.fingerprint = fingerprint(work.wanted, self._settings)
+                record.fingerprint = work.fingerprint
                 record.synced_at = now
                 records.append(record)
             if not course.errors:
                 done.append(course)
-        self._state.confirm(self._client.machine, records, [course.scene.id for course in done], now)
+        with self._state.transaction() as connection:
+            self._state.put_items(connection, self._client.machine, records)
+            self._state.put_synced(connection, [course.scene.id for course in done], now)
+            put_all(connection, steps)
         for course in courses:
             self._tell(course)
             if course.errors:
@@ -290,6 +380,9 @@ class Drain:
 
     def _tell(self, course: Course) -> None:
         changed = [work for work in course.works if work.written and work.after]
+        for work in course.works:
+            outcome = "failed" if work.after is None else "changed" if work.written else "right"
+            self.summary.libraries[work.library, outcome] += 1
         if changed:
             wrote = (f"{', '.join(work.edit.fields)} to Plex item {work.target.item.rating_key}" for work in changed)
             log.info(f"{course.scene.label}: wrote {'; '.join(wrote)}")
@@ -319,7 +412,7 @@ class Drain:
         base, cap, most = get_retry_params(error, self._settings.max_retries)
         # A try before its time, which a person asked for, is not counted.
         count = job.retry_count + (0 if job.early else 1)
-        if isinstance(error, PermanentError) or count > most:
+        if isinstance(error, PermanentError) or count >= most:
             self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)

@@ -177,7 +177,7 @@ def test_a_plex_that_fails_scene_after_scene_is_left_alone(site: Site) -> None:
 
 
 def test_out_of_tries_is_a_dead_letter(queued: Site) -> None:
-    queued.configure(max_retries=1)
+    queued.configure(max_retries=2)
     queued.plex.fail(status=500, times=None, method="PUT")
     queued.drain()
     store = queued.store()

@@ -1,0 +1,210 @@
+"""Damaged files, a full disk, a folder that cannot be written: one clear error, and nothing that was queued is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sync import hook, paths
+from sync.queue import rescue, schema, wake
+from tests.site import ROOT, Site
+
+pytestmark = pytest.mark.integration
+
+
+def checkpoint(file: Path) -> None:
+    """Bring everything into the file itself, as the last close does."""
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def fill(site: Site, count: int) -> dict[int, int]:
+    pairs = {}
+    for n in range(count):
+        scene, key = site.add(f"/media/{n}.mp4", n + 1)
+        site.stash.scene(scene).title = f"T{scene}"
+        pairs[scene] = key
+        site.hook(scene)
+    return pairs
+
+
+def all_right(site: Site, pairs: dict[int, int]) -> None:
+    assert {scene: site.item(key).title for scene, key in pairs.items()} == {scene: f"T{scene}" for scene in pairs}
+    assert site.rows() == []
+
+
+def queue_file(site: Site) -> Path:
+    return Path(paths.queue_file(str(site.data)))
+
+
+def test_a_queue_file_that_is_no_database_any_more(site: Site) -> None:
+    pairs = fill(site, 30)
+    file = queue_file(site)
+    checkpoint(file)
+    raw = bytearray(file.read_bytes())
+    raw[:100] = b"\0" * 100  # the header; the rows are there
+    file.write_bytes(raw)
+    answer = site.drain()
+    assert answer.error is None
+    assert "queue file was damaged and set aside" in answer.said("e")
+    assert "30 jobs were recovered" in answer.said("e")
+    all_right(site, pairs)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_queue_file_with_a_page_gone(site: Site, seed: int) -> None:
+    pairs = fill(site, 120)
+    file = queue_file(site)
+    checkpoint(file)
+    raw = bytearray(file.read_bytes())
+    page = random.Random(seed).randrange(1, len(raw) // 4096)
+    # Half a page of noise: cells of rows are gone, and the tree no longer adds up.
+    raw[page * 4096 : page * 4096 + 2048] = random.Random(seed).randbytes(2048)
+    file.write_bytes(raw)
+    answer = site.drain()
+    site.drain()
+    assert answer.error is None
+    left = [scene for scene, key in pairs.items() if site.item(key).title != f"T{scene}"]
+    assert len(left) <= 20, "no more than what stood in the bytes that are gone"
+    assert site.rows() == []
+    if left:
+        assert "could not be read" in answer.said("e")
+
+
+def test_a_hook_that_meets_a_damaged_queue_loses_nothing(site: Site) -> None:
+    pairs = fill(site, 10)
+    file = queue_file(site)
+    checkpoint(file)
+    raw = bytearray(file.read_bytes())
+    raw[:16] = b"no database here"
+    file.write_bytes(raw)
+    scene, key = site.add("/media/late.mp4", 99)
+    site.stash.scene(scene).title = f"T{scene}"
+    assert site.hook(scene).error is None
+    pairs[scene] = key
+    site.drain()
+    all_right(site, pairs)
+
+
+def test_hooks_that_write_while_a_file_is_set_aside_lose_nothing(tmp_path: Path) -> None:
+    """Each round damages the file under the hands of hooks that write."""
+    folder = tmp_path / "queue"
+    file = str(folder / paths.QUEUE_FILE)
+    lock = str(tmp_path / "drain.lock")
+    wake.enqueue(file, lock, hook.new_row(1, 1.0))
+    written: set[int] = {1}
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def saver(first: int) -> None:
+        scene = first
+        try:
+            while not stop.is_set():
+                wake.enqueue(file, lock, hook.new_row(scene, 1.0))
+                written.add(scene)
+                scene += 4
+        except BaseException as error:
+            errors.append(error)
+
+    savers = [threading.Thread(target=saver, args=(first,)) for first in (2, 3, 4, 5)]
+    for one in savers:
+        one.start()
+    for _ in range(5):
+        with rescue_damage(file):
+            rescue.set_aside(file)
+    stop.set()
+    for one in savers:
+        one.join()
+    assert errors == []
+    connection = schema.connect(file)
+    rescue.recover(file, connection)
+    rows = connection.execute(f"SELECT data FROM `{schema.JOBS}`").fetchall()
+    assert {json.loads(data)["scene_id"] for (data,) in rows} >= written
+    connection.close()
+
+
+class rescue_damage:  # noqa: N801 - reads as a phrase
+    """Makes the check see damage: writing noise into a file that others write would prove nothing about them."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        self._real = rescue.is_damaged
+        rescue.is_damaged = lambda file: file == self._file or self._real(file)
+
+    def __exit__(self, *_: object) -> None:
+        rescue.is_damaged = self._real
+
+
+def test_a_good_queue_is_not_set_aside(site: Site) -> None:
+    fill(site, 3)
+    assert not rescue.set_aside(str(queue_file(site)))
+    assert len(site.rows()) == 3
+
+
+def test_a_state_file_with_a_page_gone(site: Site) -> None:
+    pairs = fill(site, 60)
+    site.drain()
+    state = Path(paths.state_file(str(site.data)))
+    checkpoint(state)
+    raw = bytearray(state.read_bytes())
+    for page in range(2, len(raw) // 4096):
+        raw[page * 4096 : page * 4096 + 1024] = b"\xff" * 1024
+    state.write_bytes(raw)
+    for scene in pairs:
+        site.hook(scene)
+    answer = site.drain()
+    assert answer.error is None
+    assert "state file is damaged" in answer.said("w")
+    all_right(site, pairs)
+
+
+# A disk that is full, a folder that cannot be written
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a process's files")
+def test_a_full_disk_is_one_clear_error_and_keeps_what_was_queued(site: Site) -> None:
+    pairs = fill(site, 5)
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    connection = {"Scheme": "http", "Host": "0.0.0.0", "Port": site.stash.port, "Dir": str(site.stash.config_dir)}
+    context = {"id": 77, "type": "Scene.Update.Post", "inputFields": ["title"]}
+    for args in ({"hookContext": context}, {"mode": "process_queue"}):
+        done = subprocess.run(
+            [sys.executable, "-c", limited, str(ROOT / "plexsync.py")],
+            input=json.dumps({"server_connection": connection, "args": args}).encode(),
+            capture_output=True,
+            check=False,
+            env={**os.environ, "COVERAGE_PROCESS_START": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        answer = json.loads(done.stdout)
+        assert list(answer) == ["error"], answer
+        assert "free space" in answer["error"]
+        assert b"Traceback" not in done.stderr
+    site.drain()
+    all_right(site, pairs)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_one_clear_error(site: Site) -> None:
+    pairs = fill(site, 2)
+    folder = queue_file(site).parent
+    folder.chmod(0o500)
+    try:
+        assert "permissions" in str(site.hook(9).error)
+    finally:
+        folder.chmod(0o700)
+    site.drain()
+    all_right(site, pairs)
