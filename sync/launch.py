@@ -6,18 +6,25 @@ a task which cannot go on leaves no promise behind.
 """
 
 import contextlib
+import os
 import sqlite3
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from sync import dependencies, paths
 from sync.errors import SetupError, describe
 from sync.queue import rescue, schema, wake
-from sync.queue.lock import FileLock
+from sync.queue.lock import FileLock, is_held
+from sync.queue.outlook import claim_note, outlook
 from sync.stash import log
 from sync.stash.address import session_cookie
+from sync.stash.ask import AskFailedError, ask_for_drain
 
-MODES = ("process_queue",)
+MODES = ("process_queue", "wake")
+
+HOLD_AFTER_STOP = 600.0
+"""Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
 
 LOCK_WAIT = 3.0
 """Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
@@ -38,6 +45,8 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     cookie = session_cookie(server_connection)
     log.keep_secret(cookie[1] if cookie else None)
     data = paths.data_folder(server_connection)
+    if mode == "wake":
+        return _wake(server_connection, data)
     # Hook and sleeper say who they are; a press of the button does not, and wants everything tried now.
     by_hand = not args.get("trigger")
     lock = FileLock(paths.drain_lock(data))
@@ -73,6 +82,37 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
             wake.abandon_drain(connection)
         connection.close()
         lock.release()
+
+
+def _wake(server_connection: Mapping[str, Any], data: str) -> str:
+    """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died."""
+    queue_file, drain_lock = paths.queue_file(data), paths.drain_lock(data)
+    if not os.path.exists(queue_file):
+        return "Nothing waits"
+    now = time.time()
+    try:
+        connection = _open_queue(queue_file)
+        view = outlook(connection, drain_lock, now=now, since=now)
+        if not view.waiting:
+            return "Nothing waits"
+        if view.draining or view.asked:
+            return "A drain is at work or asked for"
+        if view.stopped_at is not None and 0 <= now - view.stopped_at < HOLD_AFTER_STOP:
+            return "The last run was stopped; the next save or a press goes on"
+        due = view.due and not (view.resume_at is not None and view.resume_at > now)
+        if not due and is_held(paths.sleeper_lock(data)):
+            return "The sleeper sees to it"
+        ask = claim_note(connection, drain_lock, now)
+        if ask is None:
+            return "A drain is at work or asked for"
+        try:
+            wake.note_job(queue_file, ask.token, ask_for_drain(server_connection, "page"))
+        except AskFailedError as error:
+            wake.withdraw_note(queue_file, ask.token)
+            raise SetupError(f"Process queue was not started: {error}") from None
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(f"PlexSync's queue {queue_file!r:.300} cannot be read ({error})") from None
+    return "Process queue asked for"
 
 
 def _open_queue(queue_file: str) -> sqlite3.Connection:

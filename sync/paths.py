@@ -19,6 +19,7 @@ QUEUE_FOLDER = "queue"
 QUEUE_FILE = "data.db"  # the name persist-queue gives its file
 STATE_FILE = "state.db"
 DRAIN_LOCK = "drain.lock"
+SLEEPER_LOCK = "sleeper.lock"
 DEPENDENCIES_FOLDER = "deps"
 
 PLUGIN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -79,3 +80,8 @@ def state_file(data: str) -> str:
 def drain_lock(data: str) -> str:
     """Return the lock file of the one drain."""
     return os.path.join(data, DRAIN_LOCK)
+
+
+def sleeper_lock(data: str) -> str:
+    """Return the lock file of the one sleeper."""
+    return os.path.join(data, SLEEPER_LOCK)

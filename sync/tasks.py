@@ -150,6 +150,9 @@ class _Run:
             )
             try:
                 drain.run(everything=self._everything)
+            except PlexServerDown:
+                self._breaker.record_failure()
+                raise
             finally:
                 if drain.summary.scenes:
                     log.info(f"Process queue: {drain.summary}")

@@ -21,7 +21,7 @@ from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "requirements.txt", "sync")
+PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "plexsync.js", "requirements.txt", "sync")
 
 
 def install_plugin(plugins: Path) -> Path:

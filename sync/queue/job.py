@@ -22,6 +22,7 @@ class Job:
     retry_count: int = 0
     next_retry_at: float | None = None
     last_error_type: str | None = None
+    first_failed_at: float | None = None
     batch_id: str | None = None
     early: bool = False
     """A person wanted it tried before its time: such a try is not counted."""
@@ -48,15 +49,21 @@ class Job:
             "retry_count": self.retry_count or None,
             "next_retry_at": self.next_retry_at,
             "last_error_type": self.last_error_type,
+            "first_failed_at": self.first_failed_at,
             "batch_id": self.batch_id,
             "early": self.early or None,
         }
         return row | {name: value for name, value in later.items() if value is not None}
 
-    def later(self, *, retry_count: int, at: float, error: BaseException) -> "Job":
-        """Return the job as it waits for a later try."""
+    def later(self, *, retry_count: int, at: float, error: BaseException, now: float | None = None) -> "Job":
+        """Return the job as it waits for a later try, after a failure at `now`."""
         return replace(
-            self, retry_count=retry_count, next_retry_at=at, last_error_type=type(error).__name__, early=False
+            self,
+            retry_count=retry_count,
+            next_retry_at=at,
+            last_error_type=type(error).__name__,
+            first_failed_at=now if self.first_failed_at is None else self.first_failed_at,
+            early=False,
         )
 
 
@@ -71,17 +78,21 @@ def read_job(data: bytes | str) -> Job:
     scene_id = row.get("scene_id")
     if not isinstance(scene_id, int) or isinstance(scene_id, bool) or scene_id < 1:
         raise UnreadableJobError(f"a queue row has scene_id {scene_id!r:.50}; accepted: the number of a scene")
-    at = row.get("next_retry_at")
     return Job(
         scene_id=scene_id,
         update_type=str(row.get("update_type") or "scene_update"),
         enqueued_at=_number(row.get("enqueued_at")),
         retry_count=max(0, int(_number(row.get("retry_count")))),
-        next_retry_at=None if at is None else _number(at),
+        next_retry_at=_time(row.get("next_retry_at")),
         last_error_type=row.get("last_error_type"),
+        first_failed_at=_time(row.get("first_failed_at")),
         batch_id=row.get("batch_id"),
         early=row.get("early") is True,
     )
+
+
+def _time(value: object) -> float | None:
+    return None if value is None else _number(value)
 
 
 def _number(value: object) -> float:

@@ -416,7 +416,7 @@ class Drain:
             self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)
-            self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error))
+            self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
             log.warning(f"{scene.label}: {error}. It stays queued and is tried again later (try {count} of {most})")
         self._open = [one for one in self._open if one.scene_id != claim.scene_id]
@@ -451,7 +451,7 @@ class Drain:
             error_type=type(error).__name__,
             message=log.redact(str(error)),
             tries=tries,
-            first_at=claim.job.enqueued_at or now,
+            first_at=claim.job.first_failed_at or now,
             last_at=now,
             job=json.dumps(claim.job.to_row()),
         )

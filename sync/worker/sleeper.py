@@ -29,7 +29,6 @@ from sync.stash.ask import AskFailedError, ask_for_drain, renewed, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
 from sync.worker.probe import answers
 
-SLEEPER_LOCK = "sleeper.lock"
 SLEEPER_PID = "sleeper.pid"
 """Says which process it is, for a person who wonders; nobody relies on it."""
 LONGEST_NAP = 5.0
@@ -185,7 +184,7 @@ class Sleeper:
 
 def is_alive(data: str) -> bool:
     """Return whether a sleeper lives."""
-    return is_held(os.path.join(data, SLEEPER_LOCK))
+    return is_held(paths.sleeper_lock(data))
 
 
 def something_waits(server_connection: Mapping[str, Any], data: str, *, since: float) -> bool:
@@ -243,7 +242,7 @@ def main(raw: bytes) -> None:
     """The sleeper's own process: one at most, silent to its end."""
     try:
         call = json.loads(raw)
-        lock = FileLock(os.path.join(call["data"], SLEEPER_LOCK))
+        lock = FileLock(paths.sleeper_lock(call["data"]))
         if not lock.acquire():
             return
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:

@@ -91,7 +91,7 @@ def test_a_hook_after_a_hook_that_was_killed_before_its_tables(tmp_path: Path) -
     "job",
     [
         Job(1),
-        Job(2, "other", 5.5, 3, 99.0, "PlexTemporaryError", "batch-1", True),
+        Job(2, "other", 5.5, 3, 99.0, "PlexTemporaryError", 77.0, "batch-1", True),
     ],
 )
 def test_a_job_survives_its_row(job: Job) -> None:
