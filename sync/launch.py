@@ -30,8 +30,8 @@ LOCK_WAIT = 3.0
 """Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
 
 
-LAST_WAIT = 0.5
-"""Seconds it waits once more, after it has left word."""
+LAST_WAIT = 90.0
+"""Seconds it waits, after it has left word, for a drain that has taken its last look to be gone."""
 
 
 def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
@@ -55,8 +55,10 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         if not lock.acquire(LOCK_WAIT):
             wake.leave_word(connection, everything=by_hand)
             # The other may have taken its last look just before the word: then the lock is free in a moment.
-            if not lock.acquire(LAST_WAIT):
-                return "Another run of Process queue is at work and takes what is queued"
+            end = time.monotonic() + LAST_WAIT
+            while not lock.acquire(0.5):
+                if wake.is_draining(connection) or time.monotonic() > end:
+                    return "Another run of Process queue is at work and takes what is queued"
         wake.begin_drain(connection)
     except (sqlite3.Error, OSError) as error:
         lock.release()

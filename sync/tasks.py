@@ -99,6 +99,7 @@ class _Run:
         self._store = store
         self._everything = everything
         self._breaker = CircuitBreaker(store.connection)
+        self._looked_at = time.time()
         # The launcher said so already, in a file that may have been set aside as damaged since.
         wake.begin_drain(store.connection)
 
@@ -119,8 +120,7 @@ class _Run:
                 resume_later(self._store.connection, time.time() + STASH_PAUSE)
                 raise
             finally:
-                if settings:
-                    self._leave_to_sleeper(stash, settings)
+                self._leave_to_sleeper(stash, settings.plex_url if settings else "")
         finally:
             stash.close()
 
@@ -154,6 +154,7 @@ class _Run:
                 self._breaker.record_failure()
                 raise
             finally:
+                self._looked_at = drain.looked_at
                 if drain.summary.scenes:
                     log.info(f"Process queue: {drain.summary}")
                     if drain.summary.by_library():
@@ -204,16 +205,12 @@ class _Run:
             pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
             resume_later(self._store.connection, time.time() + pause)
 
-    def _leave_to_sleeper(self, stash: StashClient, settings: Settings) -> None:
-        since = time.time()
+    def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:
+        since = self._looked_at  # what has become due since then nobody has seen
         if sleeper.is_alive(self._data) or not sleeper.something_waits(self._connection, self._data, since=since):
             return
-        try:
-            key = stash.api_key()
-        except PlexSyncError:
-            key = None
         connection = {**self._connection, "SessionCookie": stash.cookie}
-        sleeper.ensure(connection, self._data, plex_url=settings.plex_url, since=since, api_key=key)
+        sleeper.ensure(connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key)
 
 
 def _unusable(path: str, error: Exception) -> SetupError:

@@ -46,7 +46,7 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
         resume_at=resume_at,
         draining=draining,
         stopped_at=alive_at if flag and not draining else None,
-        asked=asked_at is not None and 0 <= now - asked_at < wake.NOTE_TRUST,
+        asked=asked_at is not None and -wake.CLOCK_SLACK <= now - asked_at < wake.NOTE_TRUST,
     )
 
 

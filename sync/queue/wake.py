@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 NOTE_TRUST = 20.0
 """Seconds for which a note "a drain is asked for" is believed without asking Stash."""
+CLOCK_SLACK = 2.0
+"""Seconds that a note may lie in the future: processes read the clock one after another."""
 
 
 class Ask:
@@ -91,9 +93,10 @@ def _enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
 
 
 def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) -> Ask | None:
-    now = time.time()
     connection.execute("BEGIN IMMEDIATE")
     try:
+        # Not before: whoever waited for the lock would take a note that was left meanwhile for one of the future.
+        now = time.time()
         connection.execute(schema.INSERT_JOB, (data, now))
         ask = look(connection, drain_lock, now)
         connection.execute("COMMIT")
@@ -116,7 +119,7 @@ def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | N
     if draining and is_held(drain_lock):
         return None
     # A clock that was set back would make a note of the future trusted for ever.
-    if asked_at is not None and 0 <= now - asked_at < NOTE_TRUST:
+    if asked_at is not None and -CLOCK_SLACK <= now - asked_at < NOTE_TRUST:
         return None
     token = os.urandom(8).hex()
     connection.execute(
@@ -143,7 +146,8 @@ def withdraw_note(queue_file: str, token: str) -> None:
 def begin_drain(connection: sqlite3.Connection) -> None:
     """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held."""
     connection.execute(
-        "UPDATE plexsync_wake SET draining = 1, look_again = 0, resume_at = NULL, "
+        # A word that was left stays: it may have come between the last drain's end and this one's beginning.
+        "UPDATE plexsync_wake SET draining = 1, resume_at = NULL, "
         "asked_at = NULL, ask_token = NULL, ask_job = NULL"
     )
 
@@ -151,6 +155,11 @@ def begin_drain(connection: sqlite3.Connection) -> None:
 def leave_word(connection: sqlite3.Connection, *, everything: bool) -> None:
     """Tell the drain that holds the lock to look again before it ends."""
     connection.execute("UPDATE plexsync_wake SET look_again = max(look_again, ?)", (2 if everything else 1,))
+
+
+def is_draining(connection: sqlite3.Connection) -> bool:
+    """Return whether the drain that holds the lock, if any, still has its last look before it."""
+    return bool(connection.execute("SELECT draining FROM plexsync_wake").fetchone()[0])
 
 
 def take_word(connection: sqlite3.Connection) -> int:

@@ -30,8 +30,7 @@ SCENE_FIELDS = (
     "id title details date studio { name } performers { name disambiguation } tags { name } files { path size }"
 )
 
-_SETTINGS_QUERY = 'query PlexSyncSettings { configuration { plugins(include: ["PlexSync"]) } }'
-_API_KEY_QUERY = "query PlexSyncApiKey { configuration { general { apiKey } } }"
+_SETTINGS_QUERY = 'query PlexSyncSettings { configuration { general { apiKey } plugins(include: ["PlexSync"]) } }'
 _CONFIGURE_MUTATION = (
     'mutation PlexSyncConfigure($input: Map!) { configurePlugin(plugin_id: "PlexSync", input: $input) }'
 )
@@ -94,6 +93,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
         self._session = session
+        self.api_key: str | None = None
+        """The key that a person made in Stash, once the settings were read. It outlives every cookie."""
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def _handle_GQL_response(self, response: requests.Response) -> dict[str, Any]:  # noqa: N802 - stashapi's name
@@ -136,16 +137,12 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         known = self._session.cookie
         return {"Name": known[0], "Value": known[1]} if known else None
 
-    def api_key(self) -> str | None:
-        """Return the API key that a person made in Stash, None where there is none. It outlives every cookie."""
-        general = (self.ask(_API_KEY_QUERY).get("configuration") or {}).get("general") or {}
-        key = general.get("apiKey")
-        log.keep_secret(key)
-        return key or None
-
     def plugin_settings(self) -> dict[str, Any]:
         """Return what Stash's settings panel holds for PlexSync; empty where nobody has set anything."""
-        plugins = (self.ask(_SETTINGS_QUERY).get("configuration") or {}).get("plugins")
+        configuration = self.ask(_SETTINGS_QUERY).get("configuration") or {}
+        self.api_key = (configuration.get("general") or {}).get("apiKey") or None
+        log.keep_secret(self.api_key)
+        plugins = configuration.get("plugins")
         settings = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
         return settings if isinstance(settings, dict) else {}
 

@@ -179,6 +179,8 @@ class Drain:
         self._breaker = breaker
         self._failing = breaker.record.failures > 0
         self.summary = Summary()
+        self.looked_at = clock()
+        """When the queue was looked at last for what is due, in seconds since the epoch."""
 
     def run(self, *, everything: bool) -> Summary:
         """Drain the queue; `everything`: also what waits for a later try.
@@ -191,12 +193,12 @@ class Drain:
                 if self._store.take_word() > 1 or everything:
                     self._store.hasten(self._clock())
                     everything = False
-                while claims := self._store.claim(BATCH, self._clock()):
+                while claims := self._store.claim(BATCH, self._look()):
                     still_alive(self._store.connection, self._clock())
                     self._open = list(claims)
                     self._batch(claims)
                     self._show_progress()
-                if self._store.end(self._clock()):
+                if self._store.end(self._look()):
                     break
         finally:
             self._store.give_back(self._open)
@@ -205,6 +207,10 @@ class Drain:
             if self.summary.libraries:
                 self._state.count(self.summary.libraries, self._clock())
         return self.summary
+
+    def _look(self) -> float:
+        self.looked_at = self._clock()
+        return self.looked_at
 
     def _show_progress(self) -> None:
         left = self._store.due(self._clock())

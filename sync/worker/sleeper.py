@@ -37,6 +37,8 @@ ASK_AGAIN = 30.0
 """Seconds until Stash is asked again after it did not take a request."""
 RENEW_EVERY = 600.0
 """Seconds between two renewals of the session cookie, which lives an hour, or less where a person says so."""
+LOCK_WAIT = 1.0
+"""Seconds a new sleeper waits for its lock: somebody's short look at it is no other sleeper."""
 STASH_GONE = 900.0
 """Seconds without an answer of Stash after which it is taken for shut down."""
 
@@ -95,6 +97,7 @@ class Sleeper:
         self._nap = nap
         self._since = since
         self._stash_silent_since: float | None = None
+        self._plex_answered_at: float | None = None
         self._renewed_at = clock()
 
     def run(self) -> bool:
@@ -141,14 +144,19 @@ class Sleeper:
             self._stash = renewed(self._stash)
 
     def _probe(self, connection: sqlite3.Connection, breaker: CircuitBreaker) -> bool:
-        if not breaker.can_execute():
-            self._nap(LONGEST_NAP)  # another process's probe is on its way
-            return True
-        if not answers(self._plex_url):
-            breaker.record_failure()
-            return True
-        # The drain closes the breaker itself: it knows what to do about the outage.
-        breaker.release_probe()
+        now = self._clock()
+        # The drain may have to wait behind a scan for an hour; Plex is not asked every time that Stash is.
+        if self._plex_answered_at is None or not 0 <= now - self._plex_answered_at < RECOVERY_TIMEOUT:
+            if not breaker.can_execute():
+                self._nap(LONGEST_NAP)  # another process's probe is on its way
+                return True
+            # Where Stash failed before it told the settings, only a drain can find out.
+            if self._plex_url and not answers(self._plex_url):
+                breaker.record_failure()
+                return True
+            self._plex_answered_at = now
+            # The drain closes the breaker itself: it knows what to do about the outage.
+            breaker.release_probe()
         return self._ask(connection)
 
     def _ask(self, connection: sqlite3.Connection) -> bool:
@@ -243,7 +251,7 @@ def main(raw: bytes) -> None:
     try:
         call = json.loads(raw)
         lock = FileLock(paths.sleeper_lock(call["data"]))
-        if not lock.acquire():
+        if not lock.acquire(LOCK_WAIT):
             return
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
@@ -254,5 +262,5 @@ def main(raw: bytes) -> None:
         while sleeper.run():
             # A drain that left something at this moment saw the lock held and started nobody: look once more.
             lock.release()
-            if not sleeper.has_work() or not lock.acquire():
+            if not sleeper.has_work() or not lock.acquire(LOCK_WAIT):
                 return
