@@ -130,7 +130,12 @@ class _Run:
             return "Plex failed again and again and is left alone for a while; every job stays queued"
         state = State(paths.state_file(self._data))
         try:
-            chosen = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
+            try:
+                sections = read_sections(client)
+            except PlexTemporaryError:
+                self._breaker.record_failure()
+                raise
+            chosen = choose_sections(sections, settings.library_names, settings.plex_library)
             locator = Locator(
                 client=client,
                 stash=stash,
@@ -185,6 +190,9 @@ class _Run:
             )
         except PlexTemporaryError:
             self._breaker.record_failure()
+            raise
+        except SetupError:
+            self._breaker.release_probe()  # Plex answers; what it refuses is not the breaker's business
             raise
         if state is not CircuitState.CLOSED:
             self._end_outage()

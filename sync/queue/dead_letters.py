@@ -2,6 +2,8 @@
 
 from dataclasses import astuple, dataclass
 
+REVIVED = "revived"
+"""The update_type of a job that was queued again after an outage."""
 KEPT_FOR = 30 * 86_400.0
 """Seconds a dead letter is kept."""
 
@@ -23,7 +25,8 @@ PUT_DEAD_LETTER = f"""
 INSERT INTO plexsync_dead_letters ({LETTER_COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (scene_id) DO UPDATE SET title = excluded.title, error_type = excluded.error_type,
-    message = excluded.message, tries = tries + excluded.tries, last_at = excluded.last_at, job = excluded.job
+    message = excluded.message, tries = tries + excluded.tries, last_at = excluded.last_at, job = excluded.job,
+    revived = revived AND json_extract(excluded.job, '$.update_type') = '{REVIVED}'
 """
 DELETE_DEAD_LETTER = "DELETE FROM plexsync_dead_letters WHERE scene_id = ?"
 

@@ -76,7 +76,7 @@ def read_job(data: bytes | str) -> Job:
     if not isinstance(row, Mapping):
         raise UnreadableJobError("a queue row is no JSON object")
     scene_id = row.get("scene_id")
-    if not isinstance(scene_id, int) or isinstance(scene_id, bool) or scene_id < 1:
+    if not isinstance(scene_id, int) or isinstance(scene_id, bool) or not 0 < scene_id < 2**63:
         raise UnreadableJobError(f"a queue row has scene_id {scene_id!r:.50}; accepted: the number of a scene")
     return Job(
         scene_id=scene_id,
@@ -96,4 +96,5 @@ def _time(value: object) -> float | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+    return float(value) if fits else 0.0  # type: ignore[arg-type]

@@ -35,7 +35,8 @@ TEXT = "CAST(data AS TEXT)"
 # What stands in a row's JSON, as the indexes of `store.py` have it. A damaged row must neither stop an
 # index nor be overlooked: it counts as due, of no scene.
 SCENE = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.scene_id') END"
-DUE_AT = f"CASE WHEN json_valid({TEXT}) THEN coalesce(json_extract({TEXT}, '$.next_retry_at'), 0) ELSE 0 END"
+_RETRY_AT = f"json_type({TEXT}, '$.next_retry_at') IN ('integer', 'real')"
+DUE_AT = f"CASE WHEN json_valid({TEXT}) AND {_RETRY_AT} THEN json_extract({TEXT}, '$.next_retry_at') ELSE 0 END"
 BULK = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.batch_id') IS NOT NULL ELSE 0 END"
 WAITING = f"status < {CLAIMED}"
 

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import persistqueue
 import persistqueue.serializers.json
@@ -26,6 +26,7 @@ from sync.queue.dead_letters import (
     KEPT_FOR,
     LETTER_COLUMNS,
     PUT_DEAD_LETTER,
+    REVIVED,
     DeadLetter,
 )
 from sync.queue.job import Job, UnreadableJobError, read_job
@@ -134,6 +135,8 @@ class JobStore:
                     claim = self._claim_of(scene_id, now)
                     if claim:
                         claims[scene_id] = claim
+                    else:
+                        self._bury_unreadable(row_id, data, UnreadableJobError("a queue row names no scene"), now)
             self._set_status([row_id for claim in claims.values() for row_id in claim.row_ids], schema.CLAIMED)
         return list(claims.values())
 
@@ -150,6 +153,8 @@ class JobStore:
             return None
         # A save after a failure is a new beginning: it runs at once and its count starts at 0.
         newest = next((job for _, job in reversed(rows) if job.is_fresh), rows[-1][1])
+        if any(job.batch_id is None for _, job in rows):
+            newest = replace(newest, batch_id=None)  # somebody saved it: no longer the batch's alone
         return Claim(newest, tuple(row_id for row_id, _ in rows))
 
     def done(self, claims: list[Claim]) -> None:
@@ -219,7 +224,7 @@ class JobStore:
                 (since, *error_types),
             ).fetchall()
             for (scene_id,) in rows:
-                data = persistqueue.serializers.json.dumps(Job(scene_id, enqueued_at=since).to_row())
+                data = persistqueue.serializers.json.dumps(Job(scene_id, REVIVED, enqueued_at=since).to_row())
                 self.connection.execute(schema.INSERT_JOB, (data, time.time()))
                 self.connection.execute("UPDATE plexsync_dead_letters SET revived = 1 WHERE scene_id = ?", (scene_id,))
         return len(rows)

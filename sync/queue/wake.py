@@ -147,8 +147,7 @@ def begin_drain(connection: sqlite3.Connection) -> None:
     """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held."""
     connection.execute(
         # A word that was left stays: it may have come between the last drain's end and this one's beginning.
-        "UPDATE plexsync_wake SET draining = 1, resume_at = NULL, "
-        "asked_at = NULL, ask_token = NULL, ask_job = NULL"
+        "UPDATE plexsync_wake SET draining = 1, resume_at = NULL, asked_at = NULL, ask_token = NULL, ask_job = NULL"
     )
 
 

@@ -304,6 +304,8 @@ class Drain:
 
     def _write(self, course: Course, now: float) -> None:
         """Write to each of the scene's items; one that fails is no reason to leave the others out."""
+        if not course.errors and not any(work.edit for work in course.works):
+            self._answered()
         for work in course.works:
             if not work.edit:
                 work.after = work.target.item
@@ -331,9 +333,14 @@ class Drain:
         except (PlexServerDown, SetupError):
             raise
         except PlexTemporaryError as error:
-            for course in courses:
-                if any(work.written for work in course.works):
-                    course.errors.append(error)
+            together = [course for course in courses if any(work.written for work in course.works)]
+            for course in together:
+                # One by one, so that one item's trouble is not the whole batch's.
+                if len(together) > 1 and self._breaker.state is CircuitState.CLOSED:
+                    self._read_back([course])
+                    continue
+                course.errors.append(error)
+                if len(together) == 1:
                     self._count(course, error)
             return
         for work in edited:
@@ -393,7 +400,6 @@ class Drain:
             wrote = (f"{', '.join(work.edit.fields)} to Plex item {work.target.item.rating_key}" for work in changed)
             log.info(f"{course.scene.label}: wrote {'; '.join(wrote)}")
         if not course.errors:
-            self._answered()
             self.summary.scenes += 1
             if changed:
                 self.summary.changed += 1

@@ -1,0 +1,757 @@
+"""The breaker on disk, and the drain behind it, through outages of a Plex that speaks real HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
+
+from sync import paths
+from sync.queue import schema
+from sync.queue.dead_letters import DeadLetter
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, Record
+from sync.worker.processor import Drain
+from tests.servers.plex import Request
+from tests.site import ROOT, Site
+
+pytestmark = pytest.mark.integration
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+START = datetime(2024, 1, 1, tzinfo=UTC)
+NOW = START.timestamp()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
+    """Frozen time. The drain's and the breaker's clock are bound at import, where freezing does not reach."""
+    for one in (CircuitBreaker, Drain):
+        monkeypatch.setitem(one.__init__.__kwdefaults__, "clock", lambda: time.time())
+    with freeze_time(START, ignore=["_pytest.timing"]) as frozen:
+        yield frozen
+
+
+@pytest.fixture
+def queue_file(tmp_path: Path) -> str:
+    """Where the breaker is kept."""
+    return str(tmp_path / "queue" / paths.QUEUE_FILE)
+
+
+@pytest.fixture
+def breaker(queue_file: str, clock: FrozenDateTimeFactory) -> Iterator[CircuitBreaker]:
+    """A breaker on disk that nothing has happened to."""
+    with closing(schema.connect(queue_file)) as connection:
+        yield CircuitBreaker(connection)
+
+
+@pytest.fixture
+def at_rest(site: Site, clock: FrozenDateTimeFactory) -> Site:
+    """Both servers with time frozen; Plex's library has been listed."""
+    site.drain()
+    site.sync(site.add("/media/first.mp4", 999)[0])
+    site.plex.clear_requests()
+    return site
+
+
+def fail(breaker: CircuitBreaker, times: int) -> None:
+    """That many failures, each of another job."""
+    for number in range(times):
+        breaker.record_failure(f"scene_{number}")
+
+
+def record(site: Site) -> Record:
+    """What the site's breaker knows."""
+    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+        return CircuitBreaker(connection).record
+
+
+def state(site: Site) -> CircuitState:
+    """The state of the site's breaker."""
+    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+        return CircuitBreaker(connection).state
+
+
+def trip(site: Site) -> None:
+    """Open the site's breaker, as five drains do that do not reach Plex."""
+    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+        breaker = CircuitBreaker(connection)
+        for _ in range(5):
+            breaker.record_failure()
+        assert breaker.state is OPEN
+
+
+def save(site: Site, count: int, first: int = 1) -> dict[int, int]:
+    """Save that many new scenes, each with a title that Plex does not have yet; return their items by scene."""
+    pairs = dict(site.add(f"/media/{number}.mp4", number) for number in range(first, first + count))
+    for scene in pairs:
+        site.stash.scene(scene).title = f"T{scene}"
+        assert site.hook(scene).error is None
+    return pairs
+
+
+def synced(site: Site, pairs: dict[int, int]) -> list[int]:
+    """The scenes whose title Plex has."""
+    return [scene for scene, key in pairs.items() if site.item(key).title == f"T{scene}"]
+
+
+def counts(site: Site) -> list[int]:
+    """How many tries each waiting job has spent; none is claimed."""
+    rows = site.rows()
+    assert all(status in (schema.NEW, schema.READY) for _, status in rows), "left claimed"
+    return [job.get("retry_count", 0) for job, _ in rows]
+
+
+def letters(site: Site) -> list[DeadLetter]:
+    """The dead letters."""
+    with closing(site.store()) as store:
+        return store.dead_letters()
+
+
+def probes(site: Site) -> list[Request]:
+    """The requests to /identity."""
+    return [request for request in site.plex.requests if request.path == "/identity"]
+
+
+# The rules, on disk
+
+
+def test_it_starts_closed(breaker: CircuitBreaker) -> None:
+    assert breaker.state is CLOSED
+    assert breaker.can_execute()
+    assert breaker.record == Record()
+
+
+def test_four_failures_leave_it_closed_and_the_fifth_opens_it(breaker: CircuitBreaker) -> None:
+    fail(breaker, 4)
+    assert breaker.state is CLOSED
+    assert breaker.can_execute()
+    breaker.record_failure("scene_4")
+    assert breaker.state is OPEN
+    assert not breaker.can_execute()
+
+
+def test_it_is_open_for_a_minute_and_then_half_open(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    fail(breaker, 5)
+    for seconds, expected in ((30, OPEN), (29.5, OPEN), (0.5, HALF_OPEN), (86_400, HALF_OPEN)):
+        clock.tick(seconds)
+        assert breaker.state is expected
+
+
+def test_the_time_counts_from_the_failure_that_opened_it(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    for number in range(5):
+        clock.tick(50)
+        breaker.record_failure(f"scene_{number}")
+    clock.tick(59)
+    assert breaker.state is OPEN
+    assert breaker.record.outage_began_at == NOW + 50
+    clock.tick(1)
+    assert breaker.state is HALF_OPEN
+
+
+def test_a_success_closes_it(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    fail(breaker, 5)
+    clock.tick(60)
+    assert breaker.can_execute()
+    assert breaker.record_success().outage_began_at == NOW
+    assert breaker.state is CLOSED
+    assert breaker.record == Record()
+
+
+def test_a_failure_opens_it_again_for_a_whole_minute(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    fail(breaker, 5)
+    clock.tick(60)
+    assert breaker.can_execute()
+    breaker.record_failure()
+    assert breaker.state is OPEN
+    clock.tick(59)
+    assert not breaker.can_execute()
+    clock.tick(1)
+    assert breaker.can_execute()
+
+
+def test_a_success_clears_the_count(breaker: CircuitBreaker) -> None:
+    fail(breaker, 4)
+    breaker.record_success()
+    fail(breaker, 4)
+    assert breaker.state is CLOSED
+    breaker.record_failure("scene_4")
+    assert breaker.state is OPEN
+
+
+@pytest.mark.parametrize("failures", [0, 3, 5])
+@pytest.mark.parametrize("later", [0, 60])
+def test_reset_closes_it_whatever_was(
+    breaker: CircuitBreaker, clock: FrozenDateTimeFactory, failures: int, later: int
+) -> None:
+    fail(breaker, failures)
+    clock.tick(later)
+    breaker.reset()
+    assert breaker.state is CLOSED
+    fail(breaker, 4)
+    assert breaker.state is CLOSED
+
+
+def test_whole_cycles(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    seen = []
+    for answer in ("no", "no", "yes", "yes", "no", "yes"):
+        seen.append(breaker.state)
+        if breaker.state is CLOSED:
+            fail(breaker, 5)
+            seen.append(breaker.state)
+        clock.tick(60)
+        seen.append(breaker.state)
+        assert breaker.can_execute()
+        if answer == "yes":
+            breaker.record_success()
+        else:
+            breaker.record_failure()
+    seen.append(breaker.state)
+    whole, again = [CLOSED, OPEN, HALF_OPEN], [OPEN, HALF_OPEN]
+    assert seen == [*whole, *again, *again, *whole, *whole, *again, CLOSED]
+
+
+def test_an_outage_is_remembered_from_its_beginning(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    fail(breaker, 5)
+    for _ in range(10):
+        clock.tick(60)
+        assert breaker.can_execute()
+        breaker.record_failure()
+    assert breaker.record.outage_began_at == NOW
+
+
+def test_one_job_that_fails_again_and_again_counts_once(breaker: CircuitBreaker) -> None:
+    for _ in range(20):
+        breaker.record_failure("scene_7")
+    assert breaker.record.failures == 1
+    fail(breaker, 3)
+    assert breaker.state is CLOSED
+    breaker.record_failure()
+    assert breaker.state is OPEN
+
+
+def test_a_server_that_fails_as_a_whole_counts_each_time(breaker: CircuitBreaker) -> None:
+    for _ in range(5):
+        breaker.record_failure()
+    assert breaker.state is OPEN
+
+
+# Half-open, one probe
+
+
+def test_half_open_one_may_go(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    fail(breaker, 5)
+    clock.tick(60)
+    assert [breaker.can_execute() for _ in range(3)] == [True, False, False]
+
+
+def test_a_probe_that_never_comes_back_makes_room_after_a_while(
+    breaker: CircuitBreaker, clock: FrozenDateTimeFactory
+) -> None:
+    fail(breaker, 5)
+    clock.tick(60)
+    assert breaker.can_execute()
+    clock.tick(59)
+    assert not breaker.can_execute()
+    clock.tick(1)
+    assert [breaker.can_execute() for _ in range(2)] == [True, False]
+
+
+def test_a_probe_that_is_handed_on_makes_room_at_once(breaker: CircuitBreaker, clock: FrozenDateTimeFactory) -> None:
+    fail(breaker, 5)
+    clock.tick(60)
+    assert breaker.can_execute()
+    breaker.release_probe()
+    assert [breaker.can_execute() for _ in range(2)] == [True, False]
+
+
+# Over processes
+
+ASKER = """
+import sys
+from sync.queue import schema
+from sync.worker.circuit_breaker import CircuitBreaker
+breaker = CircuitBreaker(schema.connect(sys.argv[1]), clock=lambda: float(sys.argv[2]))
+print(breaker.state.name, breaker.record.failures, flush=True)
+if sys.stdin.readline():
+    print(breaker.can_execute(), flush=True)
+"""
+
+
+def asker(queue_file: str, now: float) -> subprocess.Popen[str]:
+    """A process that says what it finds at `now`, and asks to go when it is told to."""
+    return subprocess.Popen(
+        [sys.executable, "-c", ASKER, queue_file, str(now)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("failures", "later", "found", "may"),
+    [
+        (0, 0, "CLOSED 0", "True"),
+        (3, 0, "CLOSED 3", "True"),
+        (5, 30, "OPEN 5", "False"),
+        (5, 60, "HALF_OPEN 5", "True"),
+    ],
+)
+def test_a_new_process_finds_what_was(queue_file: str, failures: int, later: float, found: str, may: str) -> None:
+    with closing(schema.connect(queue_file)) as connection:
+        fail(CircuitBreaker(connection, clock=lambda: NOW), failures)
+    said, _ = asker(queue_file, NOW + later).communicate("go\n")
+    assert said.split("\n") == [found, may, ""]
+
+
+def test_of_several_processes_one_is_the_probe(queue_file: str) -> None:
+    with closing(schema.connect(queue_file)) as connection:
+        fail(CircuitBreaker(connection, clock=lambda: NOW), 5)
+    askers = [asker(queue_file, NOW + 60) for _ in range(4)]
+    for one in askers:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "HALF_OPEN 5\n"
+    for one in askers:  # all are waiting for this
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    assert sorted(one.communicate()[0].strip() for one in askers) == ["False", "False", "False", "True"]
+
+
+def test_of_many_threads_one_is_the_probe_and_no_failure_is_lost(queue_file: str) -> None:
+    now = [NOW]
+    together = threading.Barrier(8)
+    went: list[bool] = []
+
+    def work(number: int) -> None:
+        with closing(schema.connect(queue_file)) as connection:
+            breaker = CircuitBreaker(connection, failure_threshold=80, clock=lambda: now[0])
+            for job in range(10):
+                together.wait()
+                breaker.record_failure(f"scene_{number}_{job}")
+            together.wait()
+            if number == 0:
+                assert breaker.state is OPEN, "each of 80 failures was counted"
+                now[0] += 60
+            together.wait()
+            went.append(breaker.can_execute())
+
+    schema.connect(queue_file).close()
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(went) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"unknown": 1}', '{"failed_jobs": null}'])
+def test_a_record_that_nobody_can_read_is_as_good_as_none(queue_file: str, text: str) -> None:
+    with closing(schema.connect(queue_file)) as connection:
+        breaker = CircuitBreaker(connection)
+        connection.execute("INSERT INTO plexsync_breaker (one, record) VALUES (1, ?)", (text,))
+        assert breaker.state is CLOSED
+        fail(breaker, 5)
+        assert breaker.state is OPEN
+
+
+# The drain
+
+
+def test_while_open_no_job_is_claimed_and_plex_is_left_alone(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
+    pairs = save(at_rest, 3)
+    before = at_rest.rows()
+    trip(at_rest)
+    for _ in range(6):
+        answer = at_rest.drain()
+        assert answer.error is None
+        assert "every job stays queued" in (answer.output or "")
+        assert at_rest.rows() == before
+        clock.tick(9)
+    assert at_rest.plex.requests == []
+    assert synced(at_rest, pairs) == []
+
+
+def test_half_open_a_drain_probes_first_and_goes_on(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
+    pairs = save(at_rest, 3)
+    trip(at_rest)
+    clock.tick(60)
+    answer = at_rest.drain()
+    assert at_rest.plex.requests[0].path == "/identity"
+    assert "X-Plex-Token" not in at_rest.plex.requests[0].target
+    assert "Plex answers again" in answer.said("i")
+    assert synced(at_rest, pairs) == list(pairs)
+    assert (state(at_rest), at_rest.rows()) == (CLOSED, [])
+
+
+@pytest.mark.parametrize("how", ["starting", "stopped"])
+def test_a_probe_that_fails_costs_one_request_and_another_minute(
+    at_rest: Site, clock: FrozenDateTimeFactory, how: str
+) -> None:
+    pairs = save(at_rest, 3)
+    before = at_rest.rows()
+    trip(at_rest)
+    if how == "starting":
+        at_rest.plex.starting = True
+    else:
+        at_rest.plex.stop()
+    clock.tick(60)
+    answer = at_rest.drain()
+    assert "3 jobs stay queued" in (answer.error or "")
+    assert at_rest.rows() == before
+    assert [request.path for request in at_rest.plex.requests] == (["/identity"] if how == "starting" else [])
+    at_rest.plex.starting = False
+    if how == "stopped":
+        at_rest.plex.start()
+    clock.tick(59)
+    at_rest.drain()
+    assert state(at_rest) is OPEN
+    assert at_rest.rows() == before
+    clock.tick(1)
+    at_rest.drain()
+    assert synced(at_rest, pairs) == list(pairs)
+
+
+@pytest.mark.parametrize("wait", [0, 30])
+def test_a_press_while_open_begins_with_a_probe(at_rest: Site, clock: FrozenDateTimeFactory, wait: float) -> None:
+    pairs = save(at_rest, 3)
+    trip(at_rest)
+    clock.tick(wait)
+    assert state(at_rest) is OPEN
+    answer = at_rest.drain(by_hand=True)
+    assert answer.error is None
+    assert at_rest.plex.requests[0].path == "/identity"
+    assert len(probes(at_rest)) == 1
+    assert synced(at_rest, pairs) == list(pairs)
+    assert state(at_rest) is CLOSED
+
+
+def test_a_press_while_plex_is_away_costs_a_probe_and_no_try(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
+    save(at_rest, 3)
+    trip(at_rest)
+    at_rest.plex.starting = True
+    clock.tick(30)
+    answer = at_rest.drain(by_hand=True)
+    assert "does not answer yet" in (answer.error or "")
+    assert "3 jobs stay queued" in (answer.error or "")
+    assert [request.path for request in at_rest.plex.requests] == ["/identity"]
+    assert counts(at_rest) == [0, 0, 0]
+    assert state(at_rest) is OPEN
+
+
+def test_a_press_while_closed_needs_no_probe(at_rest: Site) -> None:
+    save(at_rest, 1)
+    at_rest.drain(by_hand=True)
+    assert probes(at_rest) == []
+
+
+def test_five_jobs_that_fail_in_a_row_open_it_and_the_others_are_not_tried(
+    at_rest: Site, clock: FrozenDateTimeFactory
+) -> None:
+    pairs = save(at_rest, 12)
+    at_rest.plex.fail(status=500, times=None, method="PUT")
+    answer = at_rest.drain()
+    assert "in a row" in (answer.error or "")
+    assert len(at_rest.plex.edits) == 5
+    assert sorted(counts(at_rest)) == [0] * 7 + [1] * 5
+    assert state(at_rest) is OPEN
+    at_rest.plex.clear_faults()
+    clock.tick(60)
+    at_rest.drain()
+    clock.tick(5)
+    at_rest.drain()
+    assert synced(at_rest, pairs) == list(pairs)
+    assert record(at_rest) == Record()
+
+
+def test_a_job_that_goes_well_in_between_clears_the_count(at_rest: Site) -> None:
+    pairs = save(at_rest, 9)
+    good = list(pairs.values())[4]
+    at_rest.plex.fail(
+        status=500, times=None, where=lambda request: request.is_edit and f"id={good}&" not in request.target
+    )
+    answer = at_rest.drain()
+    assert answer.error is None
+    assert record(at_rest).failures == 4
+    assert len(at_rest.plex.edits) == 9
+    assert synced(at_rest, pairs) == [list(pairs)[4]]
+
+
+def test_what_a_stopped_batch_did_not_begin_is_back_on_the_queue(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
+    pairs = save(at_rest, 60)  # more than one batch
+    good = next(iter(pairs.values()))
+    at_rest.plex.fail(
+        status=500, times=None, where=lambda request: request.is_edit and f"id={good}&" not in request.target
+    )
+    at_rest.drain()
+    assert counts(at_rest) == [1] * 5 + [0] * 54
+    at_rest.plex.clear_faults()
+    clock.tick(60)
+    at_rest.drain()
+    assert synced(at_rest, pairs) == list(pairs)
+
+
+@pytest.mark.parametrize("good", ["changed", "right already"])
+def test_a_job_that_went_well_before_five_failures_does_not_close_it_again(at_rest: Site, good: str) -> None:
+    pairs = save(at_rest, 12)
+    scene, key = next(iter(pairs.items()))
+    if good == "right already":
+        at_rest.plex.person_edits(key, title=f"T{scene}")
+    at_rest.plex.fail(
+        status=500, times=None, where=lambda request: request.is_edit and f"id={key}&" not in request.target
+    )
+    answer = at_rest.drain()
+    assert counts(at_rest) == [1] * 5 + [0] * 6
+    assert "in a row" in (answer.error or "")
+    assert len(at_rest.plex.edits) == (6 if good == "changed" else 5)
+    assert state(at_rest) is OPEN
+
+
+def test_one_job_that_fails_in_drain_after_drain_counts_once(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
+    at_rest.configure(max_retries=20)
+    pairs = save(at_rest, 1)
+    at_rest.plex.fail(status=500, times=None, method="PUT")
+    for count in range(1, 11):
+        assert at_rest.drain().error is None
+        assert counts(at_rest) == [count]
+        clock.tick(80)
+    assert (record(at_rest).failures, state(at_rest)) == (1, CLOSED)
+    at_rest.plex.clear_faults()
+    at_rest.drain()
+    assert synced(at_rest, pairs) == list(pairs)
+    assert record(at_rest) == Record()
+
+
+def test_one_request_that_fails_for_a_whole_batch_is_not_a_failure_of_each_job(at_rest: Site) -> None:
+    """The items of a batch are read back in one request; a single 500 there is no outage."""
+    save(at_rest, 8)
+    reads = itertools.count()
+    at_rest.plex.fail(
+        status=500,
+        where=lambda request: (
+            request.method == "GET" and request.path.startswith("/library/metadata/") and next(reads) == 1
+        ),
+    )
+    answer = at_rest.drain()
+    assert len(at_rest.plex.edits) == 8
+    assert state(at_rest) is CLOSED, answer.error
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("where", ["/", "/library/sections", "/library/metadata", "/all"])
+def test_whatever_request_it_is_that_fails_drain_after_drain_opens_it(
+    at_rest: Site, clock: FrozenDateTimeFactory, where: str, status: int
+) -> None:
+    pairs = save(at_rest, 6)
+
+    def strikes(request: Request) -> bool:
+        if where == "/all":
+            return request.is_edit
+        return request.path == where or (where == "/library/metadata" and request.path.startswith(where))
+
+    at_rest.plex.fail(status=status, times=None, where=strikes)
+    for _ in range(5):
+        assert at_rest.drain().error
+        if state(at_rest) is OPEN:
+            break
+    assert state(at_rest) is OPEN
+    at_rest.plex.clear_faults()
+    clock.tick(60)
+    for _ in range(2):
+        at_rest.drain()
+        clock.tick(5)
+    assert synced(at_rest, pairs) == list(pairs)
+
+
+def test_a_plex_that_answers_the_probe_and_refuses_the_token_does_not_stay_open(
+    at_rest: Site, clock: FrozenDateTimeFactory
+) -> None:
+    """A refusal is an answer: once the setting is right, the next save is served."""
+    pairs = save(at_rest, 1)
+    trip(at_rest)
+    at_rest.configure(plex_token="wrong")
+    clock.tick(60)
+    assert "plex_token" in (at_rest.drain().error or "")
+    at_rest.configure()
+    clock.tick(5)
+    at_rest.drain()
+    assert synced(at_rest, pairs) == list(pairs)
+
+
+def test_a_stash_that_fails_is_not_the_breakers_business(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
+    save(at_rest, 2)
+    at_rest.stash.fail("status", status=502, times=None, query_contains="PlexSyncScenes")
+    for _ in range(8):
+        assert "Stash" in (at_rest.drain().error or "")
+    assert (record(at_rest), counts(at_rest)) == (Record(), [0, 0])
+
+
+def test_a_file_that_plex_does_not_have_is_not_the_breakers_business(at_rest: Site) -> None:
+    for number in range(8):
+        at_rest.hook(at_rest.stash.add_scene(title="Lost", files=[(f"/media/lost{number}.mp4", 5000 + number)]))
+    at_rest.drain()
+    assert counts(at_rest) == [1] * 8
+    assert record(at_rest) == Record()
+
+
+def test_delays_grow_with_the_count_up_to_the_cap(
+    at_rest: Site, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)  # no jitter: the longest each may be
+    at_rest.configure(max_retries=20)
+    save(at_rest, 1)
+    at_rest.plex.fail(status=500, times=None, method="PUT")
+    delays = []
+    for _ in range(9):
+        at_rest.drain()
+        ((job, _),) = at_rest.rows()
+        delays.append(job["next_retry_at"] - time.time())
+        clock.tick(80)
+    assert delays == [5, 10, 20, 40, 80, 80, 80, 80, 80]
+
+
+def test_delays_have_jitter(at_rest: Site) -> None:
+    save(at_rest, 4)
+    at_rest.plex.fail(status=500, times=None, method="PUT")
+    at_rest.drain()
+    delays = [job["next_retry_at"] - time.time() for job, _ in at_rest.rows()]
+    assert all(0 <= delay <= 5 for delay in delays)
+    assert len(set(delays)) == 4
+
+
+# After an outage
+
+
+@pytest.fixture
+def outage(at_rest: Site) -> tuple[Site, dict[int, int]]:
+    """Five scenes that failed for good with server errors, which opened the breaker, and two that still wait."""
+    at_rest.configure(max_retries=1)
+    pairs = save(at_rest, 7)
+    at_rest.plex.fail(status=500, times=None, method="PUT")
+    at_rest.drain()
+    assert state(at_rest) is OPEN
+    assert [letter.scene_id for letter in letters(at_rest)] == list(pairs)[:5]
+    return at_rest, pairs
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_failed_in_an_outage_is_queued_again_after_it(
+    outage: tuple[Site, dict[int, int]], clock: FrozenDateTimeFactory, by_hand: bool
+) -> None:
+    site, pairs = outage
+    site.plex.clear_faults()
+    clock.tick(10 if by_hand else 60)
+    answer = site.drain(by_hand=by_hand)
+    assert "5 scenes that failed in the outage are queued again" in answer.said("i")
+    assert synced(site, pairs) == list(pairs)
+    assert letters(site) == []
+    assert site.rows() == []
+
+
+def test_what_fails_again_after_the_outage_is_not_queued_once_more(
+    outage: tuple[Site, dict[int, int]], clock: FrozenDateTimeFactory
+) -> None:
+    site, pairs = outage
+    clock.tick(60)
+    site.drain()  # Plex answers the probe and stumbles over the edits still
+    tries = {letter.scene_id: letter.tries for letter in letters(site)}
+    assert sorted(tries) == list(pairs)[:7]
+    for _ in range(10):
+        clock.tick(60)
+        site.drain()
+    assert site.rows() == []
+    assert [letter.tries for letter in letters(site)] == [2] * 7, "each once more and never again"
+    assert len(site.plex.edits) == 14
+
+
+def test_a_new_save_that_fails_in_another_outage_is_queued_again_after_that(
+    outage: tuple[Site, dict[int, int]], clock: FrozenDateTimeFactory
+) -> None:
+    site, pairs = outage
+    for _ in range(10):
+        clock.tick(60)
+        site.drain()
+    site.plex.clear_faults()
+    clock.tick(3600)
+    site.drain()
+    assert len(letters(site)) == 7
+    site.plex.fail(status=500, times=None, method="PUT")
+    for scene in pairs:
+        site.hook(scene)
+    site.drain()
+    assert state(site) is OPEN
+    site.plex.clear_faults()
+    clock.tick(60)
+    site.drain()
+    assert synced(site, pairs) == list(pairs)
+
+
+def test_what_failed_before_the_outage_or_for_another_reason_stays_a_dead_letter(
+    at_rest: Site, clock: FrozenDateTimeFactory
+) -> None:
+    at_rest.configure(max_retries=1)
+    (earlier,) = save(at_rest, 1, first=100)
+    at_rest.plex.fail(status=500, method="PUT")
+    at_rest.drain()
+    at_rest.sync(at_rest.add("/media/good.mp4", 500)[0])
+    pairs = save(at_rest, 1, first=200)
+    at_rest.drain()
+    assert record(at_rest) == Record(), "a job that went well ended that"
+    clock.tick(3600)
+    no_file = at_rest.stash.add_scene(title="No file")
+    pairs |= save(at_rest, 2, first=300)
+    at_rest.hook(no_file)
+    pairs |= save(at_rest, 3, first=400)
+    at_rest.plex.fail(status=500, times=None, method="PUT")
+    at_rest.drain()
+    assert state(at_rest) is OPEN
+    at_rest.plex.clear_faults()
+    clock.tick(60)
+    at_rest.drain()
+    assert synced(at_rest, pairs) == list(pairs)
+    assert {letter.scene_id for letter in letters(at_rest)} == {earlier, no_file}
+
+
+@pytest.mark.parametrize(("how", "pause"), [("starting", 7.0), ("stopped", 12.0)])
+def test_an_hour_without_plex(at_rest: Site, clock: FrozenDateTimeFactory, how: str, pause: float) -> None:
+    pairs = save(at_rest, 5)
+    if how == "starting":
+        at_rest.plex.starting = True
+    else:
+        at_rest.plex.stop()
+    began, drains = time.time(), 0
+    asked: list[float] = []  # when each probe came in
+    while time.time() < began + 3600:
+        at_rest.drain()
+        asked += [time.time()] * (len(probes(at_rest)) - len(asked))
+        drains += 1
+        if drains % 100 == 0:  # people go on saving
+            pairs |= save(at_rest, 1, first=1000 + drains)
+        clock.tick(pause)
+    assert counts(at_rest) == [0] * len(pairs)
+    assert letters(at_rest) == []
+    if how == "starting":
+        assert 50 <= len(asked) <= 60
+        assert all(after - before >= 60 for before, after in itertools.pairwise(asked))
+        assert len(at_rest.plex.requests) == len(asked) + 5, "beside the probes those that opened the breaker"
+        at_rest.plex.starting = False
+    else:
+        at_rest.plex.start()
+    back = time.time()
+    while at_rest.rows():
+        assert time.time() - back <= 60 + pause
+        at_rest.drain()
+        clock.tick(pause)
+    assert synced(at_rest, pairs) == list(pairs)
+    assert len(at_rest.plex.edits) == len(pairs), "each written once"
+    assert (state(at_rest), letters(at_rest)) == (CLOSED, [])
