@@ -218,7 +218,9 @@ class _Run:
         if sleeper.is_alive(self._data) or not sleeper.something_waits(self._connection, self._data, since=since):
             return
         connection = {**self._connection, "SessionCookie": stash.cookie}
-        sleeper.ensure(connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key)
+        sleeper.ensure(
+            connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
+        )
 
 
 def _unusable(path: str, error: Exception) -> SetupError:

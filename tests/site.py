@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,9 @@ from sync.state import State
 from sync.worker import sleeper
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
+
+PATIENCE = 60.0
+"""Seconds that a process may take which nobody kills."""
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "plexsync.js", "requirements.txt", "sync")
@@ -124,10 +129,8 @@ class Site:
             return None
 
     def kill_sleeper(self) -> None:
-        """kill -9, where one lives."""
-        pid = self.sleeper_pid()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+        """kill -9, where one lives or is on its way."""
+        kill_sleepers_below(self.data)
 
     # What is on disk
 
@@ -154,3 +157,81 @@ class Site:
             for path in (Path(folder) / name for name in names)
             if any(secret in path.read_bytes() for secret in secrets)
         ]
+
+
+def kill_sleepers_below(folder: Path) -> None:
+    """kill -9 for every sleeper of a data folder below this one, those too that have not got their lock yet."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            if b"\0--sleeper\0" in (process / "cmdline").read_bytes() and (process / "cwd").readlink().is_relative_to(
+                folder
+            ):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+class Child:
+    """One process of plexsync.py, called as Stash calls it."""
+
+    def __init__(self, site: Site, args: dict[str, Any]) -> None:
+        connection = {
+            "Scheme": "http",
+            "Host": "0.0.0.0",
+            "Port": site.stash.port,
+            "SessionCookie": {"Name": "session", "Value": site.stash.session_cookie()},
+            "Dir": str(site.stash.config_dir),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "plexsync.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=site.stash.config_dir,
+        )
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps({"server_connection": connection, "args": args}).encode())
+        self._process.stdin.close()
+        self._process.stdin = None
+        self._said = b""
+
+    @classmethod
+    def hook(cls, site: Site, scene: int) -> Child:
+        """A save's hook."""
+        context = {"id": scene, "type": "Scene.Update.Post", "input": None, "inputFields": ["id", "title"]}
+        return cls(site, {"hookContext": context})
+
+    @classmethod
+    def drain(cls, site: Site, *, by_hand: bool = False) -> Child:
+        """The task "Process queue"."""
+        return cls(site, {"mode": "process_queue"} | ({} if by_hand else {"trigger": "hook"}))
+
+    def kill(self) -> Answer | None:
+        """kill -9; what it had answered before, None where it had not."""
+        self._process.kill()
+        return self._answer()
+
+    def end(self) -> Answer:
+        """Wait for its own end."""
+        answer = self._answer()
+        assert answer is not None, f"no answer, exit code {self._process.returncode}"
+        return answer
+
+    def wait_for_log(self, text: str) -> None:
+        """Read its log until a line has this text."""
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self._said += line
+            if text in line.decode():
+                return
+        raise AssertionError(f"it ended without {text!r}: {self._said.decode()}")
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def _answer(self) -> Answer | None:
+        stdout, stderr = self._process.communicate(timeout=PATIENCE)
+        lines = (self._said + stderr).decode().split("\n")
+        if not stdout.endswith(b"\n"):
+            return None
+        answer = json.loads(stdout)
+        return Answer(answer.get("output"), answer.get("error"), [(line[1:2], line[3:]) for line in lines if line])

@@ -7,6 +7,7 @@ written here against what the package itself writes and reads.
 
 import os
 import sqlite3
+import time
 
 from sync.queue.lock import SharedLock
 
@@ -29,6 +30,7 @@ CREATE_WAKE = (
     "asked_at REAL, "  # seconds since the epoch; NULL: no drain is asked for
     "ask_token TEXT, "  # whose note it is
     "ask_job TEXT, "  # Stash's id of the job that was asked for
+    "ask_job_at REAL, "  # when that job was asked for; asked_at is renewed by every look at it
     "resume_at REAL)"  # when a drain that could not go on is to be tried again; NULL: not by itself
 )
 TEXT = "CAST(data AS TEXT)"
@@ -68,7 +70,21 @@ def connect(queue_file: str) -> sqlite3.Connection:
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables; safe to run by many processes at once."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_log(connection)
     connection.execute(CREATE_JOBS)
     connection.execute(CREATE_WAKE)
     connection.execute("INSERT OR IGNORE INTO plexsync_wake (one) VALUES (1)")
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Switch to SQLite's write-ahead log. Two processes that do so at once get "database is locked" at once:
+    the busy time-out does not hold for this switch."""
+    end = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.005)

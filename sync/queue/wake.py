@@ -112,8 +112,8 @@ def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | N
 
     Call it inside a transaction that has begun. `now` in seconds since the epoch.
     """
-    row = connection.execute("SELECT draining, asked_at, ask_job FROM plexsync_wake").fetchone()
-    draining, asked_at, job = row if row else (0, None, None)
+    row = connection.execute("SELECT draining, asked_at, ask_job, ask_job_at FROM plexsync_wake").fetchone()
+    draining, asked_at, job, job_at = row or (0, None, None, None)
     # The flag says that the drain has not taken its last look, the lock that it is alive: a killed
     # drain leaves the first, and the operating system takes the second from it.
     if draining and is_held(drain_lock):
@@ -127,12 +127,14 @@ def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | N
         "ON CONFLICT (one) DO UPDATE SET asked_at = excluded.asked_at, ask_token = excluded.ask_token",
         (now, token),
     )
-    return Ask(token, job, asked_at)
+    return Ask(token, job, job_at)
 
 
 def note_job(queue_file: str, token: str, job_id: str) -> None:
     """Complete the note with Stash's job id, unless a drain has taken the note meanwhile."""
-    schema.connect(queue_file).execute("UPDATE plexsync_wake SET ask_job = ? WHERE ask_token = ?", (job_id, token))
+    schema.connect(queue_file).execute(
+        "UPDATE plexsync_wake SET ask_job = ?, ask_job_at = ? WHERE ask_token = ?", (job_id, time.time(), token)
+    )
 
 
 def withdraw_note(queue_file: str, token: str) -> None:

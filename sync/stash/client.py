@@ -30,7 +30,9 @@ SCENE_FIELDS = (
     "id title details date studio { name } performers { name disambiguation } tags { name } files { path size }"
 )
 
-_SETTINGS_QUERY = 'query PlexSyncSettings { configuration { general { apiKey } plugins(include: ["PlexSync"]) } }'
+_SETTINGS_QUERY = (
+    'query PlexSyncSettings { configuration { general { apiKey maxSessionAge } plugins(include: ["PlexSync"]) } }'
+)
 _CONFIGURE_MUTATION = (
     'mutation PlexSyncConfigure($input: Map!) { configurePlugin(plugin_id: "PlexSync", input: $input) }'
 )
@@ -95,6 +97,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         self._session = session
         self.api_key: str | None = None
         """The key that a person made in Stash, once the settings were read. It outlives every cookie."""
+        self.session_age: int | None = None
+        """Seconds that a cookie lives."""
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def _handle_GQL_response(self, response: requests.Response) -> dict[str, Any]:  # noqa: N802 - stashapi's name
@@ -140,7 +144,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
     def plugin_settings(self) -> dict[str, Any]:
         """Return what Stash's settings panel holds for PlexSync; empty where nobody has set anything."""
         configuration = self.ask(_SETTINGS_QUERY).get("configuration") or {}
-        self.api_key = (configuration.get("general") or {}).get("apiKey") or None
+        general = configuration.get("general") or {}
+        self.api_key, self.session_age = general.get("apiKey") or None, general.get("maxSessionAge") or None
         log.keep_secret(self.api_key)
         plugins = configuration.get("plugins")
         settings = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None

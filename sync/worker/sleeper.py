@@ -36,7 +36,7 @@ LONGEST_NAP = 5.0
 ASK_AGAIN = 30.0
 """Seconds until Stash is asked again after it did not take a request."""
 RENEW_EVERY = 600.0
-"""Seconds between two renewals of the session cookie, which lives an hour, or less where a person says so."""
+"""Seconds between two renewals of the session cookie, at the most; a third of its life where that is shorter."""
 LOCK_WAIT = 1.0
 """Seconds a new sleeper waits for its lock: somebody's short look at it is no other sleeper."""
 STASH_GONE = 900.0
@@ -86,6 +86,7 @@ class Sleeper:
         plex_url: str,
         *,
         since: float,
+        session_age: float | None = None,
         clock: Callable[[], float] = time.time,
         nap: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -99,6 +100,7 @@ class Sleeper:
         self._stash_silent_since: float | None = None
         self._plex_answered_at: float | None = None
         self._renewed_at = clock()
+        self._renew_every = min(RENEW_EVERY, session_age / 3) if session_age else RENEW_EVERY
 
     def run(self) -> bool:
         """Wait and wake until nothing waits (True), or Stash is gone (False). Raises sqlite3.Error."""
@@ -137,7 +139,7 @@ class Sleeper:
     def _keep_session(self) -> None:
         """Have Stash renew the cookie well before it dies; it may be hours until the next request."""
         now = self._clock()
-        if 0 <= now - self._renewed_at < RENEW_EVERY:
+        if 0 <= now - self._renewed_at < self._renew_every:
             return
         self._renewed_at = now
         with contextlib.suppress(AskFailedError):  # Stash may be restarting; what matters is said when it is asked
@@ -201,11 +203,18 @@ def something_waits(server_connection: Mapping[str, Any], data: str, *, since: f
 
 
 def ensure(
-    server_connection: Mapping[str, Any], data: str, *, plex_url: str, since: float, api_key: str | None = None
+    server_connection: Mapping[str, Any],
+    data: str,
+    *,
+    plex_url: str,
+    since: float,
+    api_key: str | None = None,
+    session_age: float | None = None,
 ) -> bool:
     """Start a sleeper unless one lives; True when this call started one.
 
     `since`: rows that became due before it (seconds since the epoch) are seen to.
+    `session_age`: seconds that the session cookie lives; None: not known.
     Never raises OSError: a drain that has ended well does not fail over its waker.
     """
     if is_alive(data):
@@ -214,7 +223,7 @@ def ensure(
     if api_key:
         # A cookie dies after an hour or so; a key lasts through the longest outage.
         known |= {"ApiKey": api_key, "SessionCookie": None}
-    call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since}
+    call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since, "session_age": session_age}
     try:
         child = subprocess.Popen(
             [sys.executable or "python3", os.path.join(paths.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
@@ -255,7 +264,11 @@ def main(raw: bytes) -> None:
             return
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
-        sleeper = Sleeper(call["server_connection"], call["data"], call["plex_url"], since=call["since"])
+        sleeper = Sleeper(
+            *(call["server_connection"], call["data"], call["plex_url"]),
+            since=call["since"],
+            session_age=call.get("session_age"),
+        )
     except (ValueError, KeyError, TypeError, OSError):
         return
     with contextlib.suppress(sqlite3.Error, OSError, PlexSyncError):

@@ -36,8 +36,9 @@ NOW = START.timestamp()
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
     """Frozen time. The drain's and the breaker's clock are bound at import, where freezing does not reach."""
     for one in (CircuitBreaker, Drain):
-        monkeypatch.setitem(one.__init__.__kwdefaults__, "clock", lambda: time.time())
+        monkeypatch.setitem(one.__init__.__kwdefaults__ or {}, "clock", lambda: time.time())
     with freeze_time(START, ignore=["_pytest.timing"]) as frozen:
+        assert isinstance(frozen, FrozenDateTimeFactory)
         yield frozen
 
 

@@ -37,8 +37,9 @@ DAY = 86_400.0
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
     """Frozen time. The drain's and the breaker's clock are bound at import, where freezing does not reach."""
     for one in (CircuitBreaker, Drain):
-        monkeypatch.setitem(one.__init__.__kwdefaults__, "clock", lambda: time.time())
+        monkeypatch.setitem(one.__init__.__kwdefaults__ or {}, "clock", lambda: time.time())
     with freeze_time(START, ignore=["_pytest.timing"]) as frozen:
+        assert isinstance(frozen, FrozenDateTimeFactory)
         yield frozen
 
 
@@ -242,8 +243,13 @@ def test_a_later_try_keeps_every_field(open_store: Callable[[], JobStore], batch
     ((kept, data, status),) = rows
     assert (kept, status) == (number, schema.READY)
     expected = {
-        **{"scene_id": 7, "update_type": "reconcile", "job_key": "scene_7", "enqueued_at": NOW - 60},
-        **{"retry_count": 3, "next_retry_at": NOW + 9, "last_error_type": "PlexTemporaryError"},
+        "scene_id": 7,
+        "update_type": "reconcile",
+        "job_key": "scene_7",
+        "enqueued_at": NOW - 60,
+        "retry_count": 3,
+        "next_retry_at": NOW + 9,
+        "last_error_type": "PlexTemporaryError",
         "first_failed_at": NOW - 50,
     }
     assert json.loads(data) == expected | ({"batch_id": batch_id} if batch_id else {})
