@@ -14,6 +14,7 @@ from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
 from sync.queue import rescue, wake
+from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.outlook import resume_later
 from sync.queue.store import JobStore
 from sync.settings import Settings, defaults, read_settings
@@ -195,16 +196,12 @@ class _Run:
             self._breaker.release_probe()  # Plex answers; what it refuses is not the breaker's business
             raise
         if state is not CircuitState.CLOSED:
-            self._end_outage()
+            began = self._breaker.record.outage_began_at
+            self._breaker.record_probe()
+            again = self._store.revive(began, SERVER_ERRORS) if began is not None else 0
+            if again:
+                log.info(f"{again} scenes that failed in the outage are queued again")
         return client
-
-    def _end_outage(self) -> None:
-        before = self._breaker.record_success()
-        began = before.outage_began_at or before.opened_at or time.time()
-        log.info(f"Plex answers again, {_duration(time.time() - began)} after it began to fail")
-        again = self._store.revive(began, ("PlexTemporaryError", "PlexServerDown"))
-        if again:
-            log.info(f"{again} scenes that failed in the outage are queued again")
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
@@ -232,9 +229,3 @@ def _unusable(path: str, error: Exception) -> SetupError:
 
 def _text(value: object) -> str | None:
     return value.strip() if isinstance(value, str) else None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

@@ -2,6 +2,8 @@
 
 from dataclasses import astuple, dataclass
 
+SERVER_ERRORS = ("PlexTemporaryError", "PlexServerDown")
+"""The errors of an outage: what failed for good with one of these is queued again after it, once."""
 REVIVED = "revived"
 """The update_type of a job that was queued again after an outage."""
 KEPT_FOR = 30 * 86_400.0
@@ -26,7 +28,8 @@ INSERT INTO plexsync_dead_letters ({LETTER_COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (scene_id) DO UPDATE SET title = excluded.title, error_type = excluded.error_type,
     message = excluded.message, tries = tries + excluded.tries, last_at = excluded.last_at, job = excluded.job,
-    revived = revived AND json_extract(excluded.job, '$.update_type') = '{REVIVED}'
+    revived = CASE WHEN json_valid(excluded.job)
+        THEN revived AND json_extract(excluded.job, '$.update_type') = '{REVIVED}' ELSE 0 END
 """
 DELETE_DEAD_LETTER = "DELETE FROM plexsync_dead_letters WHERE scene_id = ?"
 

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from sync.queue import schema, wake
+from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.lock import is_held
 
 _HOOK_ROWS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.BULK} = 0"
@@ -23,6 +24,8 @@ class Outlook:
     """When a drain that could not go on is to be tried again."""
     draining: bool
     """A drain is alive and has not taken its last look."""
+    revivable: bool = False
+    """A dead letter has an error of an outage's, and has not been queued again yet."""
     stopped_at: float | None = None
     """When a drain that was killed, by a person's Stop or with its machine, was last known to work."""
     asked: bool = False
@@ -45,9 +48,21 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
         next_due=next_due,
         resume_at=resume_at,
         draining=draining,
+        revivable=_is_revivable(connection),
         stopped_at=alive_at if flag and not draining else None,
         asked=asked_at is not None and -wake.CLOCK_SLACK <= now - asked_at < wake.NOTE_TRUST,
     )
+
+
+def _is_revivable(connection: sqlite3.Connection) -> bool:
+    marks = ",".join("?" * len(SERVER_ERRORS))
+    try:
+        row = connection.execute(
+            f"SELECT 1 FROM plexsync_dead_letters WHERE revived = 0 AND error_type IN ({marks}) LIMIT 1", SERVER_ERRORS
+        ).fetchone()
+    except sqlite3.OperationalError:
+        return False  # no drain has made the table yet
+    return row is not None
 
 
 def resume_later(connection: sqlite3.Connection, at: float) -> None:

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 
 from sync.queue import schema
+from sync.queue.dead_letters import LETTER_COLUMNS
 from sync.queue.lock import FileLock
 
 _MARK = ".damaged-"
@@ -80,7 +81,7 @@ def set_aside(queue_file: str) -> bool:
 def recover(queue_file: str, connection: sqlite3.Connection) -> list[Recovery]:
     """Bring over what files that were set aside still hold; `connection` is the new queue's, in autocommit mode.
 
-    Call it with the drain's lock held. Each file is brought over once, in one
+    The dead letters' table has to be there. Call it with the drain's lock held. Each file is brought over once, in one
     transaction; a kill before its end begins anew.
     """
     folder, name = os.path.split(queue_file)
@@ -90,8 +91,12 @@ def recover(queue_file: str, connection: sqlite3.Connection) -> list[Recovery]:
             continue
         file = os.path.join(folder, entry)
         jobs, unreadable = _read(file)
+        letters = _letters(file)
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(schema.INSERT_JOB, [(data, time.time()) for data in jobs])
+        connection.executemany(
+            f"INSERT OR IGNORE INTO plexsync_dead_letters ({LETTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", letters
+        )
         connection.execute("COMMIT")
         found.append(Recovery(file + _DONE, len(jobs), unreadable))
         for ending in ("-wal", "-shm", ""):
@@ -128,6 +133,20 @@ def _read(file: str) -> tuple[list[bytes], int]:
         for scene in lost
     ]
     return rows, max(0, unreadable - len(lost))
+
+
+def _letters(file: str) -> list[tuple[object, ...]]:
+    """Return the dead letters, as far as they can be read: they say what failed, nothing hangs on them."""
+    found: list[tuple[object, ...]] = []
+    connection = sqlite3.connect(file, timeout=schema.BUSY_TIMEOUT, isolation_level=None)
+    try:
+        for row in connection.execute(f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters"):
+            found.append(row)  # noqa: PERF402 - what was read before the damage counts
+    except sqlite3.Error:
+        pass
+    finally:
+        connection.close()
+    return found
 
 
 def _rows(connection: sqlite3.Connection) -> "list[tuple[bytes, int] | None]":

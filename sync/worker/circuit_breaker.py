@@ -88,6 +88,19 @@ def after_success(_: Record) -> Record:
     return Record()
 
 
+def after_probe(record: Record, threshold: int = FAILURE_THRESHOLD) -> Record:
+    """Return the record after a probe came back well: closed, on probation until a job goes well too.
+
+    A Plex that says who it is may still fail every edit; the first failure opens
+    the breaker again, at the cost of one job's try and not of five.
+    """
+    return Record(
+        failures=threshold - 1,
+        first_failure_at=record.first_failure_at,
+        outage_began_at=record.outage_began_at or record.opened_at,
+    )
+
+
 def after_failure(
     record: Record,
     now: float,
@@ -102,10 +115,10 @@ def after_failure(
     if job_key is not None and job_key in record.failed_jobs:
         return record
     failures = record.failures + 1
-    began = record.first_failure_at if record.first_failure_at is not None else now
+    began = record.outage_began_at or (record.first_failure_at if record.first_failure_at is not None else now)
     jobs = record.failed_jobs if job_key is None else (*record.failed_jobs, job_key)
     if failures < threshold:
-        return Record(failures, jobs, began)
+        return Record(failures, jobs, began, outage_began_at=record.outage_began_at)
     return Record(failures, jobs, began, opened_at=now, outage_began_at=began)
 
 
@@ -151,6 +164,10 @@ class CircuitBreaker:
     def record_success(self) -> Record:
         """Plex answered: the breaker closes and the count is cleared. Return what was known before."""
         return self._change(lambda record: (record, after_success(record)))
+
+    def record_probe(self) -> None:
+        """Plex answered a probe: the breaker closes, on probation until a job goes well."""
+        self._change(lambda record: (None, after_probe(record, self._threshold)))
 
     def record_failure(self, job_key: str | None = None) -> None:
         """Plex failed: at a job, or (None) as a whole."""

@@ -424,7 +424,7 @@ class Drain:
         base, cap, most = get_retry_params(error, self._settings.max_retries)
         # A try before its time, which a person asked for, is not counted.
         count = job.retry_count + (0 if job.early else 1)
-        if isinstance(error, PermanentError) or count >= most:
+        if isinstance(error, PermanentError) or (count >= most and not job.early):
             self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)
@@ -443,9 +443,12 @@ class Drain:
 
     def _answered(self) -> None:
         """A job went well. Most find nothing to clear and cost no transaction."""
-        if self._failing:
-            self._breaker.record_success()
-            self._failing = False
+        if not self._failing:
+            return
+        before = self._breaker.record_success()
+        self._failing = False
+        if before.outage_began_at is not None:
+            log.info(f"Plex answers again, {_duration(self._clock() - before.outage_began_at)} after it began to fail")
 
     def _stop_after_failures(self, courses: list[Course]) -> None:
         if self._breaker.state is CircuitState.CLOSED:
@@ -480,3 +483,9 @@ def _works(courses: list[Course]) -> list[Work]:
 def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:
     """Return the error that decides what becomes of the job: one that may go right later keeps it queued."""
     return min(errors, key=lambda error: isinstance(error, PermanentError))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

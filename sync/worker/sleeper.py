@@ -60,7 +60,7 @@ def next_step(outlook: waits.Outlook, state: CircuitState, opened_at: float | No
     if outlook.draining or outlook.asked:
         return Step("sleep", 1.0)  # what it leaves is what there is to wait for
     if state is not CircuitState.CLOSED:
-        if not outlook.waiting:
+        if not outlook.waiting and not outlook.revivable:
             return Step("end")  # nothing to do for a Plex that nobody has anything for
         if state is CircuitState.HALF_OPEN:
             return Step("probe")

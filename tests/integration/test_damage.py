@@ -15,6 +15,7 @@ import pytest
 
 from sync import hook, paths
 from sync.queue import rescue, schema, wake
+from sync.queue.dead_letters import CREATE_DEAD_LETTERS
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.integration
@@ -126,6 +127,7 @@ def test_hooks_that_write_while_a_file_is_set_aside_lose_nothing(tmp_path: Path)
         one.join()
     assert errors == []
     connection = schema.connect(file)
+    connection.execute(CREATE_DEAD_LETTERS)
     rescue.recover(file, connection)
     rows = connection.execute(f"SELECT data FROM `{schema.JOBS}`").fetchall()
     assert {json.loads(data)["scene_id"] for (data,) in rows} >= written
