@@ -16,7 +16,7 @@ from sync import dependencies, paths
 from sync.errors import SetupError, describe
 from sync.queue import rescue, schema, wake
 from sync.queue.lock import FileLock, is_held
-from sync.queue.outlook import claim_note, outlook
+from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.stash import log
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
@@ -59,7 +59,7 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
             while not lock.acquire(0.5):
                 if wake.is_draining(connection) or time.monotonic() > end:
                     return "Another run of Process queue is at work and takes what is queued"
-        wake.begin_drain(connection)
+        wake.begin_drain(connection, run_of_stash())
     except (sqlite3.Error, OSError) as error:
         lock.release()
         raise SetupError(
@@ -77,7 +77,9 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
                 f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
                 'them again where it must: press "Process queue"'
             ) from None
-        return tasks.process_queue(server_connection, data, everything=by_hand)
+        return tasks.process_queue(
+            server_connection, data, everything=by_hand, asked_by_sleeper=args.get("trigger") == "sleeper"
+        )
     finally:
         # Where the drain ended in order this changes nothing; else its flag must not outlive it.
         with contextlib.suppress(sqlite3.Error):
@@ -99,7 +101,8 @@ def _wake(server_connection: Mapping[str, Any], data: str) -> str:
             return "Nothing waits"
         if view.draining or view.asked:
             return "A drain is at work or asked for"
-        if view.stopped_at is not None and 0 <= now - view.stopped_at < HOLD_AFTER_STOP:
+        held = view.stopped_at is not None and 0 <= now - view.stopped_at < HOLD_AFTER_STOP
+        if held and view.stopped_in == run_of_stash():
             return "The last run was stopped; the next save or a press goes on"
         due = view.due and not (view.resume_at is not None and view.resume_at > now)
         if not due and is_held(paths.sleeper_lock(data)):

@@ -43,6 +43,11 @@ def loads(raw: bytes) -> Any:
         value, end = _json.make_scanner(_Context)(text, 0)  # type: ignore[arg-type]
     except StopIteration as stop:
         raise ValueError(f"no value at character {stop.value}") from None
+    except SystemError:
+        # The scanner of Python 3.11 has no words for a wrong document while `json` is not imported.
+        import json
+
+        return json.loads(text, strict=False)
     if end != len(text):
         raise ValueError(f"something follows at character {end}")
     return value

@@ -15,7 +15,7 @@ from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
 from sync.queue import rescue, wake
 from sync.queue.dead_letters import SERVER_ERRORS
-from sync.queue.outlook import resume_later
+from sync.queue.outlook import resume_later, run_of_stash
 from sync.queue.store import JobStore
 from sync.settings import Settings, defaults, read_settings
 from sync.stash import log
@@ -37,7 +37,9 @@ STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
 
 
-def process_queue(server_connection: Mapping[str, Any], data: str, *, everything: bool) -> str:
+def process_queue(
+    server_connection: Mapping[str, Any], data: str, *, everything: bool, asked_by_sleeper: bool = False
+) -> str:
     """Drain the queue; return what was done, in a sentence. Call it with the drain's lock held.
 
     `everything`: a person asked, so what waits for a later try is tried too.
@@ -45,7 +47,7 @@ def process_queue(server_connection: Mapping[str, Any], data: str, *, everything
     """
     for _ in range(3):
         try:
-            return _with_store(server_connection, data, everything=everything)
+            return _with_store(server_connection, data, everything=everything, asked_by_sleeper=asked_by_sleeper)
         except sqlite3.Error as error:
             if not rescue.is_damage(error) or not _set_aside(data):
                 raise _unusable(data, error) from None
@@ -63,11 +65,13 @@ def _set_aside(data: str) -> bool:
     return queue or state
 
 
-def _with_store(server_connection: Mapping[str, Any], data: str, *, everything: bool) -> str:
+def _with_store(
+    server_connection: Mapping[str, Any], data: str, *, everything: bool, asked_by_sleeper: bool = False
+) -> str:
     store = JobStore(paths.queue_folder(data))
     try:
         _tell_recovered(rescue.recover(paths.queue_file(data), store.connection))
-        return _Run(server_connection, data, store, everything).run()
+        return _Run(server_connection, data, store, everything, asked_by_sleeper).run()
     except PlexSyncError as error:
         waiting = store.waiting()
         if not waiting:
@@ -80,11 +84,12 @@ def _with_store(server_connection: Mapping[str, Any], data: str, *, everything: 
 
 def _tell_recovered(recoveries: list[rescue.Recovery]) -> None:
     for one in recoveries:
-        lost = (
-            f"; {one.unreadable} rows could not be read: save those scenes again, if you know which"
-            if one.unreadable
-            else ""
-        )
+        if one.unreadable is None:
+            lost = "; how many rows could not be read is not known: save again what you edited lately"
+        elif one.unreadable:
+            lost = f"; up to {one.unreadable} rows could not be read: save again what you edited lately"
+        else:
+            lost = ""
         log.error(
             f"PlexSync's queue file was damaged and set aside as {os.path.basename(one.file)}. "
             f"{one.rows} jobs were recovered from it{lost}. Check the disk it lies on"
@@ -94,15 +99,21 @@ def _tell_recovered(recoveries: list[rescue.Recovery]) -> None:
 class _Run:
     """One run of "Process queue", from the settings to whoever wakes the next one."""
 
-    def __init__(self, server_connection: Mapping[str, Any], data: str, store: JobStore, everything: bool) -> None:
+    def __init__(
+        self, server_connection: Mapping[str, Any], data: str, store: JobStore, everything: bool, asked_by_sleeper: bool
+    ) -> None:
         self._connection = server_connection
         self._data = data
         self._store = store
         self._everything = everything
         self._breaker = CircuitBreaker(store.connection)
         self._looked_at = time.time()
+        record = self._breaker.record
+        self._was_open = record.opened_at is not None or record.outage_began_at is not None
+        # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
+        self._is_said = asked_by_sleeper and record.failures > 0
         # The launcher said so already, in a file that may have been set aside as damaged since.
-        wake.begin_drain(store.connection)
+        wake.begin_drain(store.connection, run_of_stash())
 
     def run(self) -> str:
         """Drain the queue and see to it that somebody goes on where something is left."""
@@ -114,8 +125,11 @@ class _Run:
                 log.keep_secret(_text(panel.get("plex_token")))
                 settings = read_settings(panel)
                 return self._drain(stash, settings)
-            except PlexTemporaryError:
+            except PlexTemporaryError as error:
                 self._resume_after_plex()
+                if self._is_said:
+                    log.debug(f"Plex is still away: {error}")
+                    return f"Plex is still away: {error}"
                 raise
             except StashTemporaryError:
                 resume_later(self._store.connection, time.time() + STASH_PAUSE)
@@ -180,7 +194,7 @@ class _Run:
         if not self._everything and not self._breaker.can_execute():
             return None
         try:
-            if state is not CircuitState.CLOSED and not answers(settings.plex_url):
+            if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
                 raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
             client = PlexClient(
                 settings.plex_url,
@@ -206,9 +220,15 @@ class _Run:
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
         record = self._breaker.record
-        if record.opened_at is None:
-            pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
-            resume_later(self._store.connection, time.time() + pause)
+        if record.opened_at is not None:
+            if not self._was_open:
+                log.warning(
+                    f"Plex failed {record.failures} times in a row and is left alone (circuit breaker OPEN). It is "
+                    "probed once a minute, and the queue goes on by itself when it answers"
+                )
+            return
+        pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
+        resume_later(self._store.connection, time.time() + pause)
 
     def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:
         since = self._looked_at  # what has become due since then nobody has seen

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sync.plex import client
 from sync.stash import log
 from sync.worker import sleeper
 from tests.servers.plex import PlexStandIn
@@ -18,6 +19,12 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     yield
     log.forget_secrets()
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain in the test's own process sends each request once, so that a test can count; see test_patience.py."""
+    monkeypatch.setattr(client, "PAUSES", ())
 
 
 @pytest.fixture(autouse=True)

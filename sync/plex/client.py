@@ -8,9 +8,10 @@ URL (and no token in one) reaches a message.
 import errno
 import os
 import socket
+import time
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
 
@@ -29,6 +30,12 @@ from sync.plex.exceptions import (
 )
 
 PRODUCT = "PlexSync"
+
+PAUSES = (0.05, 0.25)
+"""Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
+locked; a longer wait is not for a task, which holds Stash's one job slot."""
+
+_T = TypeVar("_T")
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -79,14 +86,14 @@ def error_of_status(status: int, address: str) -> Exception:
     if status in (401, 403):
         return PlexSetupError(
             f"plex_token is refused by Plex at {address} (status {status}); accepted: the X-Plex-Token of the "
-            "server's owner. Every job stays queued"
+            "server's owner"
         )
     if status == 404:
         return PlexItemGone(f"Plex answered {status}")
     if status == 503:
         return PlexServerDown(f"Plex at {address} is starting or shutting down (status 503)")
     if status in (408, 429) or status >= 500:
-        return PlexTemporaryError(f"Plex at {address} answered with status {status}")
+        return PlexTemporaryError(f"Plex at {address} answered with status {status}", stumbled=status in (500, 502))
     if status < 400:
         return PlexSetupError(
             f"plex_url {address} answers with a redirect (status {status}); set plex_url to the address Plex "
@@ -123,7 +130,7 @@ def error_of_exception(error: BaseException, address: str, timeouts: tuple[float
             isinstance(cause, OSError) and cause.errno in _UNREACHABLE
         ):
             return PlexServerDown(f"Plex at {address} cannot be reached (connection refused or no route)")
-    return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer")
+    return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -162,7 +169,7 @@ class PlexClient:
             }
         )
         try:
-            self._server = PlexServer(address, token, session=self._session)
+            self._server = patiently(lambda: PlexServer(address, token, session=self._session))
         except ParseError:
             raise self._no_plex() from None
         except PlexItemGone:
@@ -184,9 +191,12 @@ class PlexClient:
 
     def get(self, path: str, parameters: Parameters = (), headers: dict[str, str] | None = None) -> Element:
         """Return the answer's root element. Raises the errors of `plex/exceptions.py`."""
+        return patiently(lambda: self._get(path, parameters, headers))
+
+    def _get(self, path: str, parameters: Parameters, headers: dict[str, str] | None) -> Element:
         root = self._query(path, parameters, self._session.get, headers)
         if root is None:
-            raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer")
+            raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer", stumbled=True)
         return root
 
     def put(self, path: str, parameters: Parameters) -> None:
@@ -201,7 +211,7 @@ class PlexClient:
         try:
             root: Element | None = self._server.query(key, method=method, headers=headers)
         except ParseError:
-            raise PlexTemporaryError(f"Plex at {self.address} gave half a document") from None
+            raise PlexTemporaryError(f"Plex at {self.address} gave half a document", stumbled=True) from None
         return root
 
     def close(self) -> None:
@@ -213,6 +223,21 @@ class PlexClient:
             f"plex_url {self.address} answers, but not as a Plex Media Server does; "
             "accepted: Plex's own address, such as http://192.168.1.10:32400"
         )
+
+
+def patiently(ask: Callable[[], _T]) -> _T:
+    """Return what `ask` returns, asking again at once where Plex stumbled; raises what it raises at last.
+
+    For what changes nothing in Plex: an edit is looked at before it is sent again.
+    """
+    for pause in PAUSES:
+        try:
+            return ask()
+        except PlexTemporaryError as error:
+            if not error.stumbled:
+                raise
+            time.sleep(pause)
+    return ask()
 
 
 def encode(parameters: Parameters) -> str:

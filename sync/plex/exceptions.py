@@ -8,7 +8,14 @@ from sync.errors import PermanentError, SetupError, TransientError
 
 
 class PlexTemporaryError(TransientError):
-    """Plex is slow, busy or stumbled: a read time-out, a reset, 429, 500, 502, 504, half a document."""
+    """Plex is slow, busy or stumbled: a read time-out, a reset, 429, 500, 502, 504, half a document.
+
+    `stumbled`: it said no at once, so that asking again at once may help and costs nobody's time.
+    """
+
+    def __init__(self, text: str, *, stumbled: bool = False) -> None:
+        super().__init__(text)
+        self.stumbled = stumbled
 
 
 class PlexServerDown(PlexTemporaryError):  # noqa: N818 - the name this project's documents use

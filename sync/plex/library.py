@@ -94,7 +94,7 @@ def choose_sections(sections: Sequence[Section], names: Sequence[str], setting: 
         fitting = [section for section in named if section.type == "movie"]
         if not fitting:
             why = f'is a library of type "{named[0].type}"' if named else "was not found in Plex"
-            raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}. Every job stays queued')
+            raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}')
         chosen += [section for section in fitting if section not in chosen]
     return chosen
 
@@ -246,6 +246,10 @@ class LibraryIndex:
             return False
         return self._list_all()
 
+    def count_named(self, path: str) -> int:
+        """Return how many items hold a file of this path's name, whatever its size."""
+        return len(self._keys("name_key = ?", name_key(path, fold=self.fold)))
+
     @property
     def is_listed(self) -> bool:
         """Whether the library has been listed to its end at least once."""
@@ -282,9 +286,13 @@ class LibraryIndex:
         connection = self._state.connection
         (before,) = connection.execute("SELECT round FROM plex_libraries WHERE id = ?", (self._library,)).fetchone()
         start, last = 0, False
+        begun_with: set[int] = set()  # the first ratingKey of each page
         while not last:
             # Oldest first: what is added meanwhile joins at the end and moves no page.
             total, page = self._page(start, PAGE, "addedAt:asc")
+            if page and page[0][0] in begun_with:
+                break  # a server that does not page gives the same again and again
+            begun_with.update(key for key, _ in page[:1])
             self._store(page, before + 1)
             start += len(page)
             last = _is_last(page, PAGE, start, total)
@@ -298,11 +306,13 @@ class LibraryIndex:
 
     def _page(self, start: int, size: int, sort: str) -> tuple[int | None, list[_Listed]]:
         """Return how many items the library has (None: Plex did not say) and those of one page."""
+        paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
         try:
             root = self._client.get(
                 f"/library/sections/{self.section.id}/all",
-                [("type", "1"), ("sort", sort)],
-                headers={"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)},
+                # By the query and by headers: Plex takes either, and what stands before it may drop one.
+                [("type", "1"), ("sort", sort), *paging.items()],
+                headers=paging,
             )
         except PlexItemGone:
             raise PlexTemporaryError(f'Plex library "{self.section.title}" is gone while it is listed') from None

@@ -57,7 +57,7 @@ def match_scene(
 
     `found_elsewhere`: paths of files that another library holds by the same path.
     The two servers agree on those paths, so a mere name in this library is another
-    file unless its size, too, is known and the same.
+    file: names are told apart by their folders.
     """
     items: dict[int, bool] = {}
     ambiguous: list[str] = []
@@ -68,8 +68,9 @@ def match_scene(
         mapped = map_path(file.path, rules.pairs)
         key, name = path_key(mapped, fold=rules.fold), name_key(mapped, fold=rules.fold)
         exact = [c for c in candidates if any(path_key(f.path, fold=rules.fold) == key for f in c.files)]
-        named = [] if exact else [c for c in candidates if _bears(c, name, rules)]
-        plausible = [c for c in named if not _contradicts(c, name, file, rules, unknown=file.path in found_elsewhere)]
+        by_name = not exact and file.path not in found_elsewhere
+        named = [c for c in candidates if _bears(c, name, rules)] if by_name else []
+        plausible = [c for c in named if not _contradicts(c, name, file, rules)]
         contradicted += len(named) - len(plausible)
         chosen = exact or plausible
         if not chosen:
@@ -95,10 +96,10 @@ def _bears(candidate: Candidate, name: str, rules: Rules) -> bool:
     return any(name_key(file.path, fold=rules.fold) == name for file in candidate.files)
 
 
-def _contradicts(candidate: Candidate, name: str, file: MediaFile, rules: Rules, *, unknown: bool) -> bool:
-    """Return whether every file of this name has another size; `unknown` is what a size nobody knows counts as."""
+def _contradicts(candidate: Candidate, name: str, file: MediaFile, rules: Rules) -> bool:
+    """Return whether every file of this name has another size. An unknown size contradicts nothing."""
     sizes = [f.size for f in candidate.files if name_key(f.path, fold=rules.fold) == name]
-    return all(size != file.size if size and file.size else unknown for size in sizes)
+    return bool(file.size) and all(size and size != file.size for size in sizes)
 
 
 def _distance(candidate: Candidate, key: str, name: str, file: MediaFile, rules: Rules) -> tuple[int, int, int]:

@@ -46,6 +46,15 @@ def map_path(path: str, pairs: Sequence[tuple[str, str]]) -> str:
     return best[1] if best else unified
 
 
+def shares_root(one: str, other: str) -> bool:
+    """Return whether two paths begin with the same folder (or drive, or share): mounts that may be the same."""
+
+    def root(path: str) -> str:
+        return "/".join(unify(path).split("/")[:2]).casefold()
+
+    return root(one) == root(other)
+
+
 def path_key(path: str, *, fold: bool) -> str:
     """Return what all spellings of one path share; `fold` where the case of letters does not count."""
     unified = unify(path)

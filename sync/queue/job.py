@@ -67,8 +67,10 @@ class Job:
         )
 
 
-def read_job(data: bytes | str) -> Job:
+def read_job(data: object) -> Job:
     """Return the job of a row's data; raises UnreadableJobError."""
+    if not isinstance(data, (bytes, str)):
+        raise UnreadableJobError("a queue row holds no text")
     try:
         row = json.loads(data)
     except (ValueError, RecursionError):

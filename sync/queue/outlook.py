@@ -1,5 +1,6 @@
 """What waits in the queue, for whoever wakes a drain without a save. Standard library alone."""
 
+import os
 import sqlite3
 from dataclasses import dataclass
 
@@ -28,18 +29,22 @@ class Outlook:
     """A dead letter has an error of an outage's, and has not been queued again yet."""
     stopped_at: float | None = None
     """When a drain that was killed, by a person's Stop or with its machine, was last known to work."""
+    stopped_in: str = ""
+    """Which run of Stash's that drain belonged to; see `run_of_stash`."""
     asked: bool = False
     """A drain was asked for a moment ago."""
 
 
 def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, since: float) -> Outlook:
     """Return what waits at `now`, rows counted for `next_due` only if they became due after `since`."""
-    row = connection.execute("SELECT draining, alive_at, resume_at, asked_at FROM plexsync_wake").fetchone()
-    flag, alive_at, resume_at, asked_at = row or (0, None, None, None)
+    row = connection.execute("SELECT draining, alive_at, resume_at, asked_at, stash FROM plexsync_wake").fetchone()
+    flag, alive_at, resume_at, asked_at, stash = row or (0, None, None, None, None)
     draining = bool(flag) and is_held(drain_lock)
     (next_due,) = connection.execute(
         f"SELECT min({schema.DUE_AT}) {_HOOK_ROWS} AND {schema.DUE_AT} > ?", (since,)
     ).fetchone()
+    if next_due is not None and next_due > now + schema.LONGEST_WAIT:
+        next_due = now  # the clock was set back since
     due = connection.execute(f"SELECT 1 {_HOOK_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
     waiting = connection.execute(f"SELECT 1 {_HOOK_ROWS} LIMIT 1").fetchone()
     return Outlook(
@@ -50,8 +55,25 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
         draining=draining,
         revivable=_is_revivable(connection),
         stopped_at=alive_at if flag and not draining else None,
+        stopped_in=stash or "",
         asked=asked_at is not None and -wake.CLOCK_SLACK <= now - asked_at < wake.NOTE_TRUST,
     )
+
+
+def run_of_stash() -> str:
+    """Return a name for this run of Stash's, our parent process: its number and, where the system tells, its start.
+
+    In a container Stash has the same number at every start.
+    """
+    parent = os.getppid()
+    started = ""
+    try:
+        with open(f"/proc/{parent}/stat", encoding="utf-8", errors="replace") as file:
+            # The 22nd field; the name before it may hold blanks and brackets.
+            started = file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    return f"{parent}:{started}"
 
 
 def _is_revivable(connection: sqlite3.Connection) -> bool:

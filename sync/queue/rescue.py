@@ -33,8 +33,8 @@ class Recovery:
     file: str
     rows: int
     """Jobs that are on the queue again."""
-    unreadable: int
-    """Rows that could not be read."""
+    unreadable: int | None
+    """Rows that could not be read, at the most; None: the file does not say how many it held."""
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -105,19 +105,15 @@ def recover(queue_file: str, connection: sqlite3.Connection) -> list[Recovery]:
     return found
 
 
-def _read(file: str) -> tuple[list[bytes], int]:
-    """Return the data of the rows that were not acknowledged, and how many could not be read."""
+def _read(file: str) -> tuple[list[bytes], int | None]:
+    """Return the data of the rows that were not acknowledged, and how many could not be read (None: unknown)."""
     raw = _raw_scenes(file)
     rows: list[bytes] = []
     seen: set[int] = set()
-    unreadable = 0
     connection = sqlite3.connect(file, timeout=schema.BUSY_TIMEOUT, isolation_level=None)
     try:
-        for row in _rows(connection):
-            if row is None:
-                unreadable += 1
-                continue
-            data, status = row
+        found, unreadable = _rows(connection)
+        for data, status in found:
             scene = _RAW_ROW.match(data)
             if scene:
                 seen.add(int(scene[1]))
@@ -132,7 +128,7 @@ def _read(file: str) -> tuple[list[bytes], int]:
         f'"enqueued_at": {time.time()!r}}}'.encode()
         for scene in lost
     ]
-    return rows, max(0, unreadable - len(lost))
+    return rows, None if unreadable is None else max(0, unreadable - len(lost))
 
 
 def _letters(file: str) -> list[tuple[object, ...]]:
@@ -149,20 +145,20 @@ def _letters(file: str) -> list[tuple[object, ...]]:
     return found
 
 
-def _rows(connection: sqlite3.Connection) -> "list[tuple[bytes, int] | None]":
-    """Return (data, status) of every row id that can be read, None for one that cannot."""
-    found: list[tuple[bytes, int] | None] = []
+def _rows(connection: sqlite3.Connection) -> tuple[list[tuple[bytes, int]], int | None]:
+    """Return (data, status) of every row that can be read, and how many cannot (None: unknown)."""
+    found: list[tuple[bytes, int]] = []
     last = _number(connection, "SELECT seq FROM sqlite_sequence WHERE name = ?", (schema.JOBS,))
     first = _number(connection, f"SELECT min(_id) FROM `{schema.JOBS}`", ()) or 1
     one, limit = first, last if last is not None else first + _PROBED_IDS
+    failed = 0
     while one <= limit:
         try:
             row = connection.execute(
                 f"SELECT _id, data, status FROM `{schema.JOBS}` WHERE _id >= ? ORDER BY _id LIMIT 1", (one,)
             ).fetchone()
         except sqlite3.Error:
-            if last is not None:
-                found.append(None)
+            failed += 1
             one += 1
             continue
         if row is None:
@@ -171,8 +167,12 @@ def _rows(connection: sqlite3.Connection) -> "list[tuple[bytes, int] | None]":
         if last is None:
             limit = one + _PROBED_IDS
         data = row[1].encode() if isinstance(row[1], str) else row[1]
-        found.append((data, int(row[2])) if isinstance(data, bytes) and isinstance(row[2], int) else None)
-    return found
+        if isinstance(data, bytes) and isinstance(row[2], int):
+            found.append((data, row[2]))
+        else:
+            failed += 1
+    # Ids of rows that were acknowledged and cleared fail like the others: no more than that many are lost.
+    return found, None if failed and (last is None or failed >= _PROBED_IDS) else failed
 
 
 def _number(connection: sqlite3.Connection, query: str, values: tuple[object, ...]) -> int | None:

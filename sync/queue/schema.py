@@ -24,6 +24,7 @@ CREATE_JOBS = (
 CREATE_WAKE = (
     "CREATE TABLE IF NOT EXISTS plexsync_wake ("
     "one INTEGER PRIMARY KEY CHECK (one = 1), "
+    "stash TEXT, "  # which run of Stash's the last drain belonged to
     "alive_at REAL, "  # when a drain last said that it is at work
     "draining INTEGER NOT NULL DEFAULT 0, "  # a drain has begun and has not taken its last look
     "look_again INTEGER NOT NULL DEFAULT 0, "  # 1: a run that lost the lock left word, 2: and wants everything
@@ -42,6 +43,8 @@ DUE_AT = f"CASE WHEN json_valid({TEXT}) AND {_RETRY_AT} THEN json_extract({TEXT}
 BULK = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.batch_id') IS NOT NULL ELSE 0 END"
 WAITING = f"status < {CLAIMED}"
 
+LONGEST_WAIT = 7200.0
+"""Seconds; no delay is nearly as long. A row that waits for more has seen another clock."""
 INSERT_JOB = f"INSERT INTO `{JOBS}` (data, timestamp, status) VALUES (?, ?, {NEW})"
 
 RESCUE_LOCK = "rescue.lock"

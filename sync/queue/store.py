@@ -112,6 +112,15 @@ class JobStore:
                 (now, now),
             )
 
+    def mend_times(self, now: float) -> None:
+        """Make rows due that wait for longer than any delay can be: the clock was set back since."""
+        with self._transaction():
+            self.connection.execute(
+                f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?) AS BLOB) "
+                f"WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} > ?",
+                (now, now + schema.LONGEST_WAIT),
+            )
+
     def claim(self, limit: int, now: float) -> list[Claim]:
         """Claim the scenes of up to `limit` rows that are due at `now` (seconds since the epoch), with all
         their rows.

@@ -53,26 +53,27 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     Raises sqlite3.Error and OSError.
     """
     for _ in range(3):
-        before = _identity(queue_file)
+        before = identity(queue_file)
         try:
             ask = _enqueue(queue_file, drain_lock, data)
         except sqlite3.DatabaseError as error:
             # Not at the top: a damaged file is no everyday matter.
             from sync.queue import rescue
 
-            moved = before is not None and before != _identity(queue_file)
+            moved = before is not None and before != identity(queue_file)
             if not moved and not rescue.is_damage(error):
                 raise
             if not moved:
                 rescue.set_aside(queue_file)
             continue
         # Set aside as damaged while the row was written, it may have been read before the row was there.
-        if before is None or before == _identity(queue_file):
+        if before is None or before == identity(queue_file):
             return ask
     return _enqueue(queue_file, drain_lock, data)
 
 
-def _identity(file: str) -> tuple[int, int] | None:
+def identity(file: str) -> tuple[int, int] | None:
+    """Return what tells this file from another of its name; None where there is none."""
     try:
         status = os.stat(file)
     except OSError:
@@ -145,11 +146,16 @@ def withdraw_note(queue_file: str, token: str) -> None:
     )
 
 
-def begin_drain(connection: sqlite3.Connection) -> None:
-    """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held."""
+def begin_drain(connection: sqlite3.Connection, stash: str = "") -> None:
+    """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held.
+
+    `stash` names the run of Stash's that started it (`outlook.run_of_stash`).
+    """
     connection.execute(
         # A word that was left stays: it may have come between the last drain's end and this one's beginning.
-        "UPDATE plexsync_wake SET draining = 1, resume_at = NULL, asked_at = NULL, ask_token = NULL, ask_job = NULL"
+        "UPDATE plexsync_wake SET draining = 1, resume_at = NULL, asked_at = NULL, ask_token = NULL, ask_job = NULL, "
+        "alive_at = ?, stash = ?",
+        (time.time(), stash),
     )
 
 

@@ -58,9 +58,7 @@ class StashSession(requests.Session):
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
-            raise StashTemporaryError(
-                f"Stash did not answer ({type(error).__name__}). Every job stays queued"
-            ) from None
+            raise StashTemporaryError(f"Stash did not answer ({type(error).__name__})") from None
         self.cookies.clear()
         self._renew(response)
         return response
@@ -106,7 +104,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         status = response.status_code
         if status in (401, 403) or 300 <= status < 400:
             raise StashAuthError(
-                f"Stash refuses PlexSync's session (status {status}). Every job stays queued. Log in to Stash and "
+                f"Stash refuses PlexSync's session (status {status}). Log in to Stash and "
                 'press "Process queue", and make an API key under Settings > Security so that it lasts'
             )
         try:
@@ -114,7 +112,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            raise StashTemporaryError(f"Stash answered with status {status}. Every job stays queued")
+            raise StashTemporaryError(f"Stash answered with status {status}")
         errors = content.get("errors")
         messages = (
             [str(e.get("message", "")) for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
@@ -122,12 +120,12 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         if 400 <= status < 500 or any(_names_schema(message) for message in messages):
             raise SetupError(
                 f"Stash does not know what PlexSync asks for ({'; '.join(messages)[:300] or status}). PlexSync needs "
-                "Stash 0.25 or newer. Every job stays queued"
+                "Stash 0.25 or newer"
             )
         data = content.get("data")
         if status != 200 or messages or not isinstance(data, dict):
             why = "; ".join(messages)[:300] or f"status {status}"
-            raise StashTemporaryError(f"Stash could not answer ({why}). Every job stays queued")
+            raise StashTemporaryError(f"Stash could not answer ({why})")
         return data
 
     def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -177,6 +175,24 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         data = self.ask(f"query PlexSyncScenes {{ {fields} }} fragment S on Scene {{ {SCENE_FIELDS} }}")
         found = (read_scene(value) for value in data.values() if isinstance(value, dict))
         return {scene.id: scene for scene in found}
+
+    def scenes_at(self, paths: Sequence[str]) -> dict[str, list[Scene]]:
+        """Return, for each path as Stash writes it, the scenes that have a file there.
+
+        Stash compares with LIKE over all files, so this is for the few that are worth it.
+        """
+        if not paths:
+            return {}
+        named = {f"p{number}": path for number, path in enumerate(dict.fromkeys(paths))}
+        declared = ", ".join(f"${name}: String!" for name in named)
+        wanted = "findScenes(scene_filter: {path: {value: $%s, modifier: EQUALS}}, filter: {per_page: 5})"
+        fields = " ".join(f"{name}: {wanted % name} {{ scenes {{ ...S }} }}" for name in named)
+        query = f"query PlexSyncPaths({declared}) {{ {fields} }} fragment S on Scene {{ {SCENE_FIELDS} }}"
+        data = self.ask(query, dict(named))
+        return {
+            path: [read_scene(value) for value in _objects((data.get(name) or {}).get("scenes"))]
+            for name, path in named.items()
+        }
 
     def close(self) -> None:
         """Close the connections."""

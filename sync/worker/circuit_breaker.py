@@ -52,6 +52,8 @@ class Record:
     """Last time the breaker opened; None: it is closed."""
     probe_at: float | None = None
     """When a probe was let through that has not come back."""
+    answered_at: float | None = None
+    """When a probe came back well, whose result the next drain may rely on."""
     outage_began_at: float | None = None
     """First failure of the outage that opened the breaker; stays over its half-open tries."""
 
@@ -182,9 +184,16 @@ class CircuitBreaker:
             )
         )
 
-    def release_probe(self) -> None:
-        """The probe came back well, and somebody else goes on: make room for them."""
-        self._change(lambda record: (None, replace(record, probe_at=None)))
+    def release_probe(self, *, answered: bool = False) -> None:
+        """The probe is over and somebody else goes on: make room for them. `answered`: it came back well."""
+        at = self._clock() if answered else None
+        self._change(lambda record: (None, replace(record, probe_at=None, answered_at=at)))
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a probe came back well within the last minute, so that another would be one too many."""
+        at = self.record.answered_at
+        return at is not None and 0 <= self._clock() - at < self._recovery_timeout
 
     def reset(self) -> None:
         """Close the breaker, whatever was."""

@@ -13,7 +13,7 @@ from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexNotFound, PlexPermanentError
 from sync.plex.library import LibraryIndex, read_items
 from sync.plex.matcher import Candidate, Match, Rules, holds_file_of, match_scene
-from sync.plex.media_paths import map_path, path_key
+from sync.plex.media_paths import map_path, path_key, shares_root
 from sync.stash.client import StashClient
 from sync.state import ItemRecord, State
 
@@ -160,14 +160,51 @@ class Locator:
                     for text in match.ambiguous
                 ]
             if _is_lost(matches[scene.id]):
-                found.errors.append(self._not_found(scene, [match for _, match, _ in matches[scene.id]]))
-        self._give_out(claims, located)
+                found.errors.append(self._not_found(scene))
+        kept = self._without_others_files(claims)
+        self._give_out(kept, located)
+        for _, scene, _, _ in claims:
+            if not located[scene.id].targets and not located[scene.id].errors:
+                located[scene.id].errors.append(self._not_found(scene))
         return located
 
-    def _not_found(self, scene: Scene, matches: Iterable[Match]) -> PlexNotFound:
+    def _without_others_files(
+        self, claims: list[tuple[bool, Scene, PlexItem, int]]
+    ) -> list[tuple[bool, Scene, PlexItem, int]]:
+        """Leave out items that a scene would get by a name alone, and whose very path another scene has in Stash.
+
+        Asked only where both servers' paths begin alike: under a foreign prefix no
+        path of Plex's is one of Stash's, and Stash would search all its files for it.
+        """
+        doubtful: list[tuple[int, str, str]] = []  # (number of the claim, path in Plex, the same as Stash writes it)
+        back = [(target, source) for source, target in self._rules.pairs]
+        for number, (exact, scene, item, _) in enumerate(claims):
+            own = [map_path(file.path, self._rules.pairs) for file in scene.files]
+            if not exact:
+                doubtful += [
+                    (number, file.path, map_path(file.path, back))
+                    for file in item.files
+                    if any(shares_root(file.path, path) for path in own)
+                ]
+        if not doubtful:
+            return claims
+        found = self._stash.scenes_at([path for _, _, path in doubtful])
+        fold = self._rules.fold
+        anothers = {
+            number
+            for number, plex_path, stash_path in doubtful
+            for scene in found.get(stash_path, ())
+            if scene.id != claims[number][1].id
+            for file in scene.files
+            if path_key(map_path(file.path, self._rules.pairs), fold=fold) == path_key(plex_path, fold=fold)
+        }
+        return [claim for number, claim in enumerate(claims) if number not in anothers]
+
+    def _not_found(self, scene: Scene) -> PlexNotFound:
         name = map_path(scene.files[0].path, self._rules.pairs).rpartition("/")[2]
-        other = sum(match.contradicted for match in matches)
-        hint = f" ({other} with this name but another size)" if other else ""
+        path = map_path(scene.files[0].path, self._rules.pairs)
+        other = sum(index.count_named(path) for index in self._indexes)
+        hint = f" ({other} with this name, but of another size or another scene's)" if other else ""
         where = ", ".join(f'"{index.section.title}"' for index in self._indexes)
         return PlexNotFound(
             f'no Plex item in {where} holds its file "{name}" yet{hint}. If Plex has it, check path_map; else let '

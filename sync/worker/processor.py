@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError, describe
 from sync.mapping import fingerprint, wanted_of
 from sync.model import PlexItem, Scene, Wanted
+from sync.plex import client as plex_client
 from sync.plex import editor
 from sync.plex.client import PlexClient
 from sync.plex.difference import Edit, difference, is_taken, remember
@@ -121,6 +122,7 @@ class MetadataStep:
 
     client: PlexClient
     work: Work
+    preserve: bool
     name: str = METADATA
     confirmed_later: bool = True
 
@@ -134,12 +136,30 @@ class MetadataStep:
         return not self.work.edit
 
     def run(self) -> None:
-        """Send the edit; raises PlexSyncError."""
+        """Send the edit, once more where Plex stumbled and did not take it; raises PlexSyncError."""
         place = self.work.place
         try:
+            for pause in plex_client.PAUSES:
+                try:
+                    editor.send(self.client, place.section, place.rating_key, self.work.edit)
+                    return
+                except PlexTemporaryError as error:
+                    if not error.stumbled:
+                        raise
+                time.sleep(pause)
+                if self._is_taken():
+                    return
             editor.send(self.client, place.section, place.rating_key, self.work.edit)
         except PlexItemGone:
             raise PlexNotFound(f"Plex item {place.rating_key} was removed from Plex a moment ago") from None
+
+    def _is_taken(self) -> bool:
+        """Return whether an edit that was answered with an error is in Plex all the same."""
+        key = self.work.place.rating_key
+        item = read_items(self.client, [key]).get(key)
+        if item is None:
+            raise PlexItemGone(f"item {key}")
+        return not difference(item, self.work.wanted, self.work.target.record.memory, preserve=self.preserve)
 
 
 @dataclass(slots=True)
@@ -188,6 +208,7 @@ class Drain:
         Raises PlexServerDown, PlexTemporaryError, StashTemporaryError and SetupError
         when it cannot go on; what was not finished is back on the queue then.
         """
+        self._store.mend_times(self._clock())
         try:
             while True:
                 if self._store.take_word() > 1 or everything:
@@ -313,7 +334,13 @@ class Drain:
             if self._breaker.state is not CircuitState.CLOSED:
                 return
             try:
-                run_steps(self._book, work.place, [MetadataStep(self._client, work)], now, work.steps)
+                run_steps(
+                    self._book,
+                    work.place,
+                    [MetadataStep(self._client, work, self._settings.preserve_plex_edits)],
+                    now,
+                    work.steps,
+                )
             except (PlexServerDown, SetupError):
                 raise
             except PlexSyncError as error:
@@ -430,7 +457,11 @@ class Drain:
             delay = calculate_delay(job.retry_count, base, cap)
             self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
-            log.warning(f"{scene.label}: {error}. It stays queued and is tried again later (try {count} of {most})")
+            said = (
+                f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
+            )
+            # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
+            (log.debug if isinstance(error, PlexNotFound) and job.retry_count else log.warning)(said)
         self._open = [one for one in self._open if one.scene_id != claim.scene_id]
 
     # The circuit breaker
@@ -473,7 +504,7 @@ class Drain:
         self._store.bury(claim, letter)
         self.summary.failed += 1
         tried = f" after {tries} tries" if tries > 1 else ""
-        log.error(f"{scene.label} failed{tried}: {error}. Then save the scene again")
+        log.error(f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again")
 
 
 def _works(courses: list[Course]) -> list[Work]:

@@ -102,17 +102,27 @@ class Sleeper:
         self._renewed_at = clock()
         self._renew_every = min(RENEW_EVERY, session_age / 3) if session_age else RENEW_EVERY
 
-    def run(self) -> bool:
-        """Wait and wake until nothing waits (True), or Stash is gone (False). Raises sqlite3.Error."""
-        connection = schema.connect(self._queue_file)
-        try:
-            breaker = CircuitBreaker(connection, clock=self._clock)
-            while (step := self._look(connection, breaker)).do != "end":
-                if not self._do(step, connection, breaker):
-                    return False
-            return True
-        finally:
-            connection.close()
+    def run(self, is_current: Callable[[], bool] = lambda: True) -> bool:
+        """Wait and wake until nothing waits (True), or nobody is left to wait for (False).
+
+        `is_current`: whether this is the data folder's sleeper still; somebody may
+        have deleted the folder, as the README says to start from scratch.
+        Raises sqlite3.Error.
+        """
+        while True:
+            connection = schema.connect(self._queue_file)
+            try:
+                file = wake.identity(self._queue_file)
+                breaker = CircuitBreaker(connection, clock=self._clock)
+                while (step := self._look(connection, breaker)).do != "end":
+                    if not is_current() or not self._do(step, connection, breaker):
+                        return False
+                    if wake.identity(self._queue_file) != file:
+                        break  # set aside as damaged: what waits stands in another file now
+                else:
+                    return True
+            finally:
+                connection.close()
 
     def has_work(self) -> bool:
         """Return whether something waits that only a sleeper sees to. Raises sqlite3.Error."""
@@ -158,7 +168,7 @@ class Sleeper:
                 return True
             self._plex_answered_at = now
             # The drain closes the breaker itself: it knows what to do about the outage.
-            breaker.release_probe()
+            breaker.release_probe(answered=bool(self._plex_url))
         return self._ask(connection)
 
     def _ask(self, connection: sqlite3.Connection) -> bool:
@@ -272,7 +282,7 @@ def main(raw: bytes) -> None:
     except (ValueError, KeyError, TypeError, OSError):
         return
     with contextlib.suppress(sqlite3.Error, OSError, PlexSyncError):
-        while sleeper.run():
+        while sleeper.run(lock.is_in_place):
             # A drain that left something at this moment saw the lock held and started nobody: look once more.
             lock.release()
             if not sleeper.has_work() or not lock.acquire(LOCK_WAIT):

@@ -211,10 +211,12 @@ def test_every_file_of_the_scene_and_every_library(site: Site) -> None:
     other = site.plex.add_library("Other Videos", agent="com.plexapp.agents.none")
     one = site.plex.add_item(site.library, [("/media/one.mp4", 1)])
     two = site.plex.add_item(site.library, [("/media/two.mp4", 2)])
-    third = site.plex.add_item(other, [("/elsewhere/one.mp4", 1)])
+    third = site.plex.add_item(other, [("/media/one.mp4", 1)])
+    another = site.plex.add_item(other, [("/elsewhere/two.mp4", 2)])
     scene = site.stash.add_scene(title="Both", files=[("/media/one.mp4", 1), ("/media/two.mp4", 2)])
     site.sync(scene)
     assert [site.item(key).title for key in (one, two, third)] == ["Both"] * 3
+    assert site.item(another).title == "two", "its path is known in the other library: a name alone is another file"
 
 
 def test_only_the_chosen_libraries_are_touched(site: Site) -> None:

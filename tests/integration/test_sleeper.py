@@ -488,7 +488,7 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
     ran = Sleeper.run
     late: list[float] = []
 
-    def run(self: Sleeper) -> bool:
+    def run(self: Sleeper, *_: object) -> bool:
         ended = ran(self)
         if not late:
             assert sleeper.is_alive(str(site.data))

@@ -13,6 +13,7 @@ from freezegun import freeze_time
 
 from sync.queue import wake
 from sync.queue.lock import FileLock
+from sync.queue.outlook import run_of_stash
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.integration
@@ -60,12 +61,21 @@ def test_a_persons_stop_holds_for_a_while(site: Site) -> None:
     scene, _ = site.add()
     site.hook(scene)
     store = site.store()
-    wake.begin_drain(store.connection)
+    wake.begin_drain(store.connection, run_of_stash())
     store.connection.execute("UPDATE plexsync_wake SET alive_at = ?", (time.time(),))  # and killed
     store.close()
     assert "was stopped" in str(site.call(WAKE).output)
     with later(700):
         assert site.call(WAKE).output == "Process queue asked for"
+
+
+def test_a_restart_of_stash_is_no_stop(site: Site) -> None:
+    scene, _ = site.add()
+    site.hook(scene)
+    store = site.store()
+    wake.begin_drain(store.connection, "1:of an earlier start")
+    store.close()
+    assert site.call(WAKE).output == "Process queue asked for"
 
 
 def test_rows_that_wait_are_the_sleepers_while_it_lives(site: Site) -> None:
