@@ -109,7 +109,7 @@ class Sleeper:
         have deleted the folder, as the README says to start from scratch.
         Raises sqlite3.Error.
         """
-        while True:
+        while is_current():
             connection = schema.connect(self._queue_file)
             try:
                 file = wake.identity(self._queue_file)
@@ -123,6 +123,7 @@ class Sleeper:
                     return True
             finally:
                 connection.close()
+        return False
 
     def has_work(self) -> bool:
         """Return whether something waits that only a sleeper sees to. Raises sqlite3.Error."""

@@ -1,0 +1,143 @@
+"""What an unkind world does to a plugin that runs for months."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from sync import paths
+from sync.plex import library
+from sync.plex.client import PlexClient
+from sync.queue.job import Job
+from sync.state import State
+from sync.worker import sleeper
+from sync.worker.sleeper import Sleeper
+from tests.servers.wire import Canned
+from tests.site import Site
+
+pytestmark = pytest.mark.integration
+
+
+def test_one_name_in_two_folders_and_two_libraries(site: Site) -> None:
+    other = site.plex.add_library("Other")
+    theirs = site.plex.add_item(other, [("/m/x/one.mp4", 1000)])
+    mine = site.plex.add_item(site.library, [("/m/y/one.mp4", 1000)])
+    first = site.stash.add_scene(title="X", files=[("/m/x/one.mp4", 1000)])
+    second = site.stash.add_scene(title="Y", files=[("/m/y/one.mp4", 1000)])
+    for scene in (second, first, second):
+        site.sync(scene)
+    assert (site.item(theirs).title, site.item(mine).title) == ("X", "Y")
+
+
+def test_an_item_whose_path_is_another_scenes_is_not_taken_by_its_name(site: Site) -> None:
+    theirs = site.plex.add_item(site.library, [("/m/x/one.mp4", 1000)])
+    site.stash.add_scene(title="X", files=[("/m/x/one.mp4", 1000)])
+    second = site.stash.add_scene(title="Y", files=[("/m/y/one.mp4", 1000)])
+    answer = site.sync(second)
+    assert site.item(theirs).title == "one"
+    assert "another scene's" in answer.said("w")
+    ((job, _),) = site.rows()
+    assert job["last_error_type"] == "PlexNotFound"
+    mine = site.plex.add_item(site.library, [("/m/y/one.mp4", 1000)])
+    site.drain(by_hand=True)
+    assert (site.item(theirs).title, site.item(mine).title) == ("one", "Y")
+
+
+def test_a_path_map_is_followed_backwards_for_that(site: Site) -> None:
+    site.configure(path_map="/m/stash=/m/plex")
+    theirs = site.plex.add_item(site.library, [("/m/plex/x/one.mp4", 1000)])
+    site.stash.add_scene(title="X", files=[("/m/stash/x/one.mp4", 1000)])
+    second = site.stash.add_scene(title="Y", files=[("/m/stash/y/one.mp4", 1000)])
+    site.sync(second)
+    assert site.item(theirs).title == "one"
+
+
+def test_a_foreign_prefix_costs_stash_no_search(site: Site) -> None:
+    key = site.plex.add_item(site.library, [("/plex/x/one.mp4", 1000)])
+    scene = site.stash.add_scene(title="X", files=[("/stash/x/one.mp4", 1000)])
+    site.sync(scene)
+    assert site.item(key).title == "X"
+    assert site.stash.plugin_requests("PlexSyncPaths") == []
+
+
+@pytest.mark.parametrize("data", [None, 5, 1.5, b'{"scene_id": 99999999999999999999999}', b'{"scene_id": 1e3}'])
+def test_a_row_that_nobody_can_read_stops_nobody(site: Site, data: object) -> None:
+    scene, key = site.add()
+    site.hook(scene)
+    site.stash.scene(scene).title = "T"
+    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+        connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
+    assert site.drain().error is None
+    assert site.item(key).title == "T"
+    assert site.rows() == []
+    store = site.store()
+    assert len(store.dead_letters()) == 1
+    store.close()
+
+
+def test_a_clock_that_was_set_back_holds_nothing(site: Site) -> None:
+    scene, key = site.add()
+    site.stash.scene(scene).title = "T"
+    store = site.store()
+    store.put(Job(scene, retry_count=1, next_retry_at=time.time() + 104 * 86400))
+    store.close()
+    site.drain()
+    assert site.item(key).title == "T"
+
+
+def test_a_sleeper_whose_data_folder_was_deleted_ends(site: Site) -> None:
+    store = site.store()
+    store.put(Job(1, retry_count=1, next_retry_at=time.time() + 600))
+    store.close()
+    lock = sleeper.FileLock(paths.sleeper_lock(str(site.data)))
+    assert lock.acquire()
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        assert len(naps) < 50, "it sleeps on for ever"
+        if len(naps) == 3:
+            shutil.rmtree(site.data)
+            site.data.mkdir()
+            Path(lock.path).touch()
+
+    connection = {"Host": "127.0.0.1", "Port": site.stash.port}
+    assert Sleeper(connection, str(site.data), site.plex.url, since=time.time(), nap=nap).run(lock.is_in_place) is False
+    lock.release()
+
+
+def test_a_truncated_queue_says_that_it_does_not_know_what_is_lost(site: Site) -> None:
+    for n in range(40):
+        scene, _ = site.add(f"/media/{n}.mp4", n + 1)
+        site.hook(scene)
+    file = Path(paths.queue_file(str(site.data)))
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    file.write_bytes(file.read_bytes()[:5000])
+    answer = site.drain()
+    assert "damaged" in answer.said("e")
+    assert "could not be read" in answer.said("e")
+
+
+def test_a_server_that_does_not_page_is_listed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever part is asked for, it gives all, and says no total: as one behind an old proxy might."""
+    items = "".join(
+        f'<Video ratingKey="{n}"><Media><Part file="/m/{n}.mp4" size="5"/></Media></Video>' for n in range(1, 31)
+    )
+    body = f"<MediaContainer machineIdentifier='m' size='30'>{items}</MediaContainer>".encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    monkeypatch.setattr(library, "PAGE", 10)
+    state = State(str(tmp_path / "state.db"))
+    with Canned(answer) as port:
+        plex = PlexClient(f"http://127.0.0.1:{port}", "t", identifier="x", connect_timeout=2, read_timeout=2)
+        index = library.LibraryIndex(plex, state, library.Section(1, "Clips", "movie"))
+        assert index.look_for_new()
+        assert index.candidates("/m/30.mp4", 5) == ({30}, True)
+        assert plex.requests_sent == 2, "the second page was the first again"
+        plex.close()
+    state.close()
