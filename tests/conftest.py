@@ -10,7 +10,7 @@ from sync.stash import log
 from sync.worker import sleeper
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
-from tests.site import Site, install_plugin
+from tests.site import UNCOVERED, Site, install_plugin
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
 def live_site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
     """Both servers; Stash runs the plugin itself, as processes."""
     plugin = install_plugin(tmp_path / "plugins")
-    with StashStandIn(config_dir=tmp_path / "stash", plugin_dir=plugin) as stash:
+    with StashStandIn(config_dir=tmp_path / "stash", plugin_dir=plugin, environment=UNCOVERED) as stash:
         made = Site(stash, plex, tmp_path / "stash" / "plexsync", plex.add_library("Clips"))
         made.configure()
         yield made

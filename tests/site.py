@@ -22,6 +22,8 @@ from sync.worker import sleeper
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
+UNCOVERED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+"""Without coverage, which would start along with each of a thousand processes and take longer than they do."""
 PATIENCE = 60.0
 """Seconds that a process may take which nobody kills."""
 
@@ -186,6 +188,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=site.stash.config_dir,
+            env={**os.environ, **UNCOVERED},
         )
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"server_connection": connection, "args": args}).encode())
