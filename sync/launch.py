@@ -121,12 +121,14 @@ def _wake(server_connection: Mapping[str, Any], data: str) -> str:
 
 
 def _open_queue(queue_file: str) -> sqlite3.Connection:
-    for _ in range(2):
+    end = time.monotonic() + schema.BUSY_TIMEOUT
+    while True:
         try:
             connection = schema.connect(queue_file)
             schema.create(connection)
             return connection
         except sqlite3.DatabaseError as error:
-            if not rescue.is_damage(error) or not rescue.set_aside(queue_file):
+            if schema.is_locked(error) and time.monotonic() < end:
+                time.sleep(0.005)
+            elif not rescue.is_damage(error) or not rescue.set_aside(queue_file):
                 raise
-    return schema.connect(queue_file)

@@ -88,6 +88,11 @@ def _use_log(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
+            if not is_locked(error) or time.monotonic() > end:
                 raise
             time.sleep(0.005)
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Return whether an error says that another process is at work on the file at this moment."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)

@@ -52,16 +52,22 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     the same transaction, so of fifty hooks at once one asks.
     Raises sqlite3.Error and OSError.
     """
-    for _ in range(3):
+    end = time.monotonic() + schema.BUSY_TIMEOUT
+    moves = 0
+    while True:
         before = identity(queue_file)
         try:
             ask = _enqueue(queue_file, drain_lock, data)
         except sqlite3.DatabaseError as error:
+            if schema.is_locked(error) and time.monotonic() < end:
+                time.sleep(0.005)  # SQLite says so at once in some moments, busy time-out or not
+                continue
             # Not at the top: a damaged file is no everyday matter.
             from sync.queue import rescue
 
             moved = before is not None and before != identity(queue_file)
-            if not moved and not rescue.is_damage(error):
+            moves += 1
+            if moves > 3 or not (moved or rescue.is_damage(error)):
                 raise
             if not moved:
                 rescue.set_aside(queue_file)
@@ -69,7 +75,9 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
         # Set aside as damaged while the row was written, it may have been read before the row was there.
         if before is None or before == identity(queue_file):
             return ask
-    return _enqueue(queue_file, drain_lock, data)
+        moves += 1
+        if moves > 3:
+            return ask
 
 
 def identity(file: str) -> tuple[int, int] | None:
