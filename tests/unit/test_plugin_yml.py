@@ -13,7 +13,7 @@ from sync.stash import ask
 from tests.site import ROOT
 
 PLUGIN = yaml.safe_load((ROOT / "PlexSync.yml").read_text())
-KEYS = {"name", "description", "url", "version", "interface", "exec", "hooks", "tasks", "settings", "ui"}
+KEYS = {"name", "description", "version", "interface", "exec", "hooks", "tasks", "settings", "ui"}
 
 
 def test_no_key_that_stash_does_not_know() -> None:
