@@ -13,6 +13,7 @@ import time
 from sync import paths
 from sync.errors import PermanentError
 from sync.queue import wake
+from sync.queue.schema import new_row
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ IRRELEVANT_FIELDS = frozenset(
 _LARGEST_ID = 2**53
 
 
+class QueueError(PermanentError):
+    """A save could not be queued; the text says why and what to do."""
+
+
 class HookInputError(PermanentError):
     """What arrived is no hook call; the text says what was wrong and what is accepted."""
 
@@ -70,7 +75,7 @@ def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> 
     try:
         ask = wake.enqueue(queue_file, paths.drain_lock(data), new_row(scene_id, time.time()))
     except (sqlite3.Error, OSError) as error:
-        raise HookInputError(
+        raise QueueError(
             f"Scene {scene_id} was not queued: PlexSync's queue {queue_file!r:.300} cannot be written ({error}). "
             "Check the folder's free space and permissions, then save the scene again"
         ) from None
@@ -87,15 +92,6 @@ def is_relevant(fields: object) -> bool:
     if not isinstance(fields, list) or not fields:
         return True
     return any(not isinstance(field, str) or field not in IRRELEVANT_FIELDS for field in fields)
-
-
-def new_row(scene_id: int, now: float) -> bytes:
-    """Return the queue row of a saved scene, as persist-queue's JSON serializer would; `now` in seconds
-    since the epoch."""
-    return (
-        f'{{"scene_id": {scene_id}, "update_type": "scene_update", "job_key": "scene_{scene_id}", '
-        f'"enqueued_at": {now!r}}}'
-    ).encode()
 
 
 def _scene_id(value: object) -> int:

@@ -87,11 +87,18 @@ def recover(queue_file: str, connection: sqlite3.Connection) -> list[Recovery]:
     folder, name = os.path.split(queue_file)
     found = []
     for entry in sorted(os.listdir(folder)):
-        if not entry.startswith(name + _MARK) or entry.endswith((_DONE, "-wal", "-shm")):
+        if not entry.startswith(name + _MARK) or _DONE in entry or entry.endswith("-shm"):
             continue
-        file = os.path.join(folder, entry)
-        jobs, unreadable = _read(file)
-        letters = _letters(file)
+        file = os.path.join(folder, entry.removesuffix("-wal"))
+        if entry.endswith("-wal"):
+            if os.path.exists(file) or not os.path.exists(file + "-wal"):
+                continue  # read along with its file
+            # Killed between the two moves: the log alone came here, with rows that its file never got.
+            letters: list[tuple[object, ...]] = []
+            jobs = [schema.new_row(scene, time.time()) for scene in sorted(_raw_scenes(file))]
+            unreadable: int | None = 0
+        else:
+            (jobs, unreadable), letters = _read(file), _letters(file)
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(schema.INSERT_JOB, [(data, time.time()) for data in jobs])
         connection.executemany(
@@ -123,11 +130,7 @@ def _read(file: str) -> tuple[list[bytes], int | None]:
         connection.close()
     # What the bytes show beyond that: a scene too many is compared with Plex once more, which costs little.
     lost = sorted(raw - seen)
-    rows += [
-        f'{{"scene_id": {scene}, "update_type": "scene_update", "job_key": "scene_{scene}", '
-        f'"enqueued_at": {time.time()!r}}}'.encode()
-        for scene in lost
-    ]
+    rows += [schema.new_row(scene, time.time()) for scene in lost]
     return rows, None if unreadable is None else max(0, unreadable - len(lost))
 
 

@@ -52,6 +52,15 @@ BUSY_TIMEOUT = 20.0
 """Seconds a process waits for another's transaction; each of ours takes milliseconds."""
 
 
+def new_row(scene_id: int, now: float) -> bytes:
+    """Return the queue row of a saved scene, as persist-queue's JSON serializer would; `now` in seconds
+    since the epoch."""
+    return (
+        f'{{"scene_id": {scene_id}, "update_type": "scene_update", "job_key": "scene_{scene_id}", '
+        f'"enqueued_at": {now!r}}}'
+    ).encode()
+
+
 def connect(queue_file: str) -> sqlite3.Connection:
     """Open the queue's file in autocommit mode, making file, folder and tables where they are missing.
 

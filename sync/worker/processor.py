@@ -382,7 +382,7 @@ class Drain:
             for work in course.works:
                 after = work.after
                 if after is None:
-                    if work.written and not course.errors:
+                    if not course.errors:  # nothing that is not known to be in Plex ends a job
                         course.errors.append(
                             PlexNotFound(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
                         )

@@ -148,6 +148,25 @@ class rescue_damage:  # noqa: N801 - reads as a phrase
         rescue.is_damaged = self._real
 
 
+def test_a_kill_between_the_two_moves_loses_nothing(tmp_path: Path) -> None:
+    """The log of the damaged file was moved away, the file itself was not: what only the log held is there."""
+    (tmp_path / "old").mkdir()
+    old, new = tmp_path / "old" / paths.QUEUE_FILE, tmp_path / "new" / paths.QUEUE_FILE
+    keeper = schema.connect(str(old))  # while it is open, nothing brings the log into the file
+    for scene in (3, 5, 8):
+        wake.enqueue(str(old), str(tmp_path / "lock"), hook.new_row(scene, 1.0))
+    connection = schema.connect(str(new))
+    connection.execute(CREATE_DEAD_LETTERS)
+    Path(f"{new}.damaged-1-wal").write_bytes(Path(f"{old}-wal").read_bytes())
+    (recovery,) = rescue.recover(str(new), connection)
+    assert recovery.rows == 3
+    rows = connection.execute(f"SELECT data FROM `{schema.JOBS}`").fetchall()
+    assert [json.loads(data)["scene_id"] for (data,) in rows] == [3, 5, 8]
+    assert rescue.recover(str(new), connection) == [], "once"
+    connection.close()
+    keeper.close()
+
+
 def test_a_good_queue_is_not_set_aside(site: Site) -> None:
     fill(site, 3)
     assert not rescue.set_aside(str(queue_file(site)))
