@@ -19,6 +19,10 @@ class PermanentError(PlexSyncError):
     """It goes wrong every time until somebody changes something: dead letter at once."""
 
 
+class UnusablePictureError(PermanentError):
+    """A picture that Plex would not take: too large, or of another kind. Everything else is written."""
+
+
 class SetupError(PermanentError):
     """A permanent failure of the whole server (token, library, settings, dependencies).
 

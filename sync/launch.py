@@ -10,6 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 from sync import dependencies, paths
@@ -21,7 +22,7 @@ from sync.stash import log
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
 
-MODES = ("process_queue", "wake")
+MODES = ("process_queue", "check_setup", "wake")
 
 HOLD_AFTER_STOP = 600.0
 """Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
@@ -47,6 +48,11 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     data = paths.data_folder(server_connection)
     if mode == "wake":
         return _wake(server_connection, data)
+    if mode == "check_setup":
+        # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
+        # the flag of a drain that was killed would take this for a drain and ask for none.
+        outcome: str = _tasks(data, try_again_now=True).check_setup(server_connection, data)
+        return outcome
     # Hook and sleeper say who they are; a press of the button does not, and wants everything tried now.
     by_hand = not args.get("trigger")
     lock = FileLock(paths.drain_lock(data))
@@ -67,25 +73,31 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
             "Check the folder's free space and permissions"
         ) from None
     try:
-        dependencies.ensure(data, try_again_now=by_hand)
-        # Not at the top: it imports the packages that `ensure` has just put in reach.
-        try:
-            from sync import tasks
-        except Exception as error:
-            dependencies.distrust(data)
-            raise SetupError(
-                f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
-                'them again where it must: press "Process queue"'
-            ) from None
-        return tasks.process_queue(
+        summary: str = _tasks(data, try_again_now=by_hand).process_queue(
             server_connection, data, everything=by_hand, asked_by_sleeper=args.get("trigger") == "sleeper"
         )
+        return summary
     finally:
         # Where the drain ended in order this changes nothing; else its flag must not outlive it.
         with contextlib.suppress(sqlite3.Error):
             wake.abandon_drain(connection)
         connection.close()
         lock.release()
+
+
+def _tasks(data: str, *, try_again_now: bool) -> ModuleType:
+    """Return the module of the tasks, its packages installed where they are missing; raises SetupError."""
+    dependencies.ensure(data, try_again_now=try_again_now)
+    # Not at the top: it imports the packages that `ensure` has just put in reach.
+    try:
+        from sync import tasks
+    except Exception as error:
+        dependencies.distrust(data)
+        raise SetupError(
+            f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
+            'them again where it must: press "Process queue"'
+        ) from None
+    return tasks
 
 
 def _wake(server_connection: Mapping[str, Any], data: str) -> str:

@@ -1,45 +1,42 @@
-"""Scene + settings -> what Plex should hold. Pure.
-
-Text is cleaned here and nowhere else: composed (NFC), without the control and
-invisible characters that Plex's XML cannot carry or nobody can see, cut at a
-character's boundary.
-"""
+"""Scene + settings -> what Plex should hold. Pure."""
 
 import datetime
 import hashlib
 import json
-import re
-import unicodedata
 from dataclasses import asdict
-from urllib.parse import quote
 
-from sync.model import Performer, Scene, Wanted
+from sync import template
+from sync.model import Performer, Role, Scene, Wanted
+from sync.patterns import names_match, split_names
+from sync.pictures import PictureAccess, picture_url
 from sync.settings import Settings
+from sync.text import LONGEST_LINE, clean_line, clean_text, full_date, name_key, unique_names
 
-MAPPING_VERSION = 1
+MAPPING_VERSION = 2
 """Raised whenever the same scene maps to something else than before, so that scenes become due again."""
 
-LONGEST_LINE = 255
-"""Characters of a title, a studio, a name or a tag."""
-LONGEST_SUMMARY = 10_000
-"""Characters of a summary."""
-LONGEST_SUMMARY_ENCODED = 24_000
-"""Bytes of a percent-encoded summary: an edit is all query string, and servers stop reading at 64 KiB."""
-
-_JOINERS = {"\u200c", "\u200d"}  # within emoji and several scripts: not noise
-_JOINING = "".join(_JOINERS) + " "  # at an end they join nothing
-_DATE = re.compile(r"^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$")
+ORGANIZED = "Organized"
+"""The collection of the scenes that are marked as organized."""
 
 
-def wanted_of(scene: Scene, settings: Settings) -> Wanted:
-    """Return what a Plex item of this scene should hold."""
+def wanted_of(scene: Scene, settings: Settings, pictures: PictureAccess | None = None) -> Wanted:
+    """Return what a Plex item of this scene should hold.
+
+    `pictures`: how performers' pictures can be reached from Plex; None: not at all.
+    """
     return Wanted(
-        title=clean_line(scene.title),
+        title=title_of(scene, settings.title_template) if settings.sync_title else None,
         summary=clean_text(scene.details) if settings.sync_summary else None,
         studio=clean_line(scene.studio) if settings.sync_studio else None,
         date=full_date(scene.date) if settings.sync_date else None,
-        actors=actor_names(scene.performers) if settings.sync_performers else None,
-        genres=unique_names(scene.tags) if settings.sync_tags else None,
+        content_rating=settings.content_rating or None,
+        tagline=_code_in("tagline", scene, settings),
+        original_title=_code_in("original_title", scene, settings),
+        rating=user_rating(scene.rating) if settings.sync_rating else None,
+        actors=actors_of(scene, settings.performer_role, pictures) if settings.sync_performers else None,
+        genres=genres_of(scene, settings) if settings.sync_tags else None,
+        collections=collections_of(scene, settings) if _collects(settings) else None,
+        directors=unique_names((scene.director,)) if settings.sync_director else None,
     )
 
 
@@ -49,109 +46,128 @@ def fingerprint(wanted: Wanted, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """Return one line of text without what nobody sees, at most `longest` characters."""
-    return _cut(" ".join(_visible(text).split()).strip(_JOINING), longest)
+def title_of(scene: Scene, title_template: str) -> str:
+    """Return the title by its template; empty where the scene has none and the template asks for nothing else.
 
-
-def clean_text(text: str) -> str:
-    """Return text of several lines, at most as long as an edit can carry."""
-    lines = [line.rstrip() for line in _visible(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    cut = _cut("\n".join(lines).strip(), LONGEST_SUMMARY)
-    while len(quote(cut)) > LONGEST_SUMMARY_ENCODED:
-        cut = _cut(cut, int(len(cut) * 0.9))
-    return cut
-
-
-def full_date(date: str) -> str:
-    """Return YYYY-MM-DD, as Plex takes it; empty for what is no date.
-
-    Stash knows dates of a year, or a year and a month, alone: the first day
-    stands for them, which gives Plex the right year.
+    Stash shows the file's name for a scene without a title, and so does a template that names more than it.
     """
-    match = _DATE.match(date.strip())
-    if not match:
-        return ""
-    try:
-        return datetime.date(int(match[1]), int(match[2] or 1), int(match[3] or 1)).isoformat()
-    except ValueError:
-        return ""
+    values = {
+        "title": scene.title,
+        "studio": scene.studio,
+        "parent_studio": scene.parent_studio,
+        "date": scene.date,
+        "year": full_date(scene.date)[:4],
+        "performers": ", ".join(performer_names(scene.performers)),
+        "code": scene.code,
+        "director": scene.director,
+        "group": ", ".join(scene.groups),
+        "id": str(scene.id),
+    }
+    values = {name: clean_line(value) for name, value in values.items()}
+    others = [name for name in template.places(title_template) if name != "title" and values[name]]
+    if not values["title"] and others and scene.files:
+        values["title"] = clean_line(_stem(scene.files[0].path))
+    return clean_line(template.render(title_template, values))
 
 
-def actor_names(performers: tuple[Performer, ...]) -> tuple[str, ...]:
-    """Return the performers' names in Stash's order.
-
-    Plex makes one person of equal names, so two of one name in a scene are told
-    apart by their disambiguation.
-    """
-    names = [clean_line(performer.name) for performer in performers]
-    keys = [name_key(name) for name in names]
-    told_apart = []
-    for name, key, performer in zip(names, keys, performers, strict=True):
-        which = clean_line(performer.disambiguation) if keys.count(key) > 1 else ""
-        told_apart.append(clean_line(f"{name} ({which})") if which else name)
-    return unique_names(tuple(told_apart))
+def user_rating(rating100: int | None) -> str:
+    """Return Plex's rating, 0 to 10, for Stash's 1 to 100; empty where there is none."""
+    return f"{min(rating100, 100) / 10:g}" if rating100 and rating100 > 0 else ""
 
 
-def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return cleaned names in their order, each once, whatever its case."""
-    unique: dict[str, str] = {}
-    for name in names:
-        clean = clean_line(name)
-        if clean:
-            unique.setdefault(name_key(clean), clean)
-    return tuple(unique.values())
+def performer_names(performers: tuple[Performer, ...]) -> tuple[str, ...]:
+    """Return the performers' names in Stash's order, each once."""
+    return unique_names(tuple(_full_name(performer) for performer in performers))
 
 
-def name_key(name: str) -> str:
-    """Return what two spellings of one name share."""
-    return unicodedata.normalize("NFC", name).casefold()
+def actors_of(scene: Scene, role_template: str, pictures: PictureAccess | None) -> tuple[Role, ...]:
+    """Return the performers as actors, in Stash's order."""
+    actors: dict[str, Role] = {}
+    for performer in scene.performers:
+        name = _full_name(performer)
+        if name and name_key(name) not in actors:
+            role = clean_line(template.render(role_template, _role_values(performer, scene)))
+            thumb = picture_url(performer.picture, pictures) if pictures else ""
+            actors[name_key(name)] = Role(name, role, thumb)
+    return tuple(actors.values())
 
 
-def _visible(text: str) -> str:
-    # Composed last: what was taken out may have stood between a letter and its accent.
-    return unicodedata.normalize("NFC", "".join(character for character in text if _is_visible(character)))
+def genres_of(scene: Scene, settings: Settings) -> tuple[str, ...]:
+    """Return the tags that become genres: without the ignored ones, the scene's own first, at most `max_tags`."""
+    tags = scene.tags
+    if settings.sync_performer_tags:
+        tags += tuple(tag for performer in scene.performers for tag in performer.tags)
+    ignored = split_names(settings.ignore_tags)
+    kept = tuple(name for name in unique_names(tags) if not names_match(name, ignored))
+    return kept[: settings.max_tags] if settings.max_tags else kept
 
 
-def _is_visible(character: str) -> bool:
-    if character in "\n\t\r" or character in _JOINERS:
-        return True
-    category = unicodedata.category(character)
-    if category in ("Cc", "Cs", "Co"):
-        return False
-    if category == "Cf":
-        # Tag characters draw the flags of England, Scotland and Wales; other format characters draw nothing.
-        return 0xE0020 <= ord(character) <= 0xE007F
-    return not (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF)
+def collections_of(scene: Scene, settings: Settings) -> tuple[str, ...]:
+    """Return the collections that a scene belongs to, by the settings."""
+    names: list[str] = []
+    if settings.collection_studio:
+        names.append(scene.studio)
+    if settings.collection_parent_studio:
+        names.append(scene.parent_studio)
+    if settings.collection_groups:
+        names += scene.groups
+    if settings.collection_performers:
+        names += performer_names(scene.performers)
+    if settings.collection_tags:
+        patterns = split_names(settings.collection_tags)
+        names += [name for name in unique_names(scene.tags) if names_match(name, patterns)]
+    if settings.collection_organized and scene.organized:
+        names.append(ORGANIZED)
+    clean = filter(None, map(clean_line, names))
+    return unique_names(tuple(f"{settings.collection_prefix}{name}" for name in clean))
 
 
-def _cut(text: str, longest: int) -> str:
-    if len(text) <= longest:
-        return text
-    end = longest
-    # Not between a letter and its accents or vowel signs, nor inside an emoji made of several.
-    while end > 1 and (_continues(text[end]) or text[end - 1] in _JOINERS or _splits_flag(text, end)):
-        end -= 1
-    return text[:end].rstrip()
-
-
-def _continues(character: str) -> bool:
-    return (
-        unicodedata.category(character).startswith("M")  # accents, vowel signs, variation selectors, keycaps
-        or character in _JOINERS
-        or character in "\u0e33\u0eb3"  # a Thai and a Lao vowel that stand behind their letter
-        or 0x1F3FB <= ord(character) <= 0x1F3FF  # skin tones
-        or 0xE0020 <= ord(character) <= 0xE007F
+def _collects(settings: Settings) -> bool:
+    """Without any source of collections PlexSync has no say in them."""
+    return bool(
+        settings.collection_studio
+        or settings.collection_parent_studio
+        or settings.collection_groups
+        or settings.collection_performers
+        or settings.collection_tags
+        or settings.collection_organized
     )
 
 
-def _splits_flag(text: str, end: int) -> bool:
-    """A flag is two letters of an alphabet of its own; in a row of them the pairs count from the first."""
-    begin = end
-    while begin > 0 and _is_flag_letter(text[begin - 1]):
-        begin -= 1
-    return _is_flag_letter(text[end]) and (end - begin) % 2 == 1
+def _code_in(field: str, scene: Scene, settings: Settings) -> str | None:
+    """Return the code for its field; for the other one nothing, so that a code of ours does not stay behind there."""
+    if settings.code_field == "off":
+        return None
+    return clean_line(scene.code) if settings.code_field == field else ""
 
 
-def _is_flag_letter(character: str) -> bool:
-    return 0x1F1E6 <= ord(character) <= 0x1F1FF
+def _full_name(performer: Performer) -> str:
+    """Plex makes one person of equal names over its whole server, so what tells two apart belongs to the name."""
+    name, which = clean_line(performer.name), clean_line(performer.disambiguation, LONGEST_LINE // 2)
+    return f"{clean_line(name, LONGEST_LINE - len(which) - 3)} ({which})" if name and which else name
+
+
+def _role_values(performer: Performer, scene: Scene) -> dict[str, str]:
+    return {
+        "disambiguation": clean_line(performer.disambiguation),
+        "gender": clean_line(performer.gender.replace("_", " ").capitalize()),
+        "age": _age(performer.birthdate, scene.date),
+        "country": clean_line(performer.country),
+        "alias": next((alias for alias in map(clean_line, performer.aliases) if alias), ""),
+    }
+
+
+def _age(birthdate: str, date: str) -> str:
+    """Whole years on the scene's date; empty where either is not known to the day."""
+    try:
+        born, then = datetime.date.fromisoformat(birthdate), datetime.date.fromisoformat(date)
+    except ValueError:
+        return ""
+    years = then.year - born.year - ((then.month, then.day) < (born.month, born.day))
+    return str(years) if years >= 0 else ""
+
+
+def _stem(path: str) -> str:
+    base = path.replace("\\", "/").rpartition("/")[2]
+    stem, dot, _ = base.rpartition(".")
+    return stem if dot and stem else base

@@ -18,6 +18,15 @@ class Performer:
 
     name: str
     disambiguation: str = ""
+    gender: str = ""
+    """As Stash names it: `FEMALE`, `TRANSGENDER_MALE`, ..."""
+    birthdate: str = ""
+    country: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """Read only where the settings ask for them."""
+    picture: str = ""
+    """Its picture's URL as Stash builds it; empty where it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +39,18 @@ class Scene:
     date: str = ""
     """`2020-05-17`, or `2020-05`, or `2020`."""
     studio: str = ""
+    parent_studio: str = ""
     performers: tuple[Performer, ...] = ()
     tags: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    code: str = ""
+    director: str = ""
+    rating: int | None = None
+    """Stash's rating100: 1 to 100; None where the scene is not rated."""
+    organized: bool = False
+    has_stash_id: bool = False
+    cover: str = ""
+    """Path and query of its cover in Stash."""
     files: tuple[MediaFile, ...] = ()
     """The first is the primary one."""
 
@@ -42,6 +61,17 @@ class Scene:
             return f"Scene {self.id}"
         title = self.title if len(self.title) <= 80 else self.title[:79] + "…"
         return f'Scene {self.id} "{title}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, whole."""
+
+    content: bytes = field(repr=False)
+    type: str
+    """`image/jpeg`, `image/png` or `image/webp`."""
+    sha1: str
+    """Of its bytes, in hexadecimal. Plex names uploads by it (believed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +93,15 @@ class PlexItem:
     summary: str = ""
     studio: str = ""
     date: str = ""
+    content_rating: str = ""
+    tagline: str = ""
+    original_title: str = ""
+    rating: str = ""
+    """The token owner's rating, 0 to 10, written as `7.5`; empty where there is none."""
     actors: tuple[Role, ...] = ()
     genres: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    directors: tuple[str, ...] = ()
     locked: frozenset[str] = frozenset()
     files: tuple[MediaFile, ...] = ()
 
@@ -74,14 +111,21 @@ class Wanted:
     """What a Plex item should hold of a scene.
 
     None: PlexSync has no say in the field (its toggle is off). Empty: Stash has nothing.
+    An actor's empty role or picture takes back ours and leaves any other.
     """
 
     title: str | None = None
     summary: str | None = None
     studio: str | None = None
     date: str | None = None
-    actors: tuple[str, ...] | None = None
+    content_rating: str | None = None
+    tagline: str | None = None
+    original_title: str | None = None
+    rating: str | None = None
+    actors: tuple[Role, ...] | None = None
     genres: tuple[str, ...] | None = None
+    collections: tuple[str, ...] | None = None
+    directors: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +136,10 @@ class Memory:
     Plex made of it. For a list `result` holds the entries that are ours and `sent`
     the names that Plex did not take. `intended`: values that were about to be
     written and may be in Plex although nobody confirmed them.
+
+    An actor's role and picture stand under keys of their own (`difference.detail_key`),
+    of the picture's URL a digest alone: there may be a key in it. Of `poster` and
+    `background` the picture's SHA-1 is remembered, and what Plex calls it.
     """
 
     sent: dict[str, str | list[str]] = field(default_factory=dict)

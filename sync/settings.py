@@ -7,14 +7,26 @@ quotes are taken as they are meant.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUseDefault
 
+from sync import template
 from sync.errors import SetupError
+from sync.patterns import split_names, split_paths
+from sync.text import LONGEST_LINE, clean_line
 
 SECRET_SETTINGS = ("plex_token",)
+
+TITLE_PLACES = ("title", "studio", "parent_studio", "date", "year", "performers", "code", "director", "group", "id")
+"""What `title_template` may name."""
+ROLE_PLACES = ("disambiguation", "gender", "age", "country", "alias")
+"""What `performer_role` may name."""
+
+LONGEST_PREFIX = 100
+"""Characters of `collection_prefix`: what stands behind it is to be told apart."""
 
 PathPair = tuple[str, str]
 
@@ -23,70 +35,144 @@ class SettingsError(SetupError):
     """One or more settings are not accepted; the text names each."""
 
 
+def _text(value: object) -> object:
+    if value is None:
+        raise PydanticUseDefault
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # a content rating of 18
+    return value.strip() if isinstance(value, str) else value
+
+
+def _prefix(value: object) -> object:
+    # As it was typed: the blank behind "Stash: " is part of it.
+    return _text(value) and value.lstrip() if isinstance(value, str) else _text(value)
+
+
+def _unquoted(value: object) -> object:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise PydanticUseDefault
+    return value.strip().strip("\"'").strip() if isinstance(value, str) else value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("no number")
+    return _unquoted(value)
+
+
+def _choice(value: object) -> object:
+    value = _unquoted(value)
+    return value.casefold().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
+
+
+def _url(value: str) -> str:
+    return normal_url(value) if value else ""
+
+
+def _stash_url(value: str) -> str:
+    return normal_url(value, whole_path=True) if value else ""
+
+
+def _token(value: str) -> str:
+    if any(ord(c) < 33 or ord(c) > 126 for c in value):
+        raise ValueError("no token")
+    return value
+
+
+def _path_map(value: str) -> str:
+    parse_path_map(value)
+    return value
+
+
+def _title_template(value: str) -> str:
+    template.check(value, TITLE_PLACES)
+    return value or "{title}"
+
+
+def _role_template(value: str) -> str:
+    template.check(value, ROLE_PLACES)
+    return value
+
+
+def _line(value: str) -> str:
+    if clean_line(value, LONGEST_LINE) != value:
+        raise ValueError("no line that Plex takes as it is")
+    return value
+
+
+def _names(value: str) -> str:
+    if value and not split_names(value):
+        raise ValueError("no names")
+    return value
+
+
+def _paths(value: str) -> str:
+    if value and not split_paths(value):
+        raise ValueError("no paths")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Line = Annotated[Text, AfterValidator(_line)]
+Names = Annotated[Text, AfterValidator(_names)]
+Paths = Annotated[Text, AfterValidator(_paths)]
+Switch = Annotated[bool, BeforeValidator(_unquoted)]
+Seconds = Annotated[float, BeforeValidator(_number)]
+Count = Annotated[int, BeforeValidator(_number)]
+
+
 class Settings(BaseModel):
     """The settings in force. The defaults are what an untouched panel is filled with."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    plex_url: str = ""
-    plex_token: str = Field(default="", repr=False)
-    plex_library: str = ""
-    path_map: str = ""
-    strict_matching: bool = True
-    preserve_plex_edits: bool = False
-    max_retries: int = Field(default=5, ge=0, le=100)
-    connect_timeout: float = Field(default=5, gt=0, le=300)
-    read_timeout: float = Field(default=30, gt=0, le=3600)
-    sync_studio: bool = True
-    sync_summary: bool = True
-    sync_date: bool = True
-    sync_performers: bool = True
-    sync_tags: bool = True
+    plex_url: Annotated[Text, AfterValidator(_url)] = ""
+    plex_token: Annotated[Text, AfterValidator(_token)] = Field(default="", repr=False)
+    plex_library: Text = ""
+    path_map: Annotated[Text, AfterValidator(_path_map)] = ""
+    stash_url: Annotated[Text, AfterValidator(_stash_url)] = ""
+    strict_matching: Switch = True
+    trigger_plex_scan: Switch = False
+    preserve_plex_edits: Switch = False
+    max_retries: Count = Field(default=5, ge=0, le=100)
+    connect_timeout: Seconds = Field(default=5, gt=0, le=300)
+    read_timeout: Seconds = Field(default=30, gt=0, le=3600)
 
-    @field_validator("plex_url", "plex_token", "plex_library", "path_map", mode="before")
-    @classmethod
-    def _text(cls, value: object) -> object:
-        if value is None:
-            return ""
-        return value.strip() if isinstance(value, str) else value
+    only_organized: Switch = False
+    only_stash_id: Switch = False
+    only_tags: Names = ""
+    only_paths: Paths = ""
+    skip_tags: Names = ""
+    skip_paths: Paths = ""
+    skip_not_found: Switch = False
 
-    @field_validator(
-        *("strict_matching", "preserve_plex_edits", "sync_studio", "sync_summary", "sync_date"),
-        *("sync_performers", "sync_tags", "max_retries", "connect_timeout", "read_timeout"),
-        mode="before",
-    )
-    @classmethod
-    def _unquoted(cls, value: object, info: Any) -> object:
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return cls.model_fields[info.field_name].default
-        if isinstance(value, str):
-            return value.strip().strip("\"'").strip()
-        return value
+    sync_title: Switch = True
+    sync_summary: Switch = True
+    sync_studio: Switch = True
+    sync_date: Switch = True
+    sync_rating: Switch = True
+    sync_director: Switch = True
+    sync_performers: Switch = True
+    sync_tags: Switch = True
+    sync_performer_tags: Switch = False
+    sync_poster: Switch = True
+    sync_background: Switch = False
 
-    @field_validator("max_retries", "connect_timeout", "read_timeout", mode="before")
-    @classmethod
-    def _number(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError("no number")
-        return value
+    title_template: Annotated[Text, AfterValidator(_title_template)] = "{title}"
+    code_field: Annotated[Literal["tagline", "original_title", "off"], BeforeValidator(_choice)] = "tagline"
+    content_rating: Line = ""
+    performer_role: Annotated[Text, AfterValidator(_role_template)] = "{disambiguation}"
+    performer_pictures: Annotated[Literal["auto", "on", "off"], BeforeValidator(_choice)] = "auto"
+    ignore_tags: Names = ""
+    max_tags: Count = Field(default=0, ge=0, le=10_000)
 
-    @field_validator("plex_url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return normal_url(value) if value else ""
-
-    @field_validator("plex_token")
-    @classmethod
-    def _token(cls, value: str) -> str:
-        if any(ord(c) < 33 or ord(c) > 126 for c in value):
-            raise ValueError("no token")
-        return value
-
-    @field_validator("path_map")
-    @classmethod
-    def _path_map(cls, value: str) -> str:
-        parse_path_map(value)
-        return value
+    collection_studio: Switch = False
+    collection_parent_studio: Switch = False
+    collection_groups: Switch = True
+    collection_performers: Switch = False
+    collection_tags: Names = ""
+    collection_organized: Switch = False
+    collection_prefix: Annotated[str, BeforeValidator(_prefix), Field(max_length=LONGEST_PREFIX)] = ""
 
     @property
     def path_pairs(self) -> tuple[PathPair, ...]:
@@ -99,16 +185,34 @@ class Settings(BaseModel):
         return tuple(name.strip() for name in self.plex_library.split(",") if name.strip())
 
 
+_NAMES = "names of tags or globs (* and ?), separated by commas, or by semicolons where a name has a comma"
+_PATHS = "folders or globs (* and ?) of paths as Stash writes them, separated by semicolons"
 ACCEPTED = {
     "plex_url": "an address such as http://192.168.1.10:32400, without user, query or token",
     "plex_token": "an X-Plex-Token: letters, digits, - and _ without blanks",
-    "plex_library": "names of Plex libraries, comma-separated; empty for every movie library",
     "path_map": "pairs such as /stash/prefix=/plex/prefix; /other=/elsewhere",
+    "stash_url": "an address such as http://192.168.1.10:9999 under which Plex and its clients reach Stash, without "
+    "user, query or key; empty for the one Stash itself gives",
     "max_retries": "a whole number from 0 to 100",
     "connect_timeout": "seconds, above 0 and up to 300",
     "read_timeout": "seconds, above 0 and up to 3600",
+    "only_tags": _NAMES,
+    "skip_tags": _NAMES,
+    "ignore_tags": _NAMES,
+    "collection_tags": _NAMES,
+    "only_paths": _PATHS,
+    "skip_paths": _PATHS,
+    "plex_library": "names of Plex libraries, separated by commas; empty for every movie library",
+    "max_tags": "a whole number from 0 (all of them) to 10000",
+    "title_template": "text with " + ", ".join(f"{{{name}}}" for name in TITLE_PLACES),
+    "performer_role": "empty, or text with " + ", ".join(f"{{{name}}}" for name in ROLE_PLACES),
+    "code_field": "tagline, original_title or off",
+    "performer_pictures": "auto, on or off",
+    "content_rating": f"a content rating of at most {LONGEST_LINE} characters; empty to leave Plex's",
+    "collection_prefix": f"text of at most {LONGEST_PREFIX} characters",
 }
 _ACCEPTED_SWITCH = "on or off"
+_NEVER_EMPTY = ("title_template", "code_field", "performer_pictures")
 
 
 def defaults() -> dict[str, Any]:
@@ -116,7 +220,19 @@ def defaults() -> dict[str, Any]:
 
     A text that is empty by default is not among them: an empty field shows just that.
     """
-    return {name: field.default for name, field in Settings.model_fields.items() if not isinstance(field.default, str)}
+    return {name: field.default for name, field in Settings.model_fields.items() if field.default != ""}
+
+
+def lacking(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults in force of what the panel has no value for: what it should show from now on.
+
+    An emptied text is a value of its own where empty is one of its choices.
+    """
+    return {
+        name: default
+        for name, default in defaults().items()
+        if panel.get(name) is None or (name in _NEVER_EMPTY and not str(panel[name]).strip())
+    }
 
 
 def read_settings(panel: Mapping[str, Any]) -> Settings:
@@ -138,8 +254,8 @@ def read_settings(panel: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def normal_url(value: str) -> str:
-    """Return a Plex address with its scheme and without a trailing slash or Plex Web's `/web/...`.
+def normal_url(value: str, *, whole_path: bool = False) -> str:
+    """Return an address with its scheme and without a trailing slash or (but for `whole_path`) Plex Web's `/web/...`.
 
     Raises ValueError for what is no address.
     """
@@ -155,7 +271,7 @@ def normal_url(value: str) -> str:
     # A second address, or a token, that got in behind the first.
     if parts.netloc.endswith(":") or any(c in path for c in ":=&@;"):
         raise ValueError("more than an address")
-    if path == "/web" or path.startswith("/web/"):
+    if not whole_path and (path == "/web" or path.startswith("/web/")):
         path = ""
     elif parts.query or parts.fragment:
         raise ValueError("more than an address")
@@ -177,7 +293,7 @@ def parse_path_map(value: str) -> tuple[PathPair, ...]:
 
 def _refusal(name: str, value: object) -> str:
     shown = "a value that is not shown here" if name in SECRET_SETTINGS else f"{value!r:.200}"
-    if name == "plex_url":
+    if name in ("plex_url", "stash_url"):
         shown = _without_secrets(str(value))
     return f"{name} is {shown}; accepted: {ACCEPTED.get(name, _ACCEPTED_SWITCH)}"
 

@@ -7,17 +7,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sync import paths
+from sync import paths, setup_check
 from sync.errors import PlexSyncError, SetupError
+from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
+from sync.plex.scan import FolderScans
 from sync.queue import rescue, wake
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.queue.store import JobStore
-from sync.settings import Settings, defaults, read_settings
+from sync.settings import Settings, lacking, read_settings
 from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
@@ -54,6 +56,14 @@ def process_queue(
         except OSError as error:
             raise _unusable(data, error) from None
     raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
+
+
+def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
+    """Check settings, Plex, libraries, paths and pictures and change nothing; return what is to be fixed.
+
+    It needs no lock: it touches neither the queue nor the state file. Raises SetupError.
+    """
+    return setup_check.check_setup(server_connection, data)
 
 
 def _set_aside(data: str) -> bool:
@@ -121,9 +131,10 @@ class _Run:
         settings: Settings | None = None
         try:
             try:
-                panel = stash.fill_settings(defaults())
+                panel = stash.fill_settings(lacking)
                 log.keep_secret(_text(panel.get("plex_token")))
                 settings = read_settings(panel)
+                stash.with_performer_tags = settings.sync_performer_tags
                 return self._drain(stash, settings)
             except PlexTemporaryError as error:
                 self._resume_after_plex()
@@ -151,12 +162,13 @@ class _Run:
                 self._breaker.record_failure()
                 raise
             chosen = choose_sections(sections, settings.library_names, settings.plex_library)
+            rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
             locator = Locator(
                 client=client,
                 stash=stash,
                 state=state,
                 indexes=[LibraryIndex(client, state, section) for section in chosen],
-                rules=Rules(settings.path_pairs, settings.strict_matching, client.folds_case),
+                rules=rules,
                 by_hand=self._everything,
             )
             drain = Drain(
@@ -167,6 +179,8 @@ class _Run:
                 locator=locator,
                 settings=settings,
                 breaker=self._breaker,
+                pictures=_performer_pictures(settings, stash),
+                scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
             )
             try:
                 drain.run(everything=self._everything)
@@ -238,6 +252,16 @@ class _Run:
         sleeper.ensure(
             connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
         )
+
+
+def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:
+    return picture_access(
+        settings.performer_pictures,
+        stash_url=settings.stash_url,
+        plex_url=settings.plex_url,
+        credentials=stash.has_credentials,
+        api_key=stash.api_key or "",
+    )
 
 
 def _unusable(path: str, error: Exception) -> SetupError:

@@ -13,6 +13,7 @@ from tests.servers.stash import StashStandIn
 from tests.site import install_plugin
 
 FOLDERS = ("holidays", "concerts")
+COVER = b"\x89PNG\r\n\x1a\n" + b"a picture of a beach " * 2_000
 
 
 def main() -> None:
@@ -44,6 +45,10 @@ def main() -> None:
                 studio="Home Movies",
                 performers=["Ann", "Bob"],
                 tags=["Summer", "Dog, wet"],
+                director="Carla",
+                rating100=85,
+                groups=["Summer of 24"],
+                cover=COVER,
             )
             _headline("Two files of one name: the other folder's scene is saved")
             _save(stash, plex, scenes[2], pairs[scenes[2]], title="Beach, the song", studio="Live Takes")
@@ -62,6 +67,10 @@ def main() -> None:
             stash.press("Process queue")
             stash.wait_idle(30)
             print(f'  Plex is back, "Process queue" was pressed:\n    {_shown(plex.item(pairs[scenes[1]]))}')
+
+            _headline('"Check setup" is pressed')
+            stash.press("Check setup")
+            stash.wait_idle(30)
 
             _headline("The log, as a person reads it in Stash")
             for line in stash.log:
@@ -93,9 +102,17 @@ def _shown(item: PlexItem) -> str:
     for name, value in (("studio", item.studio), ("date", item.date), ("summary", item.summary)):
         if value:
             parts.append(f"{name} {value!r}")
-    for name, values in (("actors", [role.name for role in item.actors]), ("genres", item.genres)):
-        if values:
-            parts.append(f"{name} {values}")
+    lists = {
+        "actors": [role.name for role in item.actors],
+        "genres": item.genres,
+        "collections": item.collections,
+        "directors": item.directors,
+    }
+    parts += [f"{name} {values}" for name, values in lists.items() if values]
+    if item.user_rating is not None:
+        parts.append(f"rating {item.user_rating:g}")
+    if item.poster:
+        parts.append(f"a poster of {len(item.poster) / 1000:.0f} kB")
     return ", ".join(parts)
 
 

@@ -158,6 +158,8 @@ class PlexClient:
     ) -> None:
         self.address = address
         self.requests_sent = 0
+        self.replaces_lists = False
+        """Whether this server was seen to replace a list of tags by the entries of an edit, instead of adding them."""
         self._session = PlexSession(address, connect_timeout, read_timeout)
         # One pool for reads and writes, kept alive over the whole drain.
         plexapi.BASE_HEADERS.update(
@@ -203,13 +205,27 @@ class PlexClient:
         """Send a PUT; Plex answers it without a body. Raises the errors of `plex/exceptions.py`."""
         self._query(path, parameters, self._session.put)
 
+    def post(self, path: str, body: bytes, content_type: str) -> None:
+        """Send a POST with a body. Raises the errors of `plex/exceptions.py`."""
+        self._query(path, (), self._session.post, {"Content-Type": content_type}, body)
+
+    def call(self, path: str, parameters: Parameters) -> None:
+        """Send a GET that makes Plex do something and has no answer. Raises the errors of `plex/exceptions.py`."""
+        self._query(path, parameters, self._session.get)
+
     def _query(
-        self, path: str, parameters: Parameters, method: Any, headers: dict[str, str] | None = None
+        self,
+        path: str,
+        parameters: Parameters,
+        method: Any,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Element | None:
         self.requests_sent += 1
         key = f"{path}?{encode(parameters)}" if parameters else path
+        content = {} if body is None else {"data": body}
         try:
-            root: Element | None = self._server.query(key, method=method, headers=headers)
+            root: Element | None = self._server.query(key, method=method, headers=headers, **content)
         except ParseError:
             raise PlexTemporaryError(f"Plex at {self.address} gave half a document", stumbled=True) from None
         return root

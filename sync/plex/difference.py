@@ -9,16 +9,33 @@ Three rules decide:
 was killed between a write and its confirmation leaves no value nobody remembers.
 """
 
+import hashlib
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
-from sync.mapping import name_key
 from sync.model import Memory, PlexItem, Role, Wanted
 from sync.plex.media_paths import unify
+from sync.text import name_key
 
-SINGLE_FIELDS = {"title": "title", "summary": "summary", "studio": "studio", "date": "originallyAvailableAt"}
+RATING = "rating"
+"""A single field that Plex takes by a request of its own, and that has no lock."""
+SINGLE_FIELDS = {
+    "title": "title",
+    "summary": "summary",
+    "studio": "studio",
+    "date": "originallyAvailableAt",
+    "content_rating": "contentRating",
+    "tagline": "tagline",
+    "original_title": "originalTitle",
+    RATING: "userRating",
+}
 """Our name of a field -> Plex's."""
-LIST_FIELDS = {"actors": "actor", "genres": "genre"}
+LIST_FIELDS = {"actors": "actor", "genres": "genre", "collections": "collection", "directors": "director"}
+DETAILS = ("role", "thumb")
+"""What an actor has beside the name."""
+PICTURES = {"poster": "thumb", "background": "art"}
+"""Our name of a picture -> Plex's of the field that is locked with it; see `plex/artwork.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,8 @@ class ListEdit:
     removed: tuple[str, ...]
     foreign: frozenset[str]
     """Entries that stood in Plex before and are not ours."""
+    details: frozenset[str] = frozenset()
+    """The roles and pictures of actors that this edit sets, some to nothing; see `detail_key`."""
 
 
 @dataclass(slots=True)
@@ -50,6 +69,18 @@ class Edit:
         return bool(self.single or self.lists)
 
     @property
+    def metadata(self) -> "Edit":
+        """What of it goes into the one edit of fields and lists."""
+        return replace(self, single={name: value for name, value in self.single.items() if name != RATING})
+
+    @property
+    def rating(self) -> "Edit":
+        """What of it is the rating, which is a request of its own."""
+        return Edit(
+            {name: value for name, value in self.single.items() if name == RATING}, released=self.released & {RATING}
+        )
+
+    @property
     def fields(self) -> list[str]:
         """The names of the fields that change, for a log line."""
         return [*self.single, *self.lists]
@@ -59,6 +90,10 @@ class Edit:
         noted = {name: [value] for name, value in self.single.items() if name not in self.released}
         for name, change in self.lists.items():
             noted[name] = [role.name for role in change.entries if role.name not in change.foreign]
+            for role in change.entries:
+                for what in DETAILS:
+                    if (key := detail_key(what, role.name)) in change.details:
+                        noted[key] = [_mark(what, getattr(role, what))]
         return noted
 
 
@@ -70,13 +105,18 @@ def difference(item: PlexItem, wanted: Wanted, memory: Memory, *, preserve: bool
         if value is None:
             continue
         _compare_single(edit, name, value, item, memory, preserve)
-        if value and name not in edit.single and plex_name not in item.locked and not preserve:
+        if value and name not in edit.single and plex_name not in item.locked and not preserve and name != RATING:
             edit.lock_too.add(name)
     for name, plex_name in LIST_FIELDS.items():
-        names = getattr(wanted, name)
-        if names is None:
+        entries = _wanted_roles(wanted, name)
+        if entries is None:
             continue
-        change = _compare_list(_roles(item, name), names, _ours_in(name, memory), memory.sent.get(name, ()))
+        names = tuple(role.name for role in entries)
+        current = _roles(item, name)
+        ours = _ours_in(name, memory, [role.name for role in current])
+        change = _compare_list(current, names, ours, memory.sent.get(name, ()))
+        if name == "actors":
+            change = _with_details(change, current, entries, ours, memory, preserve)
         if change:
             edit.lists[name] = change
             if not change.entries:
@@ -108,7 +148,7 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
             kept.sent[name], kept.result[name] = memory.sent[name], memory.result.get(name, "")
     for name in LIST_FIELDS:
         present = [role.name for role in _roles(after, name)]
-        ours = _ours_in(name, memory)
+        ours = _ours_in(name, memory, present)
         refused = list(memory.sent.get(name, ()))
         if name in edit.lists:
             # What was sent and is there now, in Plex's own spelling; not what a person added meanwhile.
@@ -117,15 +157,22 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
             ours |= {entry for entry in present if name_key(entry) in sent and entry not in change.foreign}
             foreign = {name_key(entry) for entry in change.foreign}
             refused = [
-                entry
-                for entry in getattr(wanted, name) or ()
-                if entry not in present and name_key(entry) not in foreign
+                role.name
+                for role in _wanted_roles(wanted, name) or ()
+                if role.name not in present and name_key(role.name) not in foreign
             ]
         owned = [entry for entry in present if entry in ours]
         if owned:
             kept.result[name] = owned
         if refused:
             kept.sent[name] = refused
+    _remember_details(kept, after, wanted, memory, edit)
+    for name in PICTURES:
+        for old, new in ((memory.sent, kept.sent), (memory.result, kept.result)):
+            if name in old:
+                new[name] = old[name]
+        if name in memory.intended:
+            kept.intended[name] = memory.intended[name]
     return kept
 
 
@@ -136,7 +183,17 @@ def is_taken(before: PlexItem, after: PlexItem, edit: Edit) -> bool:
     """
     if any(getattr(after, name) != getattr(before, name) for name in edit.single):
         return True
-    return any(_roles(after, name) != _roles(before, name) for name in edit.lists)
+    return any(
+        _roles(after, name) != _roles(before, name) or _changes_no_name(change, _roles(before, name))
+        for name, change in edit.lists.items()
+    )
+
+
+def _changes_no_name(change: ListEdit, before: tuple[Role, ...]) -> bool:
+    """A Plex that takes no pictures of actors, say, or keeps a tag as it spelt it first, is no Plex that fails."""
+    return not change.removed and {name_key(role.name) for role in change.entries} == {
+        name_key(role.name) for role in before
+    }
 
 
 def bears_file_name(item: PlexItem) -> bool:
@@ -159,8 +216,14 @@ def _compare_single(edit: Edit, name: str, value: str, item: PlexItem, memory: M
     if memory.sent.get(name) == value and memory.result.get(name) == now:
         return  # Plex keeps the value in a form of its own
     if preserve and now and not ours:
-        untouched = name == "title" and name not in memory.sent and bears_file_name(item)
-        if not untouched:
+        locked = SINGLE_FIELDS[name] in item.locked  # as it is after a person's edit in Plex's own pages
+        if name == "title":
+            free = bears_file_name(item) and not (locked and name in memory.sent)
+        else:
+            # Nobody has named the item yet. A run that was killed had found that, and may have named it since.
+            unnamed = bears_file_name(item) or "title" in edit.released or name in memory.intended
+            free = unnamed and not locked and name not in memory.sent and name != RATING  # no agent rates
+        if not free:
             return
     edit.single[name] = value
 
@@ -209,17 +272,114 @@ def _compare_list(
     return ListEdit(tuple(entries), tuple(removed), frozenset(present) - ours)
 
 
+def _with_details(
+    change: ListEdit | None,
+    current: tuple[Role, ...],
+    wanted: tuple[Role, ...],
+    ours: set[str],
+    memory: Memory,
+    preserve: bool,
+) -> ListEdit | None:
+    """Return the change with the roles and pictures that actors are to have; maybe a change for these alone.
+
+    A role or a picture is written where there is none, where it is what we wrote,
+    and without `preserve` for every actor of ours. What we wrote and nobody wants any
+    more is taken back.
+    """
+    present = {name_key(role.name): role for role in current}
+    detailed: dict[str, Role] = {}
+    sets: set[str] = set()
+    changed = False
+    named = {name_key(role.name) for role in wanted}
+    # A person's actor whom Stash has no more keeps nothing that we gave it.
+    for role in (*wanted, *(Role(role.name) for role in current if name_key(role.name) not in named)):
+        now = present.get(name_key(role.name), Role(role.name))
+        new = now
+        for what in DETAILS:
+            value, held = getattr(role, what), getattr(now, what)
+            if value == held:
+                continue
+            key, sent, holds = detail_key(what, role.name), _mark(what, value), _mark(what, held)
+            is_there = name_key(role.name) in present
+            if is_there and memory.sent.get(key) == sent and memory.result.get(key) == holds:
+                continue  # Plex keeps it in a form of its own, or not at all
+            written = holds in (memory.result.get(key), *memory.intended.get(key, ()))
+            if (not held or written or (now.name in ours and not preserve)) if value else written:
+                new = replace(new, role=value) if what == "role" else replace(new, thumb=value)
+                sets.add(key)
+                changed = changed or is_there
+        detailed[name_key(role.name)] = new
+    if change is None:
+        if not changed:
+            return None
+        change = ListEdit(current, (), frozenset(role.name for role in current) - ours)
+    entries = tuple(
+        replace(entry, role=own.role, thumb=own.thumb) if (own := detailed.get(name_key(entry.name))) else entry
+        for entry in change.entries
+    )
+    return replace(change, entries=entries, details=frozenset(sets))
+
+
+def detail_key(what: str, name: str) -> str:
+    """Return what an actor's `role` or `thumb` is remembered under."""
+    return f"{what}/{name_key(name)}"
+
+
+def _remember_details(kept: Memory, after: PlexItem, wanted: Wanted, memory: Memory, edit: Edit) -> None:
+    sets = edit.lists["actors"].details if "actors" in edit.lists else ()
+    present = {name_key(role.name): role for role in after.actors}
+    off = wanted.actors is None
+    if off:
+        for one, other in ((memory.sent, kept.sent), (memory.result, kept.result)):
+            other |= {name: value for name, value in one.items() if name.partition("/")[0] in DETAILS}
+    for role in after.actors if wanted.actors is None else wanted.actors:
+        if name_key(role.name) not in present:
+            continue
+        for what in DETAILS:
+            name, value = detail_key(what, role.name), getattr(role, what)
+            now = _mark(what, getattr(present[name_key(role.name)], what))
+            if name in sets or (now and now in memory.intended.get(name, ())):
+                kept.sent[name], kept.result[name] = _mark(what, value), now
+            elif name in memory.sent and not off:
+                kept.sent[name], kept.result[name] = memory.sent[name], memory.result.get(name, "")
+                if what == "thumb" and now == _mark(what, value):
+                    # One picture a name over the whole server: it was written to another of the person's items.
+                    kept.sent[name] = kept.result[name] = now
+
+
+def _mark(what: str, value: str) -> str:
+    """What is remembered of a role or a picture; of a picture's address a digest, for a key may be in it."""
+    if what == "role" or not value:
+        return value
+    return hashlib.sha256(value.encode()).hexdigest()[:16]
+
+
 def _is_ours(name: str, now: str, memory: Memory) -> bool:
     return now == memory.result.get(name) or now in memory.intended.get(name, ())
 
 
-def _ours_in(name: str, memory: Memory) -> set[str]:
-    written = memory.result.get(name, ())
-    return {*(written if isinstance(written, list) else ()), *memory.intended.get(name, ())}
+def _ours_in(name: str, memory: Memory, present: Collection[str]) -> set[str]:
+    """Return what is ours of a list in which `present` stands."""
+    written, intended = memory.result.get(name, ()), memory.intended.get(name, ())
+    # What nobody confirmed may stand there as Plex spells it.
+    unseen = {name_key(entry) for entry in intended if entry not in present}
+    respelt = {entry for entry in present if name_key(entry) in unseen}
+    return {*(written if isinstance(written, list) else ()), *intended, *respelt}
 
 
 def _roles(item: PlexItem, name: str) -> tuple[Role, ...]:
-    return item.actors if name == "actors" else tuple(Role(genre) for genre in item.genres)
+    return item.actors if name == "actors" else _as_roles(getattr(item, name))
+
+
+def _wanted_roles(wanted: Wanted, name: str) -> tuple[Role, ...] | None:
+    if name == "actors":
+        return wanted.actors
+    names: tuple[str, ...] | None = getattr(wanted, name)
+    return None if names is None else _as_roles(names)
+
+
+def _as_roles(names: Collection[str]) -> tuple[Role, ...]:
+    return tuple(Role(name) for name in names)
 
 
 def _stem(path: str) -> str:

@@ -26,6 +26,10 @@ class PlexNotFound(TransientError):  # noqa: N818 - the name this project's docu
     """Plex has no item for the scene's file yet."""
 
 
+class PlexItemRemoved(PlexNotFound):
+    """The item was there a moment ago: where its file stands now is looked up at the next try."""
+
+
 class PlexPermanentError(PermanentError):
     """Plex refuses this one request, whenever it is sent: a 400, a conflict of two scenes."""
 

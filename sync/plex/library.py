@@ -59,13 +59,27 @@ class Section:
     title: str
     type: str
     uuid: str = ""
+    locations: tuple[str, ...] = ()
+    """Its folders, as the server writes them."""
 
 
 def read_sections(client: PlexClient) -> list[Section]:
-    """Return all libraries of the server."""
+    """Return all libraries of the server. Raises the errors of `plex/exceptions.py`."""
+    try:
+        root = client.get("/library/sections")
+    except PlexItemGone:
+        raise PlexSetupError(
+            f"plex_url {client.address} answers, but has no libraries; accepted: a Plex Media Server's own address"
+        ) from None
     return [
-        Section(int(d.get("key", "")), d.get("title", ""), d.get("type", ""), d.get("uuid", ""))
-        for d in client.get("/library/sections").iter("Directory")
+        Section(
+            int(d.get("key", "")),
+            d.get("title", ""),
+            d.get("type", ""),
+            d.get("uuid", ""),
+            tuple(path for location in d.iterfind("Location") if (path := location.get("path"))),
+        )
+        for d in root.iter("Directory")
         if d.get("key", "").isdigit()
     ]
 
@@ -133,17 +147,36 @@ def _item(element: Element, section_of_all: str) -> PlexItem:
         summary=element.get("summary", ""),
         studio=element.get("studio", ""),
         date=element.get("originallyAvailableAt", ""),
+        content_rating=element.get("contentRating", ""),
+        tagline=element.get("tagline", ""),
+        original_title=element.get("originalTitle", ""),
+        rating=_rating(element.get("userRating", "")),
         actors=tuple(
             Role(role.get("tag", ""), role.get("role", ""), role.get("thumb", ""))
             for role in element.iterfind("Role")
             if role.get("tag")
         ),
-        genres=tuple(genre.get("tag", "") for genre in element.iterfind("Genre") if genre.get("tag")),
+        genres=_tags(element, "Genre"),
+        collections=_tags(element, "Collection"),
+        directors=_tags(element, "Director"),
         locked=frozenset(
             field.get("name", "") for field in element.iterfind("Field") if field.get("locked") in ("1", "true")
         ),
         files=_files(element),
     )
+
+
+def _tags(element: Element, kind: str) -> tuple[str, ...]:
+    return tuple(name for tag in element.iterfind(kind) if (name := tag.get("tag")))
+
+
+def _rating(text: str) -> str:
+    """Plex writes 8 as `8.0`; an item nobody rated has none, or -1."""
+    try:
+        rating = float(text)
+    except ValueError:
+        return ""
+    return f"{rating:g}" if rating >= 0 else ""
 
 
 def _files(element: Element) -> tuple[MediaFile, ...]:
@@ -223,7 +256,8 @@ class LibraryIndex:
         while True:
             total, page = self._page(start, NEW_PAGE, "addedAt:desc")
             known = self._known([key for key, _ in page])
-            fresh = [(key, files) for key, files in page if key not in known]
+            # An item without files is in no index, and would look new for ever.
+            fresh = [(key, files) for key, files in page if files and key not in known]
             if fresh:
                 self._store(fresh)
                 added += len(fresh)
@@ -249,6 +283,25 @@ class LibraryIndex:
     def count_named(self, path: str) -> int:
         """Return how many items hold a file of this path's name, whatever its size."""
         return len(self._keys("name_key = ?", name_key(path, fold=self.fold)))
+
+    def named(self, name: str) -> dict[int, tuple[MediaFile, ...]]:
+        """Return the files of a name (its name_key), whatever their sizes, by the item's ratingKey."""
+        rows = self._state.connection.execute(
+            "SELECT rating_key, path, size FROM plex_files WHERE library = ? AND name_key = ? "
+            "ORDER BY rating_key, path",
+            (self._library, name),
+        )
+        found: dict[int, tuple[MediaFile, ...]] = {}
+        for rating_key, file, size in rows:
+            found[rating_key] = (*found.get(rating_key, ()), MediaFile(file, size))
+        return found
+
+    def count_items(self) -> int:
+        """Return how many items with a file the index has."""
+        (count,) = self._state.connection.execute(
+            "SELECT count(DISTINCT rating_key) FROM plex_files WHERE library = ?", (self._library,)
+        ).fetchone()
+        return int(count)
 
     @property
     def is_listed(self) -> bool:
@@ -287,9 +340,16 @@ class LibraryIndex:
         (before,) = connection.execute("SELECT round FROM plex_libraries WHERE id = ?", (self._library,)).fetchone()
         start, last = 0, False
         begun_with: set[int] = set()  # the first ratingKey of each page
+        total: int | None = None
         while not last:
+            before_that = total
             # Oldest first: what is added meanwhile joins at the end and moves no page.
             total, page = self._page(start, PAGE, "addedAt:asc")
+            if total is not None and before_that is not None and total < before_that and start:
+                # What was removed meanwhile moves every page after it: begin this one as much earlier.
+                start = max(0, start - (before_that - total))
+                begun_with.clear()
+                continue
             if page and page[0][0] in begun_with:
                 break  # a server that does not page gives the same again and again
             begun_with.update(key for key, _ in page[:1])

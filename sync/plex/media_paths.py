@@ -8,10 +8,12 @@ systems. A path is compared by its key: separators one way, composed characters
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 _WINDOWS = re.compile(r"^(?:[A-Za-z]:(?:[\\/]|$)|\\\\|//)")
 
 
+@lru_cache(maxsize=10_000)
 def unify(path: str) -> str:
     """Return a path with `/` as its only separator, no doubled ones, and composed characters.
 
@@ -46,13 +48,9 @@ def map_path(path: str, pairs: Sequence[tuple[str, str]]) -> str:
     return best[1] if best else unified
 
 
-def shares_root(one: str, other: str) -> bool:
-    """Return whether two paths begin with the same folder (or drive, or share): mounts that may be the same."""
-
-    def root(path: str) -> str:
-        return "/".join(unify(path).split("/")[:2]).casefold()
-
-    return root(one) == root(other)
+def file_name(path: str) -> str:
+    """Return a path's file name as it is spelled there."""
+    return (path.replace("\\", "/") if is_windows(path) else path).rpartition("/")[2]
 
 
 def path_key(path: str, *, fold: bool) -> str:

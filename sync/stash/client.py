@@ -6,7 +6,7 @@ so the connection, the time-out and the meaning of a failure are PlexSync's own.
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -14,11 +14,12 @@ import requests
 import urllib3
 from stashapi.classes import GQLWrapper
 
-from sync.errors import SetupError
-from sync.model import MediaFile, Performer, Scene
+from sync.errors import SetupError, UnusablePictureError
+from sync.model import MediaFile, Performer, Picture, Scene
+from sync.pictures import local_path, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
-from sync.stash.exceptions import StashAuthError, StashTemporaryError
+from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError
 
 PLUGIN_ID = "PlexSync"
 CONNECT_TIMEOUT = 5.0
@@ -27,12 +28,32 @@ READ_TIMEOUT = 60.0
 """Seconds; Stash answers slowly while it scans."""
 
 SCENE_FIELDS = (
-    "id title details date studio { name } performers { name disambiguation } tags { name } files { path size }"
+    "id title details date code director rating100 organized stash_ids { stash_id } paths { screenshot } "
+    "studio { name parent_studio { name } } groups { group { name } } tags { name } files { path size } "
+    "performers { name disambiguation gender birthdate country alias_list image_path ...T }"
+)
+_PERFORMER_TAGS = "fragment T on Performer { tags { name } }"
+_NO_PERFORMER_TAGS = "fragment T on Performer { name }"
+"""Stash looks the tags of performers up one performer at a time: asked for where the settings need them."""
+
+_SAMPLE_ORDER = "random_20250517"
+"""Always the same: who has set what was proposed sees the very scenes match that did not."""
+
+LARGEST_PICTURE = 10_000_000
+"""Bytes of a picture; about the most that Plex takes."""
+
+_FILE_FIELDS = "id files { path size }"
+_ALL_FILES_QUERY = (
+    "query PlexSyncFiles($after: Int!, $size: Int!) { findScenes("
+    "scene_filter: {id: {value: $after, modifier: GREATER_THAN}}, "
+    'filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { ' + _FILE_FIELDS + " } } }"
 )
 
 _SETTINGS_QUERY = (
-    'query PlexSyncSettings { configuration { general { apiKey maxSessionAge } plugins(include: ["PlexSync"]) } }'
+    "query PlexSyncSettings { configuration { general { username apiKey maxSessionAge } "
+    'plugins(include: ["PlexSync"]) } }'
 )
+_PING_QUERY = "query PlexSyncPing { version { version } }"
 _CONFIGURE_MUTATION = (
     'mutation PlexSyncConfigure($input: Map!) { configurePlugin(plugin_id: "PlexSync", input: $input) }'
 )
@@ -87,7 +108,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         super().__init__()
         scheme, host, port = stash_address(server_connection)
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"{scheme}://{shown}:{port}/graphql"
+        self.address = f"{scheme}://{shown}:{port}"
+        self.url = f"{self.address}/graphql"
         self.log = sys.modules[log.__name__]
         session = StashSession(session_cookie(server_connection))
         session.headers.update(self.s.headers)
@@ -95,6 +117,10 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         self._session = session
         self.api_key: str | None = None
         """The key that a person made in Stash, once the settings were read. It outlives every cookie."""
+        self.has_credentials = False
+        """Whether Stash asks for a password or a key, once the settings were read."""
+        self.with_performer_tags = False
+        """Whether scenes are read with the tags of their performers."""
         self.session_age: int | None = None
         """Seconds that a cookie lives."""
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -103,10 +129,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         """Classify an answer. stashapi's own gives `{}` for a 502 and an AttributeError for `data: null`."""
         status = response.status_code
         if status in (401, 403) or 300 <= status < 400:
-            raise StashAuthError(
-                f"Stash refuses PlexSync's session (status {status}). Log in to Stash and "
-                'press "Process queue", and make an API key under Settings > Security so that it lasts'
-            )
+            raise self._refused(status)
         try:
             content = response.json()
         except ValueError:
@@ -120,7 +143,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         if 400 <= status < 500 or any(_names_schema(message) for message in messages):
             raise SetupError(
                 f"Stash does not know what PlexSync asks for ({'; '.join(messages)[:300] or status}). PlexSync needs "
-                "Stash 0.25 or newer"
+                "Stash 0.27 or newer"
             )
         data = content.get("data")
         if status != 200 or messages or not isinstance(data, dict):
@@ -144,24 +167,25 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         configuration = self.ask(_SETTINGS_QUERY).get("configuration") or {}
         general = configuration.get("general") or {}
         self.api_key, self.session_age = general.get("apiKey") or None, general.get("maxSessionAge") or None
+        self.has_credentials = bool(general.get("username") or self.api_key)
         log.keep_secret(self.api_key)
         plugins = configuration.get("plugins")
         settings = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
         return settings if isinstance(settings, dict) else {}
 
-    def fill_settings(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the panel's settings, after writing those of `defaults` into it that it has no value for.
+    def fill_settings(self, lacking: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        """Return the panel's settings, after writing into it what it is `lacking`.
 
         Stash has no defaults for settings: an unset switch shows as off, an unset
         number as 0. `configurePlugin` replaces the whole map, so all that is
         there goes back as it is, unknown settings too.
         """
         panel = self.plugin_settings()
-        lacking = {name: value for name, value in defaults.items() if panel.get(name) is None}
-        if lacking:
-            self.ask(_CONFIGURE_MUTATION, {"input": {**panel, **lacking}})
-            log.info(f"The settings panel now shows the defaults in force of: {', '.join(sorted(lacking))}")
-        return {**panel, **lacking}
+        fresh = lacking(panel)
+        if fresh:
+            self.ask(_CONFIGURE_MUTATION, {"input": {**panel, **fresh}})
+            log.info(f"The settings panel now shows the defaults in force of: {', '.join(sorted(fresh))}")
+        return {**panel, **fresh}
 
     def scenes(self, scene_ids: Sequence[int]) -> dict[int, Scene]:
         """Return these scenes by id; one that Stash no longer has is absent.
@@ -172,27 +196,111 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         if not scene_ids:
             return {}
         fields = " ".join(f"s{number}: findScene(id: {number}) {{ ...S }}" for number in sorted(set(scene_ids)))
-        data = self.ask(f"query PlexSyncScenes {{ {fields} }} fragment S on Scene {{ {SCENE_FIELDS} }}")
+        data = self.ask(f"query PlexSyncScenes {{ {fields} }} {self._scene_fragment}")
         found = (read_scene(value) for value in data.values() if isinstance(value, dict))
         return {scene.id: scene for scene in found}
 
-    def scenes_at(self, paths: Sequence[str]) -> dict[str, list[Scene]]:
-        """Return, for each path as Stash writes it, the scenes that have a file there.
+    def sample(self, count: int) -> list[Scene]:
+        """Return up to `count` scenes from all over the library, the same ones as long as it stays as it is.
 
-        Stash compares with LIKE over all files, so this is for the few that are worth it.
+        With their files, their cover's path and what conditions look at, no more. Stash orders scenes by
+        `random_<seed>` (stashapp/stash, pkg/sqlite/sql.go).
         """
-        if not paths:
-            return {}
-        named = {f"p{number}": path for number, path in enumerate(dict.fromkeys(paths))}
+        query = (
+            "query PlexSyncSample($filter: FindFilterType) { findScenes(filter: $filter) { scenes { "
+            "id title organized stash_ids { stash_id } paths { screenshot } performers { image_path } tags { name } "
+            "files { path size } } } }"
+        )
+        page = {"per_page": count, "page": 1, "sort": _SAMPLE_ORDER}
+        found = (self.ask(query, {"filter": page}).get("findScenes") or {}).get("scenes")
+        return [read_scene(value) for value in _objects(found)]
+
+    def files_named(self, names: Sequence[str], *, at_most: int) -> list[tuple[int, MediaFile]] | None:
+        """Return (scene id, file) of every scene that has a file of one of these names; None: too many to say.
+
+        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE
+        over all files, where % and _ stand for anything and the end is open, so other files come along:
+        look at each. `at_most` scenes a name.
+        """
+        if not names:
+            return []
+        # In quotes: Stash takes any one of several words for a hit.
+        named = {f"n{number}": f'"{name}"' for number, name in enumerate(dict.fromkeys(names))}
         declared = ", ".join(f"${name}: String!" for name in named)
-        wanted = "findScenes(scene_filter: {path: {value: $%s, modifier: EQUALS}}, filter: {per_page: 5})"
-        fields = " ".join(f"{name}: {wanted % name} {{ scenes {{ ...S }} }}" for name in named)
-        query = f"query PlexSyncPaths({declared}) {{ {fields} }} fragment S on Scene {{ {SCENE_FIELDS} }}"
+        wanted = "findScenes(scene_filter: {path: {value: $%s, modifier: INCLUDES}}, filter: {per_page: %d})"
+        fields = " ".join(f"{name}: {wanted % (name, at_most)} {{ scenes {{ ...F }} }}" for name in named)
+        query = f"query PlexSyncNamesakes({declared}) {{ {fields} }} fragment F on Scene {{ {_FILE_FIELDS} }}"
         data = self.ask(query, dict(named))
-        return {
-            path: [read_scene(value) for value in _objects((data.get(name) or {}).get("scenes"))]
-            for name, path in named.items()
-        }
+        found: dict[tuple[int, MediaFile], None] = {}
+        for name in named:
+            scenes = list(_objects((data.get(name) or {}).get("scenes")))
+            if len(scenes) >= at_most:
+                return None
+            found |= dict.fromkeys(pair for scene in scenes for pair in _scene_files(scene))
+        return list(found)
+
+    def all_files(self, page_size: int) -> Iterator[list[tuple[int, MediaFile]]]:
+        """Yield (scene id, file) of every file of every scene, a page of scenes at a time."""
+        seen = 0  # the highest id so far: a scene that is deleted meanwhile moves no page
+        while True:
+            data = self.ask(_ALL_FILES_QUERY, {"after": seen, "size": page_size})
+            scenes = list(_objects((data.get("findScenes") or {}).get("scenes")))
+            yield [pair for scene in scenes for pair in _scene_files(scene)]
+            last = max((int(scene["id"]) for scene in scenes), default=seen)
+            if len(scenes) < page_size or last <= seen:
+                return
+            seen = last
+
+    @property
+    def _scene_fragment(self) -> str:
+        tags = _PERFORMER_TAGS if self.with_performer_tags else _NO_PERFORMER_TAGS
+        return f"fragment S on Scene {{ {SCENE_FIELDS} }} {tags}"
+
+    def picture(self, path: str) -> Picture | None:
+        """Return a picture of Stash's by its path and query; None where Stash has none of its own.
+
+        Asked of the address that PlexSync was started from alone: the URLs that Stash builds may name
+        another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
+        not take, StashPictureError where Stash cannot give it.
+        """
+        if not path:
+            return None
+        # Is it Stash, or this one picture? One that is broken must not end every drain that comes to it.
+        try:
+            return self._fetch(path)
+        except StashTemporaryError as error:
+            self.ask(_PING_QUERY)
+            raise StashPictureError(f"Stash cannot give the cover: {error}") from None
+        except StashAuthError:
+            self.ask(_PING_QUERY)
+            raise StashPictureError("Stash answers the request for the cover with a refusal or a redirect") from None
+
+    def _fetch(self, path: str) -> Picture | None:
+        with self.s.get(f"{self.address}{path}", stream=True) as response:
+            status = response.status_code
+            if status in (401, 403) or 300 <= status < 400:
+                raise self._refused(status)
+            if status in (404, 410):
+                return None
+            if status != 200:
+                raise StashPictureError(f"Stash cannot give the cover (status {status})")
+            content = bytearray()
+            try:
+                for piece in response.iter_content(65_536):
+                    content += piece
+                    if len(content) > LARGEST_PICTURE:
+                        raise UnusablePictureError(
+                            f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
+                        )
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise StashTemporaryError(f"it broke off in the middle ({type(error).__name__})") from None
+        return read_picture(bytes(content))
+
+    def _refused(self, status: int) -> StashAuthError:
+        return StashAuthError(
+            f"Stash refuses PlexSync's session (status {status}). Log in to Stash and "
+            'press "Process queue", and make an API key under Settings > Security so that it lasts'
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -201,23 +309,50 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
 
 def read_scene(value: Mapping[str, Any]) -> Scene:
     """Return a scene from Stash's GraphQL object."""
+    studio = value.get("studio") or {}
     return Scene(
         id=int(value["id"]),
         title=value.get("title") or "",
         details=value.get("details") or "",
         date=value.get("date") or "",
-        studio=(value.get("studio") or {}).get("name") or "",
-        performers=tuple(
-            Performer(performer.get("name") or "", performer.get("disambiguation") or "")
-            for performer in _objects(value.get("performers"))
-        ),
-        tags=tuple(tag.get("name") or "" for tag in _objects(value.get("tags"))),
-        files=tuple(
-            MediaFile(file["path"], _size(file.get("size")))
-            for file in _objects(value.get("files"))
-            if file.get("path")
-        ),
+        studio=studio.get("name") or "",
+        parent_studio=(studio.get("parent_studio") or {}).get("name") or "",
+        performers=tuple(_performer(performer) for performer in _objects(value.get("performers"))),
+        tags=_names(value.get("tags")),
+        groups=_names([entry.get("group") for entry in _objects(value.get("groups"))]),
+        code=value.get("code") or "",
+        director=value.get("director") or "",
+        rating=rating if isinstance(rating := value.get("rating100"), int) else None,
+        organized=bool(value.get("organized")),
+        has_stash_id=any(entry.get("stash_id") for entry in _objects(value.get("stash_ids"))),
+        cover=local_path((value.get("paths") or {}).get("screenshot") or ""),
+        files=tuple(file for _, file in _scene_files(value)),
     )
+
+
+def _performer(value: Mapping[str, Any]) -> Performer:
+    picture = value.get("image_path") or ""
+    return Performer(
+        name=value.get("name") or "",
+        disambiguation=value.get("disambiguation") or "",
+        gender=value.get("gender") or "",
+        birthdate=value.get("birthdate") or "",
+        country=value.get("country") or "",
+        aliases=tuple(alias for alias in value.get("alias_list") or () if isinstance(alias, str)),
+        tags=_names(value.get("tags")),
+        # Stash draws a figure for a performer without a picture.
+        picture="" if "default=true" in picture else picture,
+    )
+
+
+def _names(values: object) -> tuple[str, ...]:
+    return tuple(value.get("name") or "" for value in _objects(values))
+
+
+def _scene_files(scene: Mapping[str, Any]) -> list[tuple[int, MediaFile]]:
+    """Return the files of a scene, each with the scene's id."""
+    files = (file for file in _objects(scene.get("files")) if file.get("path"))
+    return [(int(scene["id"]), MediaFile(file["path"], _size(file.get("size")))) for file in files]
 
 
 def _objects(values: object) -> Iterable[Mapping[str, Any]]:

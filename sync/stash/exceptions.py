@@ -9,3 +9,7 @@ class StashTemporaryError(TransientError):
 
 class StashAuthError(SetupError):
     """Stash refuses the plugin's session: the drain ends, the jobs stay."""
+
+
+class StashPictureError(TransientError):
+    """Stash answers, but cannot give one picture: the scene is tried again, the rest of it is written."""

@@ -11,19 +11,19 @@ their outcome is on disk, and what is about to be written is noted before it is.
 import json
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from sync.conditions import why_left_out, within_paths
 from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError, describe
 from sync.mapping import fingerprint, wanted_of
-from sync.model import PlexItem, Scene, Wanted
-from sync.plex import client as plex_client
-from sync.plex import editor
+from sync.model import MediaFile, Picture, Scene
+from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
-from sync.plex.difference import Edit, difference, is_taken, remember
-from sync.plex.exceptions import PlexItemGone, PlexNotFound, PlexServerDown, PlexTemporaryError
+from sync.plex.difference import PICTURES, RATING, difference, is_taken, remember
+from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, PlexTemporaryError
 from sync.plex.library import read_items
+from sync.plex.matcher import Candidate, Rules, holds_file_of
+from sync.plex.scan import FolderScans
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
 from sync.queue.store import Claim, JobStore
@@ -34,142 +34,18 @@ from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
+from sync.worker.covers import Covers
+from sync.worker.item_steps import MATCH, METADATA, MetadataStep, PictureStep, RatingStep
 from sync.worker.locate import Located, Locator, Target
-from sync.worker.steps import (
-    Place,
-    StepBook,
-    StepRecord,
-    begun,
-    completed,
-    failed,
-    is_current,
-    put_all,
-    run_steps,
-)
+from sync.worker.steps import Place, StepBook, StepRecord, begun, completed, failed, is_current, put_all, run_steps
+from sync.worker.work import Course, Summary, Work, works_of
 
 BATCH = 50
 """Scenes that share their reads."""
 
-MATCH, METADATA = "match", "metadata"
-"""The names of the steps."""
-
 
 class UnforeseenError(TransientError):
     """A defect of PlexSync's: the job is tried again and its place is named."""
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a drain did."""
-
-    scenes: int = 0
-    changed: int = 0
-    right: int = 0
-    gone: int = 0
-    later: int = 0
-    failed: int = 0
-    libraries: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(library, "changed" | "right" | "failed") -> how many items."""
-
-    def __str__(self) -> str:
-        if not self.scenes:
-            return "Nothing was due"
-        parts = {
-            "changed in Plex": self.changed,
-            "right already": self.right,
-            "gone from Stash": self.gone,
-            "tried again later": self.later,
-            "failed": self.failed,
-        }
-        said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
-        return f"{self.scenes} scene{'' if self.scenes == 1 else 's'}: {said}"
-
-    def by_library(self) -> str:
-        """What was done in each library, where there are several."""
-        names = dict.fromkeys(library for library, _ in self.libraries)
-        if len(names) < 2:
-            return ""
-        parts = []
-        for name in names:
-            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
-            parts.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
-        return "; ".join(parts)
-
-
-@dataclass(slots=True)
-class Work:
-    """One item of one scene on its way through a batch."""
-
-    target: Target
-    wanted: Wanted
-    edit: Edit
-    library: str
-    place: Place
-    fingerprint: str
-    steps: dict[str, StepRecord] = field(default_factory=dict)
-    written: bool = False
-    after: PlexItem | None = None
-    """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
-
-    def record_of(self, step: str) -> StepRecord:
-        """What is known of a step of this item."""
-        return self.steps.get(step, StepRecord())
-
-
-@dataclass(frozen=True, slots=True)
-class MetadataStep:
-    """The one edit of an item, as a step. It is completed when the item was read back."""
-
-    client: PlexClient
-    work: Work
-    preserve: bool
-    name: str = METADATA
-    confirmed_later: bool = True
-
-    @property
-    def fingerprint(self) -> str:
-        """Names what the item should hold."""
-        return self.work.fingerprint
-
-    def is_there(self) -> bool:
-        """Return whether nothing is to be written: the item was read a moment ago."""
-        return not self.work.edit
-
-    def run(self) -> None:
-        """Send the edit, once more where Plex stumbled and did not take it; raises PlexSyncError."""
-        place = self.work.place
-        try:
-            for pause in plex_client.PAUSES:
-                try:
-                    editor.send(self.client, place.section, place.rating_key, self.work.edit)
-                    return
-                except PlexTemporaryError as error:
-                    if not error.stumbled:
-                        raise
-                time.sleep(pause)
-                if self._is_taken():
-                    return
-            editor.send(self.client, place.section, place.rating_key, self.work.edit)
-        except PlexItemGone:
-            raise PlexNotFound(f"Plex item {place.rating_key} was removed from Plex a moment ago") from None
-
-    def _is_taken(self) -> bool:
-        """Return whether an edit that was answered with an error is in Plex all the same."""
-        key = self.work.place.rating_key
-        item = read_items(self.client, [key]).get(key)
-        if item is None:
-            raise PlexItemGone(f"item {key}")
-        return not difference(item, self.work.wanted, self.work.target.record.memory, preserve=self.preserve)
-
-
-@dataclass(slots=True)
-class Course:
-    """One scene on its way through a batch."""
-
-    claim: Claim
-    scene: Scene
-    works: list[Work] = field(default_factory=list)
-    errors: list[PlexSyncError] = field(default_factory=list)
 
 
 class Drain:
@@ -185,6 +61,8 @@ class Drain:
         locator: Locator,
         settings: Settings,
         breaker: CircuitBreaker,
+        pictures: PictureAccess | None = None,
+        scans: FolderScans | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -196,6 +74,9 @@ class Drain:
         self._clock = clock
         self._open: list[Claim] = []
         self._book = StepBook(state)
+        self._pictures = pictures
+        self._scans = scans
+        self._covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
         self._breaker = breaker
         self._failing = breaker.record.failures > 0
         self.summary = Summary()
@@ -246,6 +127,8 @@ class Drain:
             scene = scenes.get(claim.scene_id)
             if scene is None:
                 self._forget(claim)
+            elif reason := why_left_out(scene, self._settings):
+                self._leave_out(claim, scene, reason)
             else:
                 courses.append(Course(claim, scene))
         self._course(courses)
@@ -255,9 +138,10 @@ class Drain:
         if not courses:
             return
         try:
-            located = self._locator.locate([course.scene for course in courses])
+            located = self._locator.locate([within_paths(course.scene, self._settings) for course in courses])
             for course in courses:
                 self._plan(course, located[course.scene.id])
+                self._have_scanned(course)
             now = self._clock()
             self._note_intended(courses, now)
         except (PlexServerDown, SetupError, StashTemporaryError, sqlite3.Error):
@@ -288,9 +172,19 @@ class Drain:
             self._course([Course(course.claim, course.scene)])
 
     def _plan(self, course: Course, located: Located) -> None:
-        wanted = wanted_of(course.scene, self._settings)
+        scene = within_paths(course.scene, self._settings)
+        wanted = wanted_of(scene, self._settings, self._pictures)
         course.errors += located.errors
-        for target in located.targets:
+        left_out = [file for file in course.scene.files if file not in scene.files]
+        targets = [target for target in located.targets if not self._is_of(target, left_out)]
+        if located.targets and not targets and not course.errors:
+            course.errors.append(
+                PlexNotFound(
+                    "no Plex item holds its file yet but one that holds another of its files, which only_paths or "
+                    "skip_paths leaves out; let Plex scan the folder"
+                )
+            )
+        for target in targets:
             edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
             place = Place(self._client.machine, target.record.section, target.item.rating_key)
             course.works.append(
@@ -305,14 +199,32 @@ class Drain:
                 )
             )
 
+    def _is_of(self, target: Target, left_out: list[MediaFile]) -> bool:
+        """Return whether an item that was found by a file's name holds the very path of one that is left out."""
+        if target.record.exact or not left_out:
+            return False
+        rules = Rules(self._settings.path_pairs, self._settings.strict_matching, self._client.folds_case)
+        item = target.item
+        return holds_file_of(left_out, Candidate(item.rating_key, item.title, item.files), rules, exact=True)
+
+    def _have_scanned(self, course: Course) -> None:
+        """Ask Plex to scan the folders of a scene that it does not have, where the settings say so."""
+        if self._scans is None:
+            return
+        for number, error in enumerate(course.errors):
+            if isinstance(error, PlexNotFound):
+                said = self._scans.ask(file.path for file in within_paths(course.scene, self._settings).files)
+                course.errors[number] = PlexNotFound(f"{str(error).rstrip('. ')}. {said[:1].upper()}{said[1:]}")
+
     def _note_intended(self, courses: list[Course], now: float) -> None:
         """Commit what is about to be written, for the whole batch at once."""
         noted, steps = [], []
-        for work in _works(courses):
+        for work in works_of(courses):
             if not work.edit:
                 continue
-            work.steps[METADATA] = begun(work.record_of(METADATA), work.fingerprint, now)
-            steps.append((work.place, METADATA, work.steps[METADATA]))
+            for step in self._field_steps(work):
+                work.steps[step.name] = begun(work.record_of(step.name), step.fingerprint, now)
+                steps.append((work.place, step.name, work.steps[step.name]))
             record = work.target.record
             for name, values in work.edit.intended().items():
                 earlier = record.memory.intended.get(name, [])
@@ -323,36 +235,87 @@ class Drain:
                 self._state.put_items(connection, self._client.machine, noted)
                 put_all(connection, steps)
 
+    def _field_steps(self, work: Work) -> list[MetadataStep | RatingStep]:
+        preserve = self._settings.preserve_plex_edits
+        steps: list[MetadataStep | RatingStep] = [
+            MetadataStep(self._client, work, preserve),
+            RatingStep(self._client, work, preserve),
+        ]
+        return [step for step in steps if not step.is_there()]
+
     def _write(self, course: Course, now: float) -> None:
-        """Write to each of the scene's items; one that fails is no reason to leave the others out."""
-        if not course.errors and not any(work.edit for work in course.works):
-            self._answered()
+        """Write to each of the scene's items; what fails is no reason to leave the rest out."""
+        cover = self._fetch_cover(course) if course.works else None
         for work in course.works:
-            if not work.edit:
-                work.after = work.target.item
-                continue
             if self._breaker.state is not CircuitState.CLOSED:
                 return
+            uploads = self._uploads(course, work, cover, now)
+            if not work.edit:
+                work.after = work.target.item
+            for step in (*self._field_steps(work), *uploads):
+                if self._breaker.state is not CircuitState.CLOSED:
+                    return
+                self._run(course, work, step, now)
+        # A step that went well clears nothing where Plex failed another step of the scene.
+        failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
+        if not failed_by_plex and (not course.errors or any(work.sent for work in course.works)):
+            self._answered()
+
+    def _run(self, course: Course, work: Work, step: MetadataStep | RatingStep | PictureStep, now: float) -> None:
+        try:
+            wrote = run_steps(self._book, work.place, [step], now, work.steps)
+            if isinstance(step, PictureStep):
+                self._covers.remember(work, step)
+        except (PlexServerDown, SetupError):
+            raise
+        except PermanentError as error:
+            if isinstance(step, PictureStep):
+                self._covers.give_up(course.scene, work, step, error)
+            else:
+                course.errors.append(error)
+        except PlexSyncError as error:
+            # Whether Plex took it all the same shows at the next try.
+            course.errors.append(error)
+            self._count(course, error)
+        else:
+            work.sent |= dict.fromkeys(wrote)
+
+    def _fetch_cover(self, course: Course) -> Picture | None:
+        try:
+            return self._covers.fetch(course.scene)
+        except (StashTemporaryError, SetupError):
+            raise
+        except PlexSyncError as error:
+            course.errors.append(error)
+        try:
+            for work in course.works:
+                self._covers.note_free(work)
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexSyncError as error:
+            course.errors.append(error)
+            self._count(course, error)
+        return None
+
+    def _uploads(self, course: Course, work: Work, cover: Picture | None, now: float) -> list[PictureStep]:
+        """Return the pictures that an item is to get, whose locks an edit that is sent anyway takes along."""
+        uploads: list[PictureStep] = []
+        if cover is not None:
             try:
-                run_steps(
-                    self._book,
-                    work.place,
-                    [MetadataStep(self._client, work, self._settings.preserve_plex_edits)],
-                    now,
-                    work.steps,
-                )
+                uploads = self._covers.steps(work, cover, now)
             except (PlexServerDown, SetupError):
                 raise
             except PlexSyncError as error:
-                # Whether Plex took it all the same shows at the next try.
                 course.errors.append(error)
                 self._count(course, error)
-            else:
-                work.written = True
-                self._answered()
+        ours = {*work.target.record.memory.sent, *(step.name for step in uploads)}
+        work.edit.lock_too |= {
+            name for name, lock in PICTURES.items() if name in ours and lock not in work.target.item.locked
+        }
+        return uploads
 
     def _read_back(self, courses: list[Course]) -> None:
-        edited = [work for work in _works(courses) if work.written]
+        edited = [work for work in works_of(courses) if _is_unconfirmed(work)]
         if not edited:
             return
         try:
@@ -360,7 +323,7 @@ class Drain:
         except (PlexServerDown, SetupError):
             raise
         except PlexTemporaryError as error:
-            together = [course for course in courses if any(work.written for work in course.works)]
+            together = [course for course in courses if any(_is_unconfirmed(work) for work in course.works)]
             for course in together:
                 # One by one, so that one item's trouble is not the whole batch's.
                 if len(together) > 1 and self._breaker.state is CircuitState.CLOSED:
@@ -377,33 +340,31 @@ class Drain:
 
     def _conclude(self, courses: list[Course]) -> None:
         now = self._clock()
-        records, done, steps = [], [], []
+        records, done = [], []
+        steps: list[tuple[Place, str, StepRecord]] = []
         for course in courses:
             for work in course.works:
                 after = work.after
                 if after is None:
                     if not course.errors:  # nothing that is not known to be in Plex ends a job
                         course.errors.append(
-                            PlexNotFound(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
+                            PlexItemRemoved(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
                         )
                     continue
-                metadata = work.record_of(METADATA)
-                if work.edit and not is_taken(work.target.item, after, work.edit):
-                    error = PlexTemporaryError(
-                        f"Plex took an edit of item {after.rating_key} and did not keep it "
-                        f"({', '.join(work.edit.fields)})"
-                    )
-                    course.errors.append(error)
-                    steps.append((work.place, METADATA, failed(metadata, error)))
+                unkept = self._unkept(work, steps)
+                if unkept:
+                    course.errors.append(unkept)
                     continue
-                if not is_current(metadata, work.fingerprint):
-                    steps.append((work.place, METADATA, completed(metadata, work.fingerprint, now)))
+                steps += [(work.place, name, record) for name, record in _confirmed(work, now)]
                 how = "path" if work.target.record.exact else "name"
                 if not is_current(work.record_of(MATCH), how):
                     steps.append((work.place, MATCH, completed(work.record_of(MATCH), how, now)))
                 record = work.target.record
+                doubtful = _in_doubt(work)
                 record.memory = remember(work.target.item, after, work.wanted, record.memory, work.edit)
-                record.fingerprint = work.fingerprint
+                record.memory.intended |= doubtful
+                if not course.errors:
+                    record.fingerprint = work.fingerprint
                 record.synced_at = now
                 records.append(record)
             if not course.errors:
@@ -418,13 +379,28 @@ class Drain:
                 self._fail(course.claim, course.scene, _gravest(course.errors))
         self._finish([course.claim for course in done])
 
+    def _unkept(self, work: Work, steps: list[tuple[Place, str, StepRecord]]) -> PlexTemporaryError | None:
+        """Return an error where Plex answered that it wrote something and kept nothing of it; the steps are noted."""
+        after = work.after or work.target.item
+        lost = {
+            name: edit
+            for name, edit in ((METADATA, work.edit.metadata), (RATING, work.edit.rating))
+            if name in work.sent and not is_taken(work.target.item, after, edit)
+        }
+        if not lost:
+            return None
+        fields = ", ".join(field for edit in lost.values() for field in edit.fields)
+        error = PlexTemporaryError(f"Plex took an edit of item {after.rating_key} and did not keep it ({fields})")
+        steps += [(work.place, name, failed(work.record_of(name), error)) for name in lost]
+        return error
+
     def _tell(self, course: Course) -> None:
-        changed = [work for work in course.works if work.written and work.after]
+        changed = [work for work in course.works if work.sent and work.after]
         for work in course.works:
-            outcome = "failed" if work.after is None else "changed" if work.written else "right"
+            outcome = "failed" if work.after is None else "changed" if work.sent else "right"
             self.summary.libraries[work.library, outcome] += 1
         if changed:
-            wrote = (f"{', '.join(work.edit.fields)} to Plex item {work.target.item.rating_key}" for work in changed)
+            wrote = (f"{', '.join(_written(work))} to Plex item {work.target.item.rating_key}" for work in changed)
             log.info(f"{course.scene.label}: wrote {'; '.join(wrote)}")
         if not course.errors:
             self.summary.scenes += 1
@@ -445,13 +421,25 @@ class Drain:
         self.summary.gone += 1
         log.info(f"Scene {claim.scene_id} is gone from Stash; its item in Plex is left as it is")
 
+    def _leave_out(self, claim: Claim, scene: Scene, reason: str) -> None:
+        self._finish([claim])
+        self.summary.scenes += 1
+        self.summary.left_out += 1
+        log.info(f"{scene.label} is left out: {reason}")
+
     def _fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> None:
         self.summary.scenes += 1
         job, now = claim.job, self._clock()
         base, cap, most = get_retry_params(error, self._settings.max_retries)
         # A try before its time, which a person asked for, is not counted.
         count = job.retry_count + (0 if job.early else 1)
-        if isinstance(error, PermanentError) or (count >= most and not job.early):
+        is_last = count >= most and not job.early
+        if self._may_lack(error) and (is_last or self._scans is None):
+            self._finish([claim])
+            self.summary.not_in_plex += 1
+            log.info(f"{scene.label} is not in Plex, which skip_not_found takes for right")
+            return
+        if isinstance(error, PermanentError) or is_last:
             self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)
@@ -463,6 +451,11 @@ class Drain:
             # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
             (log.debug if isinstance(error, PlexNotFound) and job.retry_count else log.warning)(said)
         self._open = [one for one in self._open if one.scene_id != claim.scene_id]
+
+    def _may_lack(self, error: PlexSyncError) -> bool:
+        """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
+        is_lacking = isinstance(error, PlexNotFound) and not isinstance(error, PlexItemRemoved)
+        return is_lacking and self._settings.skip_not_found
 
     # The circuit breaker
 
@@ -507,8 +500,33 @@ class Drain:
         log.error(f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again")
 
 
-def _works(courses: list[Course]) -> list[Work]:
-    return [work for course in courses for work in course.works]
+def _is_unconfirmed(work: Work) -> bool:
+    """Return whether something was sent that is known to be in Plex only when the item is read back."""
+    return METADATA in work.sent or RATING in work.sent
+
+
+def _in_doubt(work: Work) -> dict[str, list[str]]:
+    """Return what was intended by a request that Plex did not answer: it may do it after the item was read back."""
+    parts = ((METADATA, work.edit.metadata), (RATING, work.edit.rating))
+    names = {name for step, edit in parts if step not in work.sent for name in edit.intended()}
+    return {name: values for name, values in work.target.record.memory.intended.items() if name in names}
+
+
+def _confirmed(work: Work, now: float) -> list[tuple[str, StepRecord]]:
+    """Return the records of the steps whose effect the read-back has shown."""
+    done = []
+    metadata, rating = work.record_of(METADATA), work.record_of(RATING)
+    if (METADATA in work.sent or not work.edit.metadata) and not is_current(metadata, work.fingerprint):
+        done.append((METADATA, completed(metadata, work.fingerprint, now)))
+    if RATING in work.sent:
+        done.append((RATING, completed(rating, rating.fingerprint, now)))
+    return done
+
+
+def _written(work: Work) -> list[str]:
+    """Return what was written to an item, for a log line."""
+    fields = work.edit.metadata.fields if METADATA in work.sent else []
+    return [*fields, *(name for name in work.sent if name != METADATA)]
 
 
 def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:

@@ -23,6 +23,8 @@ class StepState(Enum):
     """Begun; its effect may be in Plex although nobody has confirmed it."""
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    """Plex will not have it: not tried again until it is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,11 @@ def failed(record: StepRecord, error: PlexSyncError) -> StepRecord:
     return replace(record, state=StepState.FAILED, completed_at=None, error=str(error))
 
 
+def refused(record: StepRecord, error: PlexSyncError) -> StepRecord:
+    """Return the record of a step that Plex will not have."""
+    return replace(record, state=StepState.REFUSED, completed_at=None, error=str(error))
+
+
 def is_current(record: StepRecord, fingerprint: str) -> bool:
     """Return whether a step is done, and what it wrote is what it would write now."""
     return record.state is StepState.COMPLETED and record.fingerprint == fingerprint
@@ -134,8 +141,8 @@ def run_steps(
     steps: Sequence[Step],
     now: float,
     known: Mapping[str, StepRecord] | None = None,
-) -> None:
-    """Bring an item's steps to their end, in order, from where they are.
+) -> list[str]:
+    """Bring an item's steps to their end, in order, from where they are; return the names of those that wrote.
 
     A step that is completed and still current is skipped. Before one writes it
     looks whether the effect is there, as after a kill or a time-out it may be.
@@ -143,6 +150,7 @@ def run_steps(
     step that fails; the ones behind it stay as they are.
     """
     records = dict(known) if known is not None else book.of(place)
+    wrote = []
     for step in steps:
         record = records.get(step.name, StepRecord())
         if is_current(record, step.fingerprint):
@@ -158,5 +166,7 @@ def run_steps(
         except PlexSyncError as error:
             book.put(place, step.name, failed(record, error))
             raise
+        wrote.append(step.name)
         if not step.confirmed_later:
             book.put(place, step.name, completed(record, step.fingerprint, now))
+    return wrote

@@ -56,14 +56,6 @@ def test_a_path_map_is_followed_backwards_for_that(site: Site) -> None:
     assert site.item(theirs).title == "one"
 
 
-def test_a_foreign_prefix_costs_stash_no_search(site: Site) -> None:
-    key = site.plex.add_item(site.library, [("/plex/x/one.mp4", 1000)])
-    scene = site.stash.add_scene(title="X", files=[("/stash/x/one.mp4", 1000)])
-    site.sync(scene)
-    assert site.item(key).title == "X"
-    assert site.stash.plugin_requests("PlexSyncPaths") == []
-
-
 @pytest.mark.parametrize("data", [None, 5, 1.5, b'{"scene_id": 99999999999999999999999}', b'{"scene_id": 1e3}'])
 def test_a_row_that_nobody_can_read_stops_nobody(site: Site, data: object) -> None:
     scene, key = site.add()

@@ -28,6 +28,7 @@ from sync.queue import lock, schema, wake
 from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
 from sync.queue.store import Claim, JobStore
+from sync.settings import Settings
 from sync.stash import ask
 from sync.worker import sleeper
 from sync.worker.circuit_breaker import CircuitBreaker
@@ -312,7 +313,7 @@ class BatchlessDrain(Drain):
             stash=nothing,
             client=nothing,
             locator=nothing,
-            settings=nothing,
+            settings=Settings(),
             breaker=CircuitBreaker(store.connection),
         )
         self._world = world

@@ -317,13 +317,18 @@ class _Media(NamedTuple):
 
 
 class _Pictures:
-    """The uploads of one kind on one item."""
+    """The pictures of one kind on one item, but for the frame of the video."""
 
-    __slots__ = ("selected", "uploads")
+    __slots__ = ("by_agents", "selected", "uploads")
 
     def __init__(self) -> None:
         self.uploads: dict[str, bytes] = {}
+        self.by_agents: dict[str, bytes] = {}
         self.selected: str | None = None
+
+    @property
+    def held(self) -> dict[str, bytes]:
+        return self.uploads | self.by_agents
 
 
 class _Item:
@@ -479,6 +484,8 @@ class PlexStandIn:
         self.read_delay = read_delay
         self.edit_delay = edit_delay
         self.idle_timeout = idle_timeout
+        self.actor_pictures: Literal["kept", "ignored", "rewritten"] = "kept"
+        """What becomes of the `tag.thumb` of an actor. No source says that every version keeps it as it was sent."""
         self.starting = False
         """While True every request gets 503, as from a server that is starting up."""
         self.on_scan: Callable[[int | None, str | None], object] | None = None
@@ -775,8 +782,8 @@ class PlexStandIn:
                 user_rating=item.user_rating,
                 posters=list(posters.uploads.values()),
                 arts=list(arts.uploads.values()),
-                poster=posters.uploads[posters.selected] if posters.selected else None,
-                art=arts.uploads[arts.selected] if arts.selected else None,
+                poster=posters.held[posters.selected] if posters.selected else None,
+                art=arts.held[arts.selected] if arts.selected else None,
             )
 
     def keys(self, section: int | None = None) -> list[int]:
@@ -801,10 +808,10 @@ class PlexStandIn:
         with self._lock:
             item = self._items[key]
             free = {name: value for name, value in fields.items() if _PYTHON_NAMES.get(name, name) not in item.locked}
-            self._write_fields(item, free)
+            self._write_fields(item, free, by_agent=True)
             self._touch(item)
 
-    def _write_fields(self, item: _Item, fields: dict[str, Any]) -> frozenset[str]:
+    def _write_fields(self, item: _Item, fields: dict[str, Any], *, by_agent: bool = False) -> frozenset[str]:
         written = set()
         for python_name, value in fields.items():
             name = _PYTHON_NAMES.get(python_name, python_name)
@@ -816,7 +823,7 @@ class PlexStandIn:
                 name = "userRating"
                 item.user_rating = value
             elif name in {"thumb", "art"}:
-                self._store_picture(item, {"thumb": "posters", "art": "arts"}[name], value)
+                self._store_picture(item, {"thumb": "posters", "art": "arts"}[name], value, by_agent=by_agent)
             else:
                 raise TypeError(f"an item has no field {python_name!r}")
             written.add(name)
@@ -1378,9 +1385,13 @@ class PlexStandIn:
                 tagging.text = parts["tagging.text"]
             if "tagging.thumb" in parts:
                 tagging.thumb = parts["tagging.thumb"]
-            if "tag.thumb" in parts:
+            if "tag.thumb" in parts and self.actor_pictures != "ignored":
                 # One picture a name over the whole server: this changes every item with that person.
-                self._tag_thumbs[name] = parts["tag.thumb"]
+                given_thumb = parts["tag.thumb"]
+                if self.actor_pictures == "rewritten":
+                    digest = hashlib.sha1(given_thumb.encode(), usedforsecurity=False).hexdigest()
+                    given_thumb = f"https://metadata-static.plex.test/people/{digest}.jpg"
+                self._tag_thumbs[name] = given_thumb
         # No source tells what happens to a name that is both given and removed: here it goes.
         for name in given.removed:
             gone = self._same(name)
@@ -1424,7 +1435,13 @@ class PlexStandIn:
             item = self._item(int(found[1]))
             pictures = item.pictures.get(found[2]) or _Pictures()
             out = []
-            for name in pictures.uploads:
+            if found[2] == "posters" and pictures.selected is None and item.media:
+                # A frame of the video, which nobody chose; the real server goes on to list it later, too.
+                frame = hashlib.sha1(item.media[0].parts[0].file.encode(), usedforsecurity=False).hexdigest()
+                name = f"media://{frame[0]}/{frame[1:]}.bundle/Contents/Thumbnails/thumb1.jpg"
+                file = f"/library/metadata/{item.key}/file?url={quote(name, safe='')}"
+                out.append(f"<Photo{_attributes(key=file, ratingKey=name, selected=1, thumb=file)}/>\n")
+            for name in pictures.held:
                 file = f"/library/metadata/{item.key}/file?url={quote(name, safe='')}"
                 chosen = int(name == pictures.selected)
                 attributes = _attributes(key=file, ratingKey=name, selected=chosen, thumb=file)
@@ -1451,10 +1468,12 @@ class PlexStandIn:
             self._note(request, applied=True)
         return _Response()
 
-    def _store_picture(self, item: _Item, kind: str, picture: bytes) -> None:
+    def _store_picture(self, item: _Item, kind: str, picture: bytes, *, by_agent: bool = False) -> None:
         pictures = item.pictures.setdefault(kind, _Pictures())
-        name = f"upload://{kind}/{hashlib.sha1(picture, usedforsecurity=False).hexdigest()}"
-        pictures.uploads.setdefault(name, picture)
+        digest = hashlib.sha1(picture, usedforsecurity=False).hexdigest()
+        # Names as in python-plexapi's issue 179.
+        name = f"metadata://{kind}/com.plexapp.agents.localmedia_{digest}" if by_agent else f"upload://{kind}/{digest}"
+        (pictures.by_agents if by_agent else pictures.uploads).setdefault(name, picture)
         pictures.selected = name
 
     def _select_picture(self, run: _Run, request: Request, found: re.Match[str]) -> _Response:
@@ -1464,7 +1483,7 @@ class PlexStandIn:
                 item = self._item(int(found[1]))
                 pictures = item.pictures.get({"art": "arts"}.get(found[2], "posters")) or _Pictures()
                 name = request.query.get("url", "")
-                if name not in pictures.uploads:
+                if name not in pictures.held:
                     raise _RefusedError(400, "no such picture")
                 pictures.selected = name
                 self._touch(item)
@@ -1476,14 +1495,14 @@ class PlexStandIn:
             item = self._item(int(found[1]))
             if found[2] == "file":
                 name: str | None = request.query.get("url")
-                held = [pictures for pictures in item.pictures.values() if name in pictures.uploads]
+                held = [pictures for pictures in item.pictures.values() if name in pictures.held]
                 pictures = held[0] if held else None
             else:
                 pictures = item.pictures.get("arts" if found[2] == "art" else "posters")
                 name = pictures.selected if pictures else None
             if pictures is None or name is None:
                 raise _RefusedError(404)
-            picture = pictures.uploads[name]
+            picture = pictures.held[name]
         return _Response(200, picture, _picture_type(picture) or "application/octet-stream")
 
     # --------------------------------------------------------------- scans

@@ -132,6 +132,7 @@ class _Fault:
     message: str
     path: str
     after: bool
+    location: str = ""
 
 
 class _DroppedError(Exception):
@@ -176,6 +177,8 @@ class StashStandIn:
         self.credentials = credentials
         self.host_in_connection = host_in_connection
         self.external_host = external_host
+        self.sized_pictures = True
+        """False: pictures come without a Content-Length, as through a proxy that streams."""
         self.plugin_id = plugin_id
         self.requests: list[RequestRecord] = []
         self._port = port
@@ -354,8 +357,10 @@ class StashStandIn:
             if fault is not None and fault.after:
                 response = self._inflict(fault, request)[0] or response
         record.status = response.status
-        keep = request.headers.get("connection", "").lower() != "close" and (
-            request.version != "HTTP/1.0" or request.headers.get("connection", "").lower() == "keep-alive"
+        keep = (
+            response.sized
+            and request.headers.get("connection", "").lower() != "close"
+            and (request.version != "HTTP/1.0" or request.headers.get("connection", "").lower() == "keep-alive")
         )
         data = encode(request, response, keep=keep and not half)
         if half:
@@ -395,15 +400,17 @@ class StashStandIn:
             if record is None:
                 return Response(404, b"Not Found\n", "text/plain; charset=utf-8")
             if parts[0] == "scene" and parts[2] == "screenshot":
-                # A scene without a cover has a drawing for one, and says 200.
-                image = record.cover or DEFAULT_IMAGE
+                # A scene without a cover has a drawing for one, and says 200; a cover of no bytes is served as such.
+                image = DEFAULT_IMAGE if record.cover is None else record.cover
             elif parts[0] != "scene" and parts[2] == "image":
                 image = record.image or DEFAULT_IMAGE
             if "default" in request.parameters() and parts[0] != "scene":
                 image = DEFAULT_IMAGE
             if image is None:
                 return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
-            return image_response(request, image)
+            response = image_response(request, image)
+            response.sized = self.sized_pictures
+            return response
         if len(parts) == 3 and parts[0] == "plugin" and parts[2] in ("javascript", "css"):
             plugin = self._host.plugin(parts[1])
             if plugin is None or parts[1] in self._host.disabled:
@@ -600,6 +607,7 @@ class StashStandIn:
         message: str = "database is locked",
         path: str = "/graphql",
         after: bool = False,
+        location: str = "",
     ) -> None:
         """Let requests fail.
 
@@ -611,6 +619,7 @@ class StashStandIn:
         :param query_contains: only requests with this text in their query.
         :param path: only requests whose path starts so.
         :param after: the request is carried out first, and only its answer is spoilt.
+        :param location: where an answer of "status" sends the client to.
         """
         if kind == "refuse":
             self._unlisten()
@@ -620,7 +629,7 @@ class StashStandIn:
                 timer.start()
             self._faults.append(_Fault(kind, 0, None, delay, None, "", "\0", after=False))
             return
-        fault = _Fault(kind, status, times, delay, query_contains, message, path, after)
+        fault = _Fault(kind, status, times, delay, query_contains, message, path, after, location)
         with self._lock:
             self._faults.append(fault)
 
@@ -667,7 +676,8 @@ class StashStandIn:
             raise _DroppedError
         if fault.kind == "status":
             text = f"<html><body><h1>{fault.status}</h1></body></html>".encode()
-            return Response(fault.status, text, "text/html"), False
+            headers = [("Location", fault.location)] if fault.location else []
+            return Response(fault.status, text, "text/html", headers), False
         if fault.kind == "null_data":
             return Response(200, b'{"data":null}', "application/json"), False
         if fault.kind == "gql_error":

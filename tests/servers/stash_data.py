@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import bisect
+import random
 import re
 import threading
 import time
@@ -447,10 +448,18 @@ class Update:
 
 
 def like(pattern: str) -> Callable[[str], bool]:
-    """SQLite's LIKE: % and _ are wildcards, case does not count."""
+    """SQLite's LIKE: % and _ are wildcards, the case of ASCII letters does not count."""
     parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
-    compiled = re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+    compiled = re.compile("".join(parts), re.IGNORECASE | re.DOTALL | re.ASCII)
     return lambda text: compiled.fullmatch(text) is not None
+
+
+def _random_order(seed: str) -> Callable[[Scene], int]:
+    """The order of `random_<seed>`, as pkg/sqlite/sql.go has it (there in SQLite's numbers, which lose digits)."""
+    if not (seed.isascii() and seed.isdigit() and int(seed) < 2**64):
+        raise StashError(f"invalid random seed: {seed}")
+    offset = int(seed) % 10**8
+    return lambda s: ((s.id + offset) ** 2 * 52959209 + (s.id + offset) * 1047483763) % 2147483647
 
 
 def _words(value: str) -> list[str]:
@@ -466,7 +475,7 @@ def string_matches(criterion: Mapping[str, Any], text: str) -> bool:
     if modifier == "NOT_EQUALS":
         return not like(value)(text)
     if modifier in ("INCLUDES", "EXCLUDES"):
-        found = any(word.lower() in text.lower() for word in _words(value))
+        found = any(like(f"%{word}%")(text) for word in _words(value))
         return found is (modifier == "INCLUDES")
     if modifier in ("MATCHES_REGEX", "NOT_MATCHES_REGEX"):
         return bool(re.search(value, text)) is (modifier == "MATCHES_REGEX")
@@ -703,8 +712,10 @@ class Finder:
         }
         if not sort:
             return keys["id"]
-        if sort.startswith("random"):
-            return lambda s: hash((sort, s.id))
+        if sort == "random":
+            return _random_order(str(random.getrandbits(64)))
+        if sort.startswith("random_"):
+            return _random_order(sort.removeprefix("random_"))
         if sort not in keys:
             raise StashError(f"invalid sort: {sort}")
         return keys[sort]

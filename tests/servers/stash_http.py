@@ -38,6 +38,8 @@ class Response:
     body: bytes = b""
     content_type: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
+    sized: bool = True
+    """False: no Content-Length; the end of the connection is the end of the body."""
 
 
 _REASONS = http.client.responses
@@ -95,7 +97,7 @@ def encode(request: Request, response: Response, *, keep: bool) -> bytes:
     if body and compressible and "gzip" in request.headers.get("accept-encoding", ""):
         body = response.body = gzip.compress(body, 4, mtime=0)
         headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-    if response.status != 304:
+    if response.status != 304 and response.sized:
         headers.append(("Content-Length", str(len(body))))
     if not keep:
         headers.append(("Connection", "close"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import unicodedata
 from typing import Any
@@ -13,21 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.mapping import (
+from sync.mapping import fingerprint, performer_names, wanted_of
+from sync.model import Performer, Role, Scene, Wanted
+from sync.pictures import PictureAccess
+from sync.settings import Settings
+from sync.text import (
     LONGEST_LINE,
     LONGEST_SUMMARY,
     LONGEST_SUMMARY_ENCODED,
-    actor_names,
     clean_line,
     clean_text,
-    fingerprint,
     full_date,
     name_key,
     unique_names,
-    wanted_of,
 )
-from sync.model import Performer, Scene
-from sync.settings import Settings
 
 PROPERTY = settings(max_examples=200, deadline=None)
 
@@ -40,9 +40,14 @@ SCENE = Scene(
     details="First\r\n\r\nSecond ",
     date="2020-05",
     studio="Acme ",
-    performers=(Performer("Anna"), Performer("Bea")),
+    performers=(Performer("Anna", gender="FEMALE"), Performer("Bea")),
     tags=("Rock", "rock", "Jazz"),
+    groups=("A series ",),
+    code=" AC-1",
+    director="Dora\u200b",
+    rating=85,
 )
+FIELDS = tuple(field.name for field in dataclasses.fields(Wanted))
 
 
 def with_settings(**changed: Any) -> Settings:
@@ -56,32 +61,43 @@ def test_a_whole_scene() -> None:
     assert wanted.summary == "First\n\nSecond"
     assert wanted.date == "2020-05-01"
     assert wanted.studio == "Acme"
-    assert wanted.actors == ("Anna", "Bea")
+    assert wanted.actors == (Role("Anna"), Role("Bea"))
     assert wanted.genres == ("Rock", "Jazz")
+    assert wanted.collections == ("A series",)
+    assert wanted.directors == ("Dora",)
+    assert (wanted.tagline, wanted.original_title) == ("AC-1", "")
+    assert wanted.rating == "8.5"
+    assert wanted.content_rating is None
 
 
 def test_an_empty_scene_wants_empty_fields() -> None:
     wanted = wanted_of(Scene(7), Settings())
 
     assert (wanted.title, wanted.summary, wanted.studio, wanted.date) == ("", "", "", "")
-    assert (wanted.actors, wanted.genres) == ((), ())
+    assert (wanted.tagline, wanted.rating) == ("", "")
+    assert (wanted.actors, wanted.genres, wanted.collections, wanted.directors) == ((), (), (), ())
 
 
 @pytest.mark.parametrize(
     ("switch", "field"),
     [
+        ("sync_title", "title"),
         ("sync_summary", "summary"),
         ("sync_studio", "studio"),
         ("sync_date", "date"),
+        ("sync_rating", "rating"),
+        ("sync_director", "directors"),
         ("sync_performers", "actors"),
         ("sync_tags", "genres"),
+        ("collection_groups", "collections"),
     ],
 )
 def test_a_switch_that_is_off_takes_the_say_in_its_field_alone(switch: str, field: str) -> None:
     on, off = wanted_of(SCENE, Settings()), wanted_of(SCENE, with_settings(**{switch: False}))
 
+    assert getattr(on, field) is not None
     assert getattr(off, field) is None
-    others = {"title", "summary", "studio", "date", "actors", "genres"} - {field}
+    others = set(FIELDS) - {field}
     assert {name: getattr(off, name) for name in others} == {name: getattr(on, name) for name in others}
 
 
@@ -96,33 +112,91 @@ def test_a_switch_that_is_off_takes_the_say_in_its_field_alone(switch: str, fiel
         {"date": "2021"},
         {"studio": ""},
         {"performers": (Performer("Bea"), Performer("Anna"))},
+        {"performers": (Performer("Anna", "UK"), Performer("Bea"))},
         {"tags": ("Rock",)},
+        {"groups": ()},
+        {"code": "AC-2"},
+        {"director": "Dora, Eve"},
+        {"rating": None},
+        {"rating": 86},
     ],
-    ids=lambda change: next(iter(change)),
+    ids=str,
 )
 def test_a_fingerprint_tells_scenes_apart(change: dict[str, Any]) -> None:
-    values = {name: getattr(SCENE, name) for name in ("title", "details", "date", "studio", "performers", "tags")}
-    other = Scene(7, **{**values, **change})
+    other = dataclasses.replace(SCENE, **change)
 
     assert fingerprint(wanted_of(other, Settings()), Settings()) != fingerprint(
         wanted_of(SCENE, Settings()), Settings()
     )
 
 
-@pytest.mark.parametrize("name", ["preserve_plex_edits", "sync_summary", "sync_tags"])
-def test_a_fingerprint_changes_with_the_settings_that_shape_what_is_written(name: str) -> None:
-    changed = with_settings(**{name: not getattr(Settings(), name)})
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"preserve_plex_edits": True},
+        {"sync_summary": False},
+        {"sync_tags": False},
+        {"sync_rating": False},
+        {"sync_director": False},
+        {"title_template": "{studio} - {title}"},
+        {"code_field": "original_title"},
+        {"code_field": "off"},
+        {"content_rating": "XXX"},
+        {"performer_role": "{gender}"},
+        {"ignore_tags": "rock"},
+        {"max_tags": 1},
+        {"collection_studio": True},
+        {"collection_performers": True},
+        {"collection_tags": "jazz"},
+        {"collection_groups": False},
+        {"collection_prefix": "Stash: "},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_changes_with_the_settings_that_shape_what_is_written(change: dict[str, Any]) -> None:
+    changed = with_settings(**change)
 
     assert fingerprint(wanted_of(SCENE, changed), changed) != fingerprint(wanted_of(SCENE, Settings()), Settings())
 
 
 @pytest.mark.parametrize(
-    "change", [{"read_timeout": 7}, {"plex_token": "another"}, {"strict_matching": False}], ids=str
+    "change",
+    [
+        {"read_timeout": 7},
+        {"plex_token": "another"},
+        {"strict_matching": False},
+        {"trigger_plex_scan": True},
+        {"only_organized": True},
+        {"skip_tags": "rock"},
+        {"sync_poster": False},
+    ],
+    ids=str,
 )
 def test_a_fingerprint_does_not_change_with_the_others(change: dict[str, Any]) -> None:
     changed = with_settings(**change)
 
     assert fingerprint(wanted_of(SCENE, changed), changed) == fingerprint(wanted_of(SCENE, Settings()), Settings())
+
+
+def test_a_fingerprint_changes_with_the_pictures_of_performers() -> None:
+    scene = dataclasses.replace(SCENE, performers=(Performer("Anna", picture="http://s:1/performer/1/image?t=1"),))
+    again = dataclasses.replace(SCENE, performers=(Performer("Anna", picture="http://s:1/performer/1/image?t=2"),))
+    names = [
+        fingerprint(wanted_of(one, Settings(), access), Settings())
+        for one, access in ((scene, None), (scene, PictureAccess()), (again, PictureAccess()))
+    ]
+
+    assert len(set(names)) == 3
+
+
+def test_a_fingerprint_shows_no_key() -> None:
+    """It stands in the state file."""
+    scene = dataclasses.replace(SCENE, performers=(Performer("Anna", picture="http://s:1/performer/1/image"),))
+
+    name = fingerprint(wanted_of(scene, Settings(), PictureAccess(key="k3y")), Settings())
+
+    assert len(name) == 24
+    assert set(name) <= set("0123456789abcdef")
 
 
 def test_no_say_and_nothing_there_are_two_things() -> None:
@@ -300,7 +374,7 @@ def test_what_is_taken_for_a_date_is_one(text: str) -> None:
     ("performers", "expected"),
     [
         pytest.param([], [], id="nobody"),
-        pytest.param([("Anna", ""), ("Bea", "x")], ["Anna", "Bea"], id="no need to tell apart"),
+        pytest.param([("Anna", ""), ("Bea", "x")], ["Anna", "Bea (x)"], id="another Bea may be in another scene"),
         pytest.param([("Anna", "1990"), ("Anna", "UK")], ["Anna (1990)", "Anna (UK)"], id="two of one name"),
         pytest.param([("Anna", ""), ("Anna", "UK")], ["Anna", "Anna (UK)"], id="one with nothing to tell"),
         pytest.param([("Anna", "1990"), ("ANNA", "UK")], ["Anna (1990)", "ANNA (UK)"], id="another case"),
@@ -312,7 +386,7 @@ def test_what_is_taken_for_a_date_is_one(text: str) -> None:
     ],
 )
 def test_names_of_performers(performers: list[tuple[str, str]], expected: list[str]) -> None:
-    assert actor_names(tuple(Performer(*one) for one in performers)) == tuple(expected)
+    assert performer_names(tuple(Performer(*one) for one in performers)) == tuple(expected)
 
 
 @pytest.mark.parametrize(
@@ -416,8 +490,22 @@ def test_names_are_unique_and_none_is_lost(names: list[str]) -> None:
     )
 )
 def test_performers_that_stash_tells_apart_stay_apart(performers: list[Performer]) -> None:
-    names = actor_names(tuple(performers))
+    names = performer_names(tuple(performers))
 
     assert len(names) == len(performers)
     for name, performer in zip(names, performers, strict=True):
-        assert name in (performer.name, f"{performer.name} ({performer.disambiguation})")
+        which = performer.disambiguation
+        assert name == (f"{performer.name} ({which})" if which else performer.name)
+
+
+@PROPERTY
+@given(
+    st.lists(st.builds(Performer, st.sampled_from(["Anna", "Bea"]), st.sampled_from(["", "x", "y"])), max_size=4),
+    st.lists(st.builds(Performer, st.sampled_from(["Anna", "Bea"]), st.sampled_from(["", "x", "y"])), max_size=4),
+)
+def test_a_performer_bears_one_name_whoever_else_is_in_the_scene(one: list[Performer], other: list[Performer]) -> None:
+    """Plex makes one person of equal names over its whole server."""
+    alone = [performer_names((performer,)) for performer in one]
+
+    assert {name for names in alone for name in names} == set(performer_names(tuple(one)))
+    assert set(performer_names(tuple(one))) <= set(performer_names((*other, *one)))

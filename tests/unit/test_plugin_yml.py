@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Literal, get_args, get_origin
 
 import pytest
 import yaml
 
-from sync import hook, launch
-from sync.settings import Settings, defaults
+from sync import hook, launch, template
+from sync.settings import ROLE_PLACES, TITLE_PLACES, Settings, defaults
 from sync.stash import ask
 from tests.site import ROOT
 
@@ -32,11 +33,38 @@ def test_stash_starts_the_door() -> None:
 
 def test_the_panel_has_the_settings_and_their_types() -> None:
     assert set(PLUGIN["settings"]) == set(Settings.model_fields)
-    kinds = {str: "STRING", bool: "BOOLEAN", int: "NUMBER", float: "NUMBER"}
+    kinds: dict[object, str] = {str: "STRING", bool: "BOOLEAN", int: "NUMBER", float: "NUMBER"}
     for name, field in Settings.model_fields.items():
-        assert field.annotation is not None
-        assert PLUGIN["settings"][name]["type"] == kinds[field.annotation], name
-    assert {name for name, one in PLUGIN["settings"].items() if one["type"] != "STRING"} == set(defaults())
+        is_choice = get_origin(field.annotation) is Literal
+        assert PLUGIN["settings"][name]["type"] == ("STRING" if is_choice else kinds[field.annotation]), name
+
+
+def test_the_panel_is_filled_with_all_that_it_would_show_as_something_else() -> None:
+    """An unset switch shows as off and an unset number as 0; an unset text shows as empty."""
+    shown_as_none = {name for name, one in PLUGIN["settings"].items() if one["type"] != "STRING"}
+    texts = {name: value for name, value in defaults().items() if name not in shown_as_none}
+    assert shown_as_none <= set(defaults())
+    assert texts == {
+        "title_template": "{title}",
+        "code_field": "tagline",
+        "performer_role": "{disambiguation}",
+        "performer_pictures": "auto",
+    }
+    for name, value in texts.items():
+        assert value in PLUGIN["settings"][name]["description"], "what is normal stands beside the field"
+
+
+def test_choices_are_told() -> None:
+    for name, field in Settings.model_fields.items():
+        if get_origin(field.annotation) is Literal:
+            assert all(choice in PLUGIN["settings"][name]["description"] for choice in get_args(field.annotation)), name
+
+
+def test_templates_are_told_with_places_that_exist() -> None:
+    for name, known in (("title_template", TITLE_PLACES), ("performer_role", ROLE_PLACES)):
+        named = template.places(PLUGIN["settings"][name]["description"])
+        assert named
+        assert set(named) <= set(known), name
 
 
 def test_no_other_file_that_stash_would_load() -> None:

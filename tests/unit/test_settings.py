@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from sync.errors import SetupError
 from sync.settings import (
     ACCEPTED,
+    ROLE_PLACES,
     SECRET_SETTINGS,
+    TITLE_PLACES,
     Settings,
     SettingsError,
     defaults,
+    lacking,
     normal_url,
     parse_path_map,
     read_settings,
@@ -26,8 +29,18 @@ PROPERTY = settings(max_examples=200, deadline=None)
 TOKEN = "Zq7-xYsecret_9"
 GOOD = {"plex_url": "http://192.168.1.10:32400", "plex_token": TOKEN}
 SWITCHES = [name for name, field in Settings.model_fields.items() if isinstance(field.default, bool)]
-NUMBERS = ["max_retries", "connect_timeout", "read_timeout"]
-TEXTS = ["plex_library", "path_map"]
+NUMBERS = ["max_retries", "connect_timeout", "read_timeout", "max_tags"]
+NAMES = ["only_tags", "skip_tags", "ignore_tags", "collection_tags"]
+PATHS = ["only_paths", "skip_paths"]
+TEXTS = ["plex_library", "path_map", "stash_url", *NAMES, *PATHS, "content_rating", "collection_prefix"]
+"""Texts that are empty by default."""
+CHOICES = {"code_field": ("tagline", "original_title", "off"), "performer_pictures": ("auto", "on", "off")}
+TEMPLATES = {"title_template": TITLE_PLACES, "performer_role": ROLE_PLACES}
+
+
+def test_every_setting_is_of_one_kind_that_is_tested_here() -> None:
+    assert {*SWITCHES, *NUMBERS, *TEXTS, *CHOICES, *TEMPLATES, *GOOD} == set(Settings.model_fields)
+    assert set(ACCEPTED) | set(SWITCHES) == set(Settings.model_fields)
 
 
 def refused(panel: dict[str, Any]) -> str:
@@ -45,12 +58,20 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
     assert (got.max_retries, got.connect_timeout, got.read_timeout) == (5, 5, 30)
     assert got.path_pairs == ()
     assert got.library_names == ()
+    on = {name for name in SWITCHES if getattr(got, name)}
+    assert on == {
+        *("strict_matching", "sync_title", "sync_summary", "sync_studio", "sync_date", "sync_rating"),
+        *("sync_director", "sync_performers", "sync_tags", "sync_poster", "collection_groups"),
+    }
+    assert (got.title_template, got.performer_role) == ("{title}", "{disambiguation}")
+    assert (got.code_field, got.performer_pictures, got.max_tags) == ("tagline", "auto", 0)
+    assert not any(getattr(got, name) for name in TEXTS)
 
 
 def test_the_defaults_for_the_panel_are_what_is_in_force() -> None:
     shown = defaults()
 
-    assert {*SWITCHES, *NUMBERS} <= shown.keys()
+    assert shown.keys() == {*SWITCHES, *NUMBERS, *CHOICES, *TEMPLATES}
     assert not set(SECRET_SETTINGS) & shown.keys()
     assert read_settings({**shown, **GOOD}) == read_settings(GOOD)
 
@@ -194,6 +215,9 @@ def test_what_is_no_switch(name: str, typed: object) -> None:
         ("read_timeout", 3600, 3600),
         ("read_timeout", 0.5, 0.5),
         ("read_timeout", " 60 ", 60),
+        ("max_tags", "12", 12),
+        ("max_tags", 10_000, 10_000),
+        ("max_tags", 0, 0),
     ],
 )
 def test_numbers_as_people_type_them(name: str, typed: object, expected: float) -> None:
@@ -223,6 +247,11 @@ def test_numbers_as_people_type_them(name: str, typed: object, expected: float) 
         ("read_timeout", 0),
         ("read_timeout", 3601),
         ("read_timeout", {"s": 5}),
+        ("max_tags", -1),
+        ("max_tags", 10_001),
+        ("max_tags", "all"),
+        ("max_tags", 1.5),
+        ("max_tags", True),
     ],
 )
 def test_what_is_no_number_or_out_of_bounds(name: str, typed: object) -> None:
@@ -240,10 +269,263 @@ def test_blanks_are_empty(name: str) -> None:
     assert read_settings({**GOOD, name: "  "}) == read_settings(GOOD)
 
 
-@pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("typed", [5, True, ["a"], {"a": "b"}], ids=repr)
+@pytest.mark.parametrize("name", [*TEXTS, *TEMPLATES, *CHOICES])
+@pytest.mark.parametrize("typed", [True, ["a"], {"a": "b"}], ids=repr)
 def test_what_is_no_text(name: str, typed: object) -> None:
+    shown = repr(str(typed)) if name == "stash_url" else repr(typed)
+    assert refused({**GOOD, name: typed}) == f"{name} is {shown}; accepted: {ACCEPTED[name]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "expected"),
+    [
+        ("content_rating", 18, "18"),
+        ("plex_library", 2024, "2024"),
+        ("ignore_tags", 18, "18"),
+        ("collection_prefix", 18, "18"),
+        ("only_paths", 18, "18"),
+    ],
+)
+def test_a_number_without_quotes_is_the_text_that_it_spells(name: str, typed: int, expected: str) -> None:
+    assert getattr(read_settings({**GOOD, name: typed}), name) == expected
+    assert getattr(read_settings({**GOOD, name: typed}), name) == getattr(read_settings({**GOOD, name: expected}), name)
+
+
+@pytest.mark.parametrize("typed", [5, 1.5, ""], ids=repr)
+@pytest.mark.parametrize("name", ["path_map", "code_field"])
+def test_a_number_is_no_answer_where_no_text_of_digits_is_one(name: str, typed: object) -> None:
+    if typed == "":
+        assert read_settings({**GOOD, name: typed}) == read_settings(GOOD)
+    else:
+        assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+
+
+# Lists of names and paths
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("typed", [",", ";", " , ,", ";;\n"], ids=repr)
+def test_what_is_no_list_of_names(name: str, typed: str) -> None:
     assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+    assert "names of tags or globs" in ACCEPTED[name]
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("typed", [";", " ; ;", ";\n;"], ids=repr)
+def test_what_is_no_list_of_paths(name: str, typed: str) -> None:
+    assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+    assert "separated by semicolons" in ACCEPTED[name]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *PATHS])
+@pytest.mark.parametrize("typed", ["Rock", " a, b ; c*", "[x]", "D:\\films", "?", "*"])
+def test_lists_as_people_type_them(name: str, typed: str) -> None:
+    assert getattr(read_settings({**GOOD, name: typed}), name) == typed.strip()
+
+
+# Choices
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "expected"),
+    [
+        ("code_field", "tagline", "tagline"),
+        ("code_field", " Tagline ", "tagline"),
+        ("code_field", "ORIGINAL_TITLE", "original_title"),
+        ("code_field", "original title", "original_title"),
+        ("code_field", "Original-Title", "original_title"),
+        ("code_field", '"off"', "off"),
+        ("code_field", "", "tagline"),
+        ("code_field", None, "tagline"),
+        ("performer_pictures", "Auto", "auto"),
+        ("performer_pictures", "'on'", "on"),
+        ("performer_pictures", "OFF", "off"),
+        ("performer_pictures", " ", "auto"),
+    ],
+)
+def test_choices_as_people_type_them(name: str, typed: object, expected: str) -> None:
+    assert getattr(read_settings({**GOOD, name: typed}), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("code_field", "title"),
+        ("code_field", "tag line!"),
+        ("code_field", "on"),
+        ("code_field", 0),
+        ("code_field", False),
+        ("performer_pictures", "always"),
+        ("performer_pictures", "on, off"),
+        ("performer_pictures", 1),
+        ("performer_pictures", ["on"]),
+    ],
+)
+def test_what_is_no_choice(name: str, typed: object) -> None:
+    error = refused({**GOOD, name: typed})
+
+    assert error == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+    assert all(choice in ACCEPTED[name] for choice in CHOICES[name])
+
+
+# Templates
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "expected"),
+    [
+        ("title_template", "{studio} - {title} ({date})", "{studio} - {title} ({date})"),
+        ("title_template", " {title} ", "{title}"),
+        ("title_template", "{ Title }", "{ Title }"),
+        ("title_template", "", "{title}"),
+        ("title_template", "   ", "{title}"),
+        ("title_template", None, "{title}"),
+        ("title_template", "one name for all", "one name for all"),
+        *[("title_template", f"{{{place}}}", f"{{{place}}}") for place in TITLE_PLACES],
+        ("performer_role", "{gender}, {age}", "{gender}, {age}"),
+        ("performer_role", "Performer", "Performer"),
+        *[("performer_role", f"{{{place}}}", f"{{{place}}}") for place in ROLE_PLACES],
+    ],
+)
+def test_templates_as_people_type_them(name: str, typed: object, expected: str) -> None:
+    assert getattr(read_settings({**GOOD, name: typed}), name) == expected
+
+
+def test_an_emptied_role_is_no_role_and_a_missing_one_is_the_default() -> None:
+    assert read_settings({**GOOD, "performer_role": ""}).performer_role == ""
+    assert read_settings({**GOOD, "performer_role": " "}).performer_role == ""
+    assert read_settings(GOOD).performer_role == "{disambiguation}"
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("title_template", "{titel}"),
+        ("title_template", "{title} {}"),
+        ("title_template", "{title"),
+        ("title_template", "title}"),
+        ("title_template", "{{title}}"),
+        ("title_template", "{title:>10}"),
+        ("title_template", "{title.__class__}"),
+        ("title_template", "{0}"),
+        ("title_template", "{age}"),
+        ("performer_role", "{title}"),
+        ("performer_role", "{disambiguation"),
+        ("performer_role", "}{"),
+        ("performer_role", "{name}"),
+    ],
+)
+def test_what_is_no_template(name: str, typed: str) -> None:
+    error = refused({**GOOD, name: typed})
+
+    assert error == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+    assert all(f"{{{place}}}" in ACCEPTED[name] for place in TEMPLATES[name])
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("XXX", "XXX"),
+        (" de/18 ", "de/18"),
+        ("x" * 255, "x" * 255),
+        ("NC-17", "NC-17"),
+        ("18+ \U0001f51e", "18+ \U0001f51e"),
+    ],
+)
+def test_content_ratings_as_people_type_them(typed: str, expected: str) -> None:
+    assert read_settings({**GOOD, "content_rating": typed}).content_rating == expected
+
+
+@pytest.mark.parametrize("typed", ["x" * 256, "a\nb", "a\u200bb", "a  b", "e\u0301"], ids=ascii)
+def test_what_plex_would_not_take_as_it_is_is_no_content_rating(typed: str) -> None:
+    error = refused({**GOOD, "content_rating": typed})
+
+    assert error == f"content_rating is {typed!r:.200}; accepted: {ACCEPTED['content_rating']}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("Stash: ", "Stash: "), ("  Stash ", "Stash "), ("", ""), (None, ""), ("   ", ""), ("\t- ", "- ")],
+    ids=repr,
+)
+def test_the_blank_behind_a_prefix_is_part_of_it(typed: object, expected: str) -> None:
+    assert read_settings({**GOOD, "collection_prefix": typed}).collection_prefix == expected
+
+
+# Stash's address for others
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("http://192.168.1.10:9999", "http://192.168.1.10:9999"),
+        ("192.168.1.10:9999/", "http://192.168.1.10:9999"),
+        ("https://example.org/stash/", "https://example.org/stash"),
+        ("https://example.org/web/stash", "https://example.org/web/stash"),
+        ("https://example.org/web", "https://example.org/web"),
+        ("", ""),
+        (" ", ""),
+        (None, ""),
+    ],
+)
+def test_addresses_of_stash_as_people_type_them(typed: object, expected: str) -> None:
+    assert read_settings({**GOOD, "stash_url": typed}).stash_url == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("ftp://stash:9999", "'ftp://stash:9999'"),
+        ("http://stash:9999?apikey=s3cret", "'http://stash:9999'"),
+        ("http://stash:9999/web?apikey=s3cret", "'http://stash:9999/web'"),
+        ("http://stash:9999/#s3cret", "'http://stash:9999/'"),
+        ("http://user:s3cret@stash:9999", "'http://stash:9999'"),
+        ("http://stash:9999&apikey=s3cret", "'http://stash:9999'"),
+        ("http://stash:port", "'http://stash:port'"),
+    ],
+)
+def test_what_is_no_address_of_stash_is_told_without_a_key(typed: str, shown: str) -> None:
+    assert refused({**GOOD, "stash_url": typed}) == f"stash_url is {shown}; accepted: {ACCEPTED['stash_url']}"
+
+
+# What the panel lacks
+
+
+def test_an_empty_panel_lacks_every_default() -> None:
+    assert lacking({}) == defaults()
+
+
+def test_a_panel_that_is_filled_lacks_nothing() -> None:
+    assert lacking(defaults()) == {}
+
+
+@pytest.mark.parametrize(
+    ("panel", "lacks"),
+    [
+        ({"performer_role": ""}, {}),
+        ({"performer_role": None}, {"performer_role": "{disambiguation}"}),
+        ({"title_template": ""}, {"title_template": "{title}"}),
+        ({"title_template": "  "}, {"title_template": "{title}"}),
+        ({"title_template": "{titel}"}, {}),
+        ({"code_field": ""}, {"code_field": "tagline"}),
+        ({"performer_pictures": " "}, {"performer_pictures": "auto"}),
+        ({"sync_tags": False, "max_tags": 0, "max_retries": 0}, {}),
+        ({"sync_tags": None}, {"sync_tags": True}),
+        ({"only_tags": ""}, {}),
+    ],
+    ids=str,
+)
+def test_what_a_panel_lacks(panel: dict[str, Any], lacks: dict[str, Any]) -> None:
+    assert lacking({**defaults(), **panel}) == lacks
+
+
+@pytest.mark.parametrize("name", sorted(defaults()))
+def test_filling_the_panel_changes_nothing_that_is_in_force(name: str) -> None:
+    for panel in (GOOD, {**GOOD, name: None}, {**GOOD, name: ""}):
+        assert read_settings({**panel, **lacking(panel)}) == read_settings(panel)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +557,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", [f"{TOKEN} x", f"{TOKEN}\nx", f"{TOKEN}\x00", f"{TOKEN}é", [TOKEN], {"a": TOKEN}, 5], ids=repr
+    "token", [f"{TOKEN} x", f"{TOKEN}\nx", f"{TOKEN}\x00", f"{TOKEN}é", [TOKEN], {"a": TOKEN}, True], ids=repr
 )
 def test_a_token_that_is_none_is_not_shown(token: object) -> None:
     error = refused({**GOOD, "plex_token": token})
@@ -371,6 +653,8 @@ panels = st.fixed_dictionaries(
         "plex_url": json_values | around.map(lambda text: f"http://{text}") | around,
         "plex_token": holding_token | st.just(TOKEN) | st.lists(holding_token, max_size=2),
         "path_map": json_values | around,
+        "stash_url": json_values | around,
+        "title_template": json_values | st.text(st.sampled_from("{} title-()"), max_size=12),
         "something else": json_values,
     },
 )
@@ -393,6 +677,11 @@ def test_any_panel_is_read_or_refused_in_words(panel: dict[str, Any]) -> None:
         assert 0 < got.connect_timeout <= 300
         assert 0 < got.read_timeout <= 3600
         assert all(source and target for source, target in got.path_pairs)
+        assert 0 <= got.max_tags <= 10_000
+        assert got.title_template.strip()
+        assert got.code_field in CHOICES["code_field"]
+        assert got.stash_url == "" or got.stash_url.startswith(("http://", "https://"))
+        assert len(got.content_rating) <= 255
 
 
 @PROPERTY

@@ -1,0 +1,122 @@
+"""Pictures: what kind they are, and where Plex can see a performer's without being given a key to Stash. Pure.
+
+Plex takes an actor's picture as an address, and Plex's server and clients fetch
+it themselves: what stands in that address is given away to all of them.
+"""
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from sync.errors import UnusablePictureError
+from sync.model import Picture
+
+_OWN_PATH = re.compile(r"/(?:scene|performer)/\d+/[^?#]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureAccess:
+    """How performers' pictures are reached from outside."""
+
+    base: str = ""
+    """Stash's address for others; empty: the one that Stash built the picture's address on."""
+    loopback: bool = False
+    """Whether an address of this very machine is of use: Plex runs on it, too."""
+    key: str = ""
+    """An API key that is handed out with every address, because the user said so."""
+
+    def __repr__(self) -> str:
+        return f"PictureAccess(base={self.base!r}, loopback={self.loopback}, key={'set' if self.key else 'none'})"
+
+
+def picture_access(
+    choice: str, *, stash_url: str, plex_url: str, credentials: bool, api_key: str
+) -> PictureAccess | None:
+    """Return how pictures are reached; None where they are not to be.
+
+    `choice`: the setting `performer_pictures`. "auto" gives pictures only of a
+    Stash that asks nobody for a password; "on" gives the API key along where
+    there is one. `credentials`: whether Stash has a user name or an API key.
+    """
+    if why_no_pictures(choice, credentials=credentials, api_key=api_key):
+        return None
+    return PictureAccess(stash_url, is_loopback(plex_url), api_key if credentials else "")
+
+
+def why_no_pictures(choice: str, *, credentials: bool, api_key: str) -> str:
+    """Return why performers' pictures are not written, and what to do about it; empty where they are."""
+    if choice == "off":
+        return "performer_pictures is off"
+    if choice == "auto" and credentials:
+        return "Stash asks for a password, and performer_pictures is auto: no key of Stash's is given to Plex"
+    if credentials and not api_key:
+        return "performer_pictures is on, but Stash has no API key: make one in Stash under Settings > Security"
+    return ""
+
+
+def picture_url(url: str, access: PictureAccess) -> str:
+    """Return the address of a performer's picture for Plex; empty where Plex could not reach it.
+
+    `url`: as Stash built it: on its external host where one is set, else on
+    whatever address it was asked under.
+    """
+    path = local_path(url)
+    if not path:
+        return ""
+    base = access.base or base_of(url)
+    if is_loopback(base) and not access.loopback:
+        return ""
+    key = f"{'&' if '?' in path else '?'}apikey={quote(access.key, safe='')}" if access.key else ""
+    return f"{base}{path}{key}"
+
+
+def base_of(url: str) -> str:
+    """Return what stands before a picture's own path: the address that Stash believes to be its own."""
+    return url[: url.index(local_path(url).partition("?")[0])]
+
+
+def local_path(url: str) -> str:
+    """Return path and query of a picture of Stash's, to be asked of Stash's own address; empty for no picture.
+
+    What stands before it is whatever host and folder Stash is published under. A
+    key in the query is left out.
+    """
+    found = _OWN_PATH.search(url)
+    if not found:
+        return ""
+    query = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if name.casefold() != "apikey"]
+    return f"{found[0]}?{urlencode(query)}" if query else found[0]
+
+
+def read_picture(content: bytes) -> Picture | None:
+    """Return a picture; None for the drawing that Stash shows where there is none.
+
+    Raises UnusablePictureError for what is no JPEG, PNG or WebP, by the bytes and not by what a header says.
+    """
+    if content.startswith(b"\xff\xd8\xff"):
+        kind = "image/jpeg"
+    elif content.startswith(b"\x89PNG\r\n\x1a\n"):
+        kind = "image/png"
+    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        kind = "image/webp"
+    elif b"<svg" in content[:1024].lower():
+        return None
+    elif not content:
+        raise UnusablePictureError("the picture is empty. Set another one")
+    else:
+        raise UnusablePictureError("the picture is no JPEG, PNG or WebP, and Plex takes no other. Set another one")
+    return Picture(content, kind, hashlib.sha1(content, usedforsecurity=False).hexdigest())
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether an address is one of the machine that asks."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

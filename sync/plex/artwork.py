@@ -1,0 +1,87 @@
+"""Posters and backgrounds of Plex's items: what is chosen there, what may be replaced, and the upload.
+
+Uploads pile up and cannot be deleted, so a picture is sent when it changed and
+not otherwise, and where it is not known whether Plex has it, Plex is asked first.
+"""
+
+from dataclasses import dataclass
+
+from sync.model import Memory, Picture, PlexItem
+from sync.plex.client import PlexClient
+from sync.plex.difference import PICTURES, bears_file_name
+from sync.plex.editor import MOVIE_TYPE
+from sync.plex.exceptions import PlexItemGone, PlexPermanentError
+
+ENDPOINTS = {"poster": "posters", "background": "arts"}
+"""Our name of a picture -> the endpoint of Plex's."""
+
+_MADE_BY_PLEX = "media://"  # a frame of the video; nobody has chosen it
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A picture that Plex offers for an item."""
+
+    name: str
+    """As Plex calls it: `upload://posters/<sha1>`, `media://...`, `metadata://...`."""
+    selected: bool
+
+
+def upload(client: PlexClient, rating_key: int, kind: str, picture: Picture) -> None:
+    """Give an item a picture, which selects it.
+
+    Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
+    """
+    client.post(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}", picture.content, picture.type)
+
+
+def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, locked: bool) -> None:
+    """Keep Plex's agents from a picture of an item, or give it back to them.
+
+    Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
+    """
+    lock = (f"{PICTURES[kind]}.locked", str(int(locked)))
+    client.put(f"/library/sections/{section}/all", [("type", MOVIE_TYPE), ("id", str(rating_key)), lock])
+
+
+def choices(client: PlexClient, rating_key: int, kind: str) -> list[Choice]:
+    """Return the pictures Plex offers for an item; none where it does not say.
+
+    Raises the errors of `plex/exceptions.py`.
+    """
+    try:
+        root = client.get(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}")
+    except (PlexItemGone, PlexPermanentError):
+        return []
+    return [
+        Choice(photo.get("ratingKey", ""), photo.get("selected") in ("1", "true"))
+        for photo in root.iter("Photo")
+        if photo.get("ratingKey")
+    ]
+
+
+def is_chosen(offered: list[Choice], sha1: str) -> bool:
+    """Return whether an uploaded picture is the one that is selected."""
+    return any(choice.selected and _is_upload_of(choice.name, sha1) for choice in offered)
+
+
+def may_replace(kind: str, item: PlexItem, offered: list[Choice], memory: Memory) -> bool:
+    """Return whether an item's picture is free to be replaced under `preserve_plex_edits`.
+
+    It is where there is none, where it is a frame that Plex took from the video,
+    where it is ours, and where neither we nor a person has touched the item yet.
+    """
+    selected = next((choice.name for choice in offered if choice.selected), "")
+    locked = PICTURES[kind] in item.locked
+    written = [memory.sent.get(kind), memory.result.get(kind), *memory.intended.get(kind, ())]
+    if not selected:
+        return not locked or any(written)
+    if any(name == selected or _is_upload_of(selected, name) for name in written if isinstance(name, str) and name):
+        return True
+    if locked:
+        return False
+    return selected.startswith(_MADE_BY_PLEX) or (not any(written) and bears_file_name(item))
+
+
+def _is_upload_of(name: str, sha1: str) -> bool:
+    return name.startswith("upload://") and name.endswith(f"/{sha1}")

@@ -1,0 +1,89 @@
+"""Scenes and their items on their way through a batch of the drain, and what it sums up to."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sync.errors import PlexSyncError
+from sync.model import PlexItem, Scene, Wanted
+from sync.plex.difference import Edit
+from sync.queue.store import Claim
+from sync.worker.locate import Target
+from sync.worker.steps import Place, StepRecord
+
+
+@dataclass(slots=True)
+class Work:
+    """One item of one scene on its way through a batch."""
+
+    target: Target
+    wanted: Wanted
+    edit: Edit
+    library: str
+    place: Place
+    fingerprint: str
+    steps: dict[str, StepRecord] = field(default_factory=dict)
+    sent: dict[str, None] = field(default_factory=dict)
+    """The names of the steps that wrote to Plex, in order."""
+    after: PlexItem | None = None
+    """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
+
+    def record_of(self, step: str) -> StepRecord:
+        """What is known of a step of this item."""
+        return self.steps.get(step, StepRecord())
+
+
+@dataclass(slots=True)
+class Course:
+    """One scene on its way through a batch."""
+
+    claim: Claim
+    scene: Scene
+    works: list[Work] = field(default_factory=list)
+    errors: list[PlexSyncError] = field(default_factory=list)
+
+
+def works_of(courses: list[Course]) -> list[Work]:
+    """Return all items of these scenes."""
+    return [work for course in courses for work in course.works]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a drain did."""
+
+    scenes: int = 0
+    changed: int = 0
+    right: int = 0
+    gone: int = 0
+    left_out: int = 0
+    not_in_plex: int = 0
+    later: int = 0
+    failed: int = 0
+    libraries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(library, "changed" | "right" | "failed") -> how many items."""
+
+    def __str__(self) -> str:
+        if not self.scenes:
+            return "Nothing was due"
+        parts = {
+            "changed in Plex": self.changed,
+            "right already": self.right,
+            "gone from Stash": self.gone,
+            "left out by the settings": self.left_out,
+            "not in Plex": self.not_in_plex,
+            "tried again later": self.later,
+            "failed": self.failed,
+        }
+        said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+        return f"{self.scenes} scene{'' if self.scenes == 1 else 's'}: {said}"
+
+    def by_library(self) -> str:
+        """What was done in each library, where there are several."""
+        names = dict.fromkeys(library for library, _ in self.libraries)
+        if len(names) < 2:
+            return ""
+        parts = []
+        for name in names:
+            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
+            parts.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
+        return "; ".join(parts)

@@ -1,0 +1,447 @@
+"""Single fields of an item, each by its setting: title, code, rating, date, content rating; and wrong settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sync.settings import Settings
+from tests.site import Answer, Site
+
+pytestmark = pytest.mark.integration
+
+LONGEST_TARGET = 8_000
+"""Characters of a request's path and query."""
+
+
+def rate_requests(site: Site) -> list[str]:
+    """What was sent as a rating, in order."""
+    return [request.query["rating"] for request in site.plex.requests if request.path == "/:/rate"]
+
+
+# The code
+
+
+def test_the_code_becomes_the_tagline(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, code="ABC-123")
+    item = site.item(key)
+    assert (item.tagline, item.original_title) == ("ABC-123", "")
+    assert "tagline" in item.locked
+
+
+def test_the_code_becomes_the_original_title_by_choice(site: Site) -> None:
+    scene, key = site.add()
+    site.configure(code_field=" Original title ")
+    site.save_and_sync(scene, code="ABC-123")
+    item = site.item(key)
+    assert (item.tagline, item.original_title) == ("", "ABC-123")
+    assert "originalTitle" in item.locked
+
+
+def test_the_code_goes_nowhere_when_its_field_is_off(site: Site) -> None:
+    scene, key = site.add()
+    site.plex.agent_refresh(key, tagline="Plex's own", original_title="Plex's own")
+    site.configure(code_field="off")
+    site.save_and_sync(scene, code="ABC-123", title="T")
+    item = site.item(key)
+    assert (item.tagline, item.original_title) == ("Plex's own", "Plex's own")
+    assert not {"tagline", "originalTitle"} & item.locked
+
+
+# The rating
+
+
+@pytest.mark.parametrize(
+    ("rating100", "held", "sent"), [(100, 10.0, "10"), (75, 7.5, "7.5"), (80, 8.0, "8"), (1, 0.1, "0.1")]
+)
+def test_the_rating_is_brought_to_plexs_scale(site: Site, rating100: int, held: float, sent: str) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, rating100=rating100)
+    assert site.item(key).user_rating == held
+    assert rate_requests(site) == [sent]
+
+
+def test_a_rating_that_is_right_is_not_sent_again(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, rating100=80)
+    answer = site.save_and_sync(scene, rating100=80)
+    assert answer.output == "1 scene: 1 right already"
+    assert rate_requests(site) == ["8"]
+    assert site.item(key).user_rating == 8.0
+
+
+def test_a_rating_is_changed_and_taken_back(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, rating100=40)
+    site.save_and_sync(scene, rating100=90)
+    assert site.item(key).user_rating == 9.0
+    site.save_and_sync(scene, rating100=None)
+    assert site.item(key).user_rating is None
+    assert site.rows() == []
+
+
+def test_a_scene_without_a_rating_leaves_a_persons(site: Site) -> None:
+    scene, key = site.add()
+    site.plex.person_edits(key, user_rating=6.0)
+    site.save_and_sync(scene, title="T", rating100=None)
+    assert site.item(key).user_rating == 6.0
+    assert rate_requests(site) == []
+
+
+def test_a_rating_that_a_person_changed_since_is_not_taken_back(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, rating100=40)
+    site.plex.person_edits(key, user_rating=6.0)
+    site.save_and_sync(scene, rating100=None)
+    assert site.item(key).user_rating == 6.0
+
+
+def test_a_rating_alone_is_no_edit_of_the_item(site: Site) -> None:
+    scene, _ = site.add()
+    answer = site.save_and_sync(scene, rating100=40)
+    assert "wrote rating to" in answer.said("i")
+    assert site.plex.edits == []
+
+
+def test_a_rating_that_is_off_is_left_alone(site: Site) -> None:
+    scene, key = site.add()
+    site.plex.person_edits(key, user_rating=6.0)
+    site.configure(sync_rating=False)
+    site.save_and_sync(scene, title="T", rating100=90)
+    assert site.item(key).user_rating == 6.0
+    assert rate_requests(site) == []
+
+
+def test_a_rating_that_plex_refuses_does_not_cost_the_rest(site: Site) -> None:
+    scene, key = site.add()
+    site.plex.fail(status=500, path_contains="/:/rate")
+    site.save_and_sync(scene, title="T", code="C", rating100=90)
+    assert (site.item(key).title, site.item(key).tagline) == ("T", "C")
+    assert len(site.rows()) == 1
+    site.drain(by_hand=True)
+    assert site.item(key).user_rating == 9.0
+    assert len(site.plex.edits) == 1, "what was written is not written again"
+    assert site.rows() == []
+
+
+# The content rating
+
+
+def test_a_content_rating_by_choice(site: Site) -> None:
+    scene, key = site.add()
+    site.configure(content_rating="XXX")
+    site.sync(scene)
+    assert site.item(key).content_rating == "XXX"
+    assert "contentRating" in site.item(key).locked
+    site.configure(content_rating=18)
+    site.sync(scene)
+    assert site.item(key).content_rating == "18", "a number, too"
+
+
+def test_no_content_rating_leaves_plexs(site: Site) -> None:
+    scene, key = site.add()
+    site.plex.agent_refresh(key, content_rating="PG-13")
+    site.save_and_sync(scene, title="T")
+    assert site.item(key).content_rating == "PG-13"
+    assert all("contentRating" not in edit.target for edit in site.plex.edits)
+
+
+# The title
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"title": "T", "studio": "Acme", "date": "2020-05-17"}, "Acme - T (2020-05-17)"),
+        ({"title": "T", "studio": "Acme"}, "Acme - T"),
+        ({"title": "T", "date": "2020-05"}, "T (2020-05)"),
+        ({"title": "T"}, "T"),
+        ({"studio": "Acme", "date": "2020"}, "Acme - clip (2020)"),
+    ],
+)
+def test_a_title_template_whose_parts_are_optional(site: Site, given: dict[str, Any], expected: str) -> None:
+    scene, key = site.add()
+    site.configure(title_template="{studio} - {title} ({date})")
+    site.save_and_sync(scene, **given)
+    assert site.item(key).title == expected
+
+
+def test_every_place_of_the_title_template(site: Site) -> None:
+    scene, key = site.add()
+    parent = site.stash.add_studio("Holding")
+    site.stash.add_studio("Acme", parent_id=parent)
+    site.configure(
+        title_template="{Parent_Studio}/{studio}/{year}/{date}/{code}/{group}/{director}/{performers}/{id}/{title}"
+    )
+    site.save_and_sync(
+        scene,
+        title="T",
+        studio="Acme",
+        date="2020-05-17",
+        code="C-1",
+        groups=["G"],
+        director="Zoe",
+        performers=["Ann", "Bob"],
+    )
+    assert site.item(key).title == f"Holding/Acme/2020/2020-05-17/C-1/G/Zoe/Ann, Bob/{scene}/T"
+
+
+def test_an_item_without_a_title_keeps_its_files_name_under_the_normal_template(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, studio="Acme", code="C")
+    assert site.item(key).title == "clip"
+    assert "title" not in site.item(key).locked
+
+
+def test_a_title_that_is_off_is_left_alone(site: Site) -> None:
+    scene, key = site.add()
+    site.configure(sync_title=False, title_template="{studio} - {title}")
+    site.save_and_sync(scene, title="T", studio="Acme")
+    assert site.item(key).title == "clip"
+    assert "title" not in site.item(key).locked
+
+
+# Dates, long and unclean text
+
+
+@pytest.mark.parametrize(
+    ("date", "expected", "year"),
+    [("2019", "2019-01-01", 2019), ("2019-11", "2019-11-01", 2019), ("2019-11-30", "2019-11-30", 2019)],
+)
+def test_dates_of_a_year_or_a_month_alone(site: Site, date: str, expected: str, year: int) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, date=date)
+    assert (site.item(key).date, site.item(key).year) == (expected, year)
+
+
+def test_a_date_that_becomes_more_exact(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, date="2019")
+    site.save_and_sync(scene, date="2019-11-30")
+    assert site.item(key).date == "2019-11-30"
+
+
+FAMILY = "👩‍👩‍👧"
+
+
+def test_over_long_values_are_cut_between_characters(site: Site) -> None:
+    scene, key = site.add()
+    held = site.stash.scene(scene)
+    held.title, held.code, held.director = "t" * 253 + FAMILY, "c" * 254 + "e\u0301\u0302", "d" * 300
+    site.stash.save_scene(scene, studio="s" * 254 + "🇩🇪", tags=["g" * 300], groups=["x" * 300], performers=["p" * 300])
+    assert site.sync(scene).error is None
+    item = site.item(key)
+    assert item.title == "t" * 253, "not half a family"
+    assert item.tagline == "c" * 254, "nor a letter without one of its accents"
+    assert item.studio == "s" * 254, "nor half a flag"
+    assert (item.directors, item.genres, item.collections) == (["d" * 255], ["g" * 255], ["x" * 255])
+    assert [role.name for role in item.actors] == ["p" * 255]
+    site.plex.clear_requests()
+    assert site.sync(scene).output == "1 scene: 1 right already"
+
+
+def test_control_and_invisible_characters_go_and_emoji_stay(site: Site) -> None:
+    scene, key = site.add()
+    site.stash.save_scene(scene, title="x")
+    held = site.stash.scene(scene)
+    held.title, held.code, held.director = f"A\x00 {FAMILY}\u200b B\x07", "C\u202e-1\x1f", "Z\ufeffoe 🎬"
+    held.tag_ids = [site.stash.add_tag("Dra\u200bma\x0b 🎭")]
+    held.performer_ids = [site.stash.add_performer("An\x08n 🇩🇪")]
+    held.studio_id = site.stash.add_studio("Ac\x7fme ❤️")
+    held.groups_in = [(site.stash.add_group("Se\u2060ries"), None)]
+    assert site.sync(scene).error is None
+    item = site.item(key)
+    assert (item.title, item.tagline, item.studio) == (f"A {FAMILY} B", "C-1", "Acme ❤️")
+    assert (item.directors, item.genres, item.collections) == (["Zoe 🎬"], ["Drama 🎭"], ["Series"])
+    assert [role.name for role in item.actors] == ["Ann 🇩🇪"]
+
+
+def test_values_of_which_nothing_is_visible_are_none(site: Site) -> None:
+    scene, key = site.add()
+    held = site.stash.scene(scene)
+    held.code = held.director = held.details = "\u200b \x00"
+    held.tag_ids = [site.stash.add_tag("\u2060")]
+    before = site.item(key)
+    assert site.sync(scene).output == "1 scene: 1 right already"
+    assert site.item(key) == before
+
+
+def test_single_fields_that_together_pass_8000_characters_are_split(site: Site) -> None:
+    scene, key = site.add()
+    site.configure(content_rating="18")
+    site.save_and_sync(
+        scene,
+        title="ü" * 255,
+        code="ß" * 255,
+        studio="語" * 255,
+        details="a b" * 1_100,
+        date="2020-01-01",
+        director="é" * 255,
+        rating100=50,
+    )
+    assert len(site.plex.edits) > 1
+    assert max(len(request.target) for request in site.plex.requests) <= LONGEST_TARGET
+    item = site.item(key)
+    assert (item.title, item.tagline, item.studio, item.summary) == ("ü" * 255, "ß" * 255, "語" * 255, "a b" * 1_100)
+    assert (item.date, item.directors) == ("2020-01-01", ["é" * 255])
+    assert (item.user_rating, item.content_rating) == (5.0, "18")
+
+
+# Off, for every single field
+
+EVERYTHING: dict[str, Any] = {
+    "title": "T",
+    "details": "D",
+    "studio": "S",
+    "date": "2020-01-01",
+    "rating100": 50,
+    "code": "C",
+    "director": "Z",
+    "performers": ["P"],
+    "tags": ["t"],
+    "groups": ["G"],
+}
+OFF = {
+    "sync_title": ("title", "title"),
+    "sync_summary": ("summary", "summary"),
+    "sync_studio": ("studio", "studio"),
+    "sync_date": ("date", "originallyAvailableAt"),
+    "sync_rating": ("user_rating", "userRating"),
+    "sync_director": ("directors", "director"),
+    "sync_performers": ("actors", "actor"),
+    "sync_tags": ("genres", "genre"),
+    "collection_groups": ("collections", "collection"),
+}
+
+
+@pytest.mark.parametrize("toggle", OFF)
+def test_each_toggle_matters_to_its_field_alone(site: Site, toggle: str) -> None:
+    scene, key = site.add()
+    site.configure(**{toggle: False})
+    site.save_and_sync(scene, **EVERYTHING)
+    item = site.item(key)
+    written = {name for name, (field, _) in OFF.items() if getattr(item, field) not in (None, "", [], "clip")}
+    assert written == OFF.keys() - {toggle}
+    assert OFF[toggle][1] not in item.locked
+
+
+def test_everything_off_sends_nothing(site: Site) -> None:
+    scene, _ = site.add()
+    site.configure(**dict.fromkeys(OFF, False), code_field="off")
+    assert site.save_and_sync(scene, **EVERYTHING).output == "1 scene: 1 right already"
+    assert site.plex.edits == []
+    assert rate_requests(site) == []
+
+
+def test_an_untouched_panel_is_filled_with_the_defaults_in_force(site: Site) -> None:
+    scene, _ = site.add()
+    site.save_and_sync(scene, title="T")
+    panel = site.stash.plugin_settings
+    for name, field in Settings.model_fields.items():
+        if field.default != "":
+            assert panel[name] == field.default, name
+    assert (panel["title_template"], panel["code_field"], panel["max_tags"]) == ("{title}", "tagline", 0)
+    assert {name for name in OFF if panel[name] is True} == OFF.keys()
+    off = ("only_organized", "only_stash_id", "skip_not_found", "sync_performer_tags", "collection_studio")
+    assert not any(panel[name] for name in off)
+
+
+def test_every_query_is_valid_with_everything_on_and_no_secret_is_told(site: Site) -> None:
+    scene, _ = site.add()
+    site.configure(
+        sync_performer_tags=True,
+        collection_studio=True,
+        collection_parent_studio=True,
+        collection_performers=True,
+        collection_tags="*",
+        collection_organized=True,
+        only_stash_id=True,
+        trigger_plex_scan=True,
+    )
+    stash_ids = [{"endpoint": "https://stashdb.test/graphql", "stash_id": "0"}]
+    answer = site.save_and_sync(scene, **EVERYTHING, organized=True, stash_ids=stash_ids)
+    assert answer.output == "1 scene: 1 changed in Plex"
+    site.configure(sync_performer_tags=False)
+    again = site.save_and_sync(scene, title="Again")
+    assert site.plex.token not in answer.said() + again.said()
+    assert site.secrets_on_disk() == []
+    errors = site.stash.contract_errors()
+    if errors is None:
+        pytest.skip("the folder with Stash's GraphQL schema is not here")
+    assert errors == []
+
+
+# Wrong settings
+
+SWITCHES = sorted(name for name, field in Settings.model_fields.items() if isinstance(field.default, bool))
+WRONG: list[tuple[str, Any, str]] = [
+    ("max_tags", -1, "a whole number from 0"),
+    ("max_tags", "many", "a whole number from 0"),
+    ("max_tags", 2.5, "a whole number from 0"),
+    ("max_tags", True, "a whole number from 0"),
+    ("title_template", "{studio} - {name}", "{studio}"),
+    ("title_template", "{title", "{title}"),
+    ("performer_role", "{name}", "{disambiguation}"),
+    ("code_field", "subtitle", "tagline, original_title or off"),
+    ("performer_pictures", "sometimes", "auto, on or off"),
+    ("content_rating", "x" * 256, "255 characters"),
+    ("content_rating", "X\x07", "a content rating"),
+    ("collection_prefix", ["Stash: "], "text of at most 100"),
+    ("collection_prefix", "x" * 101, "text of at most 100"),
+    *(
+        (name, " , ,", "names of tags or globs")
+        for name in ("only_tags", "skip_tags", "ignore_tags", "collection_tags")
+    ),
+    *((name, ["/media"], "folders or globs") for name in ("only_paths", "skip_paths")),
+    *((name, ";", "folders or globs") for name in ("only_paths", "skip_paths")),
+    *((name, "perhaps", "on or off") for name in SWITCHES),
+]
+
+
+def assert_refused(site: Site, answer: Answer, name: str, value: Any, accepted: str) -> None:
+    assert answer.error is not None
+    assert f"{name} is {value!r:.200}" in answer.error
+    assert f"accepted: {accepted}" in answer.error or accepted in answer.error.partition("accepted: ")[2]
+    assert "(2 jobs stay queued)" in answer.error
+    assert len(site.rows()) == 2
+
+
+@pytest.mark.parametrize(("name", "value", "accepted"), WRONG)
+def test_a_wrong_value_is_an_error_that_says_what_is_accepted(site: Site, name: str, value: Any, accepted: str) -> None:
+    (one, key), (two, _) = site.add(), site.add("/media/two.mp4", 2)
+    site.stash.save_scene(one, title="T")
+    site.hook(one)
+    site.hook(two)
+    site.configure(**{name: value})
+    assert_refused(site, site.drain(), name, value, accepted)
+    assert site.plex.requests == [], "Plex is not asked before"
+    site.configure(**{name: None})
+    assert site.drain().error is None
+    assert (site.item(key).title, site.rows()) == ("T", [])
+
+
+def test_all_wrong_values_are_named_at_once(site: Site) -> None:
+    site.hook(site.add()[0])
+    site.configure(max_tags=-1, code_field="x", title_template="{x}", sync_rating="x")
+    error = site.drain().error
+    assert error is not None
+    for name in ("max_tags", "code_field", "title_template", "sync_rating"):
+        assert f"{name} is " in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"max_tags": " '2' "}, {"genres": 2}),
+        ({"sync_tags": "off"}, {"genres": 0}),
+        ({"collection_performers": "Yes", "collection_groups": "no"}, {"collections": 1}),
+        ({"ignore_tags": " A ,, b "}, {"genres": 1}),
+    ],
+)
+def test_values_as_people_type_them(site: Site, settings: dict[str, Any], expected: dict[str, int]) -> None:
+    scene, key = site.add()
+    site.configure(**settings)
+    site.save_and_sync(scene, tags=["a", "b", "c"], performers=["Ann"], groups=["G", "H"])
+    assert {name: len(getattr(site.item(key), name)) for name in expected} == expected
