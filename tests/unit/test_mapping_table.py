@@ -149,6 +149,12 @@ def test_genres(changed: dict[str, Any], expected: list[str]) -> None:
     assert wanted_of(TAGGED, chosen(**changed)).genres == tuple(expected)
 
 
+def test_max_tags_of_nought_is_all_of_them() -> None:
+    tags = tuple(f"Tag {number}" for number in range(500))
+
+    assert wanted_of(Scene(7, tags=tags), Settings()).genres == tags
+
+
 def test_tags_of_performers_are_no_genres_where_tags_are_off() -> None:
     assert wanted_of(TAGGED, chosen(sync_tags=False, sync_performer_tags=True)).genres is None
 
