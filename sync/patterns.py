@@ -4,6 +4,7 @@
 too, which are common in names of tags and files.
 """
 
+import csv
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,22 +12,52 @@ from functools import lru_cache
 from sync.plex.media_paths import is_windows, unify
 from sync.text import name_key
 
+_WHOLE = re.compile(r"[/\\*?]|[A-Za-z]:")
+_TWO_PATHS = re.compile(r",\s*(?:/|[A-Za-z]:[\\/]|\\\\)")
+
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Return the names of a list: comma-separated, or by semicolons where there is one (a name may have commas)."""
+    """Return the names of a list: comma-separated, or by semicolons where there is one (a name may have commas).
+
+    Quotes around a name are not part of it, and hold a comma together.
+    """
     separator = ";" if ";" in text else ","
-    return tuple(name.strip() for name in text.replace("\n", separator).split(separator) if name.strip())
+    line = text.replace("\n", separator).replace("\r", "")
+    try:
+        names = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        names = line.split(separator)
+    return tuple(bare for name in names if (bare := unquoted(name)).strip(",; "))
+
+
+def unquoted(text: str) -> str:
+    """Return a text without blanks, and without the quotes of one kind that people put around it."""
+    text = text.strip()
+    for quote in "\"'":
+        if len(text) > 1 and text[0] == text[-1] == quote and quote not in text[1:-1]:
+            text = text[1:-1].strip()
+    return text
 
 
 def split_paths(text: str) -> tuple[str, ...]:
-    """Return the globs of a list of paths, which semicolons separate: a path may have commas."""
-    return tuple(path.strip() for path in text.replace("\n", ";").split(";") if path.strip())
+    """Return the globs of a list of paths, which semicolons separate: a path may have commas.
+
+    Quotes around a path are not part of it.
+    """
+    return tuple(bare for path in text.replace("\n", ";").split(";") if (bare := unquoted(path)))
+
+
+def may_match_a_path(glob: str) -> bool:
+    """Return whether a glob can fit a whole path at all: `private` cannot, nor can two paths with a comma between."""
+    return bool(_WHOLE.match(glob)) and not _TWO_PATHS.search(glob)
 
 
 def names_match(name: str, patterns: Iterable[str]) -> bool:
     """Return whether a name is one of these names or globs, in upper or lower case."""
-    key = name_key(name)
-    return any(_compiled(name_key(pattern)).fullmatch(key) for pattern in patterns)
+    keys = {name_key(name)}
+    if unquoted(name) != name.strip():
+        keys.add(name_key(unquoted(name)))  # a pattern has lost its quotes
+    return any(_compiled(name_key(pattern)).fullmatch(key) for pattern in patterns for key in keys)
 
 
 def path_matches(path: str, patterns: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUseDefault
 
 from sync import template
 from sync.errors import SetupError
-from sync.patterns import split_names, split_paths
+from sync.patterns import may_match_a_path, split_names, split_paths, unquoted
 from sync.text import LONGEST_LINE, clean_line
 
 SECRET_SETTINGS = ("plex_token",)
@@ -44,8 +44,11 @@ def _text(value: object) -> object:
 
 
 def _prefix(value: object) -> object:
-    # As it was typed: the blank behind "Stash: " is part of it.
-    return _text(value) and value.lstrip() if isinstance(value, str) else _text(value)
+    # The blank behind "Stash: " is part of it, and the quotes that show it are not.
+    if not isinstance(value, str):
+        return _text(value)
+    bare = unquoted(value)
+    return value.strip()[1:-1] if bare != value.strip() else value.lstrip()
 
 
 def _unquoted(value: object) -> object:
@@ -86,6 +89,8 @@ def _path_map(value: str) -> str:
 
 def _title_template(value: str) -> str:
     template.check(value, TITLE_PLACES)
+    if value and not template.places(value):
+        raise ValueError("every scene would get the same title")
     return value or "{title}"
 
 
@@ -95,8 +100,15 @@ def _role_template(value: str) -> str:
 
 
 def _line(value: str) -> str:
+    value = unquoted(value)
     if clean_line(value, LONGEST_LINE) != value:
         raise ValueError("no line that Plex takes as it is")
+    return value
+
+
+def _libraries(value: str) -> str:
+    if value and not value.strip(", "):
+        raise ValueError("no names")
     return value
 
 
@@ -107,7 +119,7 @@ def _names(value: str) -> str:
 
 
 def _paths(value: str) -> str:
-    if value and not split_paths(value):
+    if value and not (split_paths(value) and all(map(may_match_a_path, split_paths(value)))):
         raise ValueError("no paths")
     return value
 
@@ -128,7 +140,7 @@ class Settings(BaseModel):
 
     plex_url: Annotated[Text, AfterValidator(_url)] = ""
     plex_token: Annotated[Text, AfterValidator(_token)] = Field(default="", repr=False)
-    plex_library: Text = ""
+    plex_library: Annotated[Text, AfterValidator(_libraries)] = ""
     path_map: Annotated[Text, AfterValidator(_path_map)] = ""
     stash_url: Annotated[Text, AfterValidator(_stash_url)] = ""
     strict_matching: Switch = True
@@ -186,10 +198,10 @@ class Settings(BaseModel):
 
 
 _NAMES = "names of tags or globs (* and ?), separated by commas, or by semicolons where a name has a comma"
-_PATHS = "folders or globs (* and ?) of paths as Stash writes them, separated by semicolons"
+_PATHS = "whole paths of folders, or globs (* and ?), as Stash writes them, separated by semicolons"
 ACCEPTED = {
     "plex_url": "an address such as http://192.168.1.10:32400, without user, query or token",
-    "plex_token": "an X-Plex-Token: letters, digits, - and _ without blanks",
+    "plex_token": "the X-Plex-Token of the server's owner, of letters, digits, - and _ without blanks",
     "path_map": "pairs such as /stash/prefix=/plex/prefix; /other=/elsewhere",
     "stash_url": "an address such as http://192.168.1.10:9999 under which Plex and its clients reach Stash, without "
     "user, query or key; empty for the one Stash itself gives",
@@ -204,7 +216,7 @@ ACCEPTED = {
     "skip_paths": _PATHS,
     "plex_library": "names of Plex libraries, separated by commas; empty for every movie library",
     "max_tags": "a whole number from 0 (all of them) to 10000",
-    "title_template": "text with " + ", ".join(f"{{{name}}}" for name in TITLE_PLACES),
+    "title_template": "text with at least one of " + ", ".join(f"{{{name}}}" for name in TITLE_PLACES),
     "performer_role": "empty, or text with " + ", ".join(f"{{{name}}}" for name in ROLE_PLACES),
     "code_field": "tagline, original_title or off",
     "performer_pictures": "auto, on or off",
@@ -263,7 +275,7 @@ def normal_url(value: str, *, whole_path: bool = False) -> str:
     parts = urlsplit(text)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname or parts.username or parts.password:
         raise ValueError("no address")
-    if any(c.isspace() or ord(c) < 33 for c in text) or not parts.netloc.isascii():
+    if any(c.isspace() or ord(c) < 33 for c in text) or not re.fullmatch(r"[\w.\-\[\]:%]+", parts.netloc, re.ASCII):
         raise ValueError("no address")
     if parts.port == 0:  # reading it raises ValueError for what is no port
         raise ValueError("no port")
@@ -279,16 +291,23 @@ def normal_url(value: str, *, whole_path: bool = False) -> str:
 
 
 def parse_path_map(value: str) -> tuple[PathPair, ...]:
-    """Return the pairs of `/stash/prefix=/plex/prefix; ...`; raises ValueError for a pair without both sides."""
-    pairs = []
-    for text in value.replace("\n", ";").split(";"):
+    """Return the pairs of `/stash/prefix=/plex/prefix; ...`.
+
+    Raises ValueError for a pair without two whole paths, and for two targets of one prefix.
+    """
+    pairs: dict[str, str] = {}
+    for text in unquoted(value).replace("\n", ";").split(";"):
         if not text.strip():
             continue
-        source, equals, target = text.partition("=")
-        if not equals or not source.strip() or not target.strip():
+        source, _, target = (unquoted(part) for part in unquoted(text).partition("="))
+        if not (_is_whole_path(source) and _is_whole_path(target)) or pairs.get(source, target) != target:
             raise ValueError("no pair")
-        pairs.append((source.strip(), target.strip()))
-    return tuple(pairs)
+        pairs[source] = target
+    return tuple(pairs.items())
+
+
+def _is_whole_path(path: str) -> bool:
+    return bool(re.match(r"[/\\]|[A-Za-z]:", path)) and may_match_a_path(path)
 
 
 def _refusal(name: str, value: object) -> str:

@@ -210,12 +210,13 @@ def _check_matching(
     checklist.good(checklist.result)
     proposal = propose_map(sample, rules)
     if proposal is not None:
+        before = len(found.by_path)
         rules = replace(rules, pairs=proposal.pairs)
-        checklist.advise(
-            f"path_map: {proposal.matching} of {len(sample)} sampled scenes would match with `{proposal.path_map}` "
-            f"({proposal.before} match by their path now). Set path_map to that"
-        )
         found = tally(sample, rules)
+        checklist.advise(
+            f"path_map: {len(found.by_path)} of {len(sample)} sampled scenes would match with `{proposal.path_map}` "
+            f"({before} match by their path now). Set path_map to that"
+        )
     for text in advice(found, [index.section for index in indexes], rules, skip_not_found=skip_not_found):
         checklist.advise(text)
 

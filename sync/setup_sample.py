@@ -31,6 +31,8 @@ class Tally:
     by_name: list[SampledScene] = field(default_factory=list)
     several: list[SampledScene] = field(default_factory=list)
     """Several Plex items could be the scene, and strict_matching is on."""
+    twice: list[SampledScene] = field(default_factory=list)
+    """Several Plex items have the very file, and strict_matching is on."""
     other_size: list[SampledScene] = field(default_factory=list)
     """Plex has the file's name alone, with another size."""
     missing: list[SampledScene] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Tally:
     @property
     def total(self) -> int:
         """How many scenes were looked at."""
-        unmatched = (self.several, self.other_size, self.missing, self.without_file)
+        unmatched = (self.several, self.twice, self.other_size, self.missing, self.without_file)
         return self.matching + sum(len(some) for some in unmatched)
 
     def __str__(self) -> str:
@@ -54,6 +56,7 @@ class Tally:
         ]
         failing = [
             (self.several, "could be several Plex items"),
+            (self.twice, "are in Plex twice"),
             (self.other_size, "are in Plex with another size only"),
             (self.missing, "are not in Plex"),
             (self.without_file, "have no file in Stash"),
@@ -84,6 +87,8 @@ def _place(one: SampledScene, rules: Rules, result: Tally) -> list[SampledScene]
         return result.by_path if any(held) else result.by_name
     if any(match.ambiguous for match in matches):
         return result.several
+    if any(match.twice for match in matches):
+        return result.twice
     return result.other_size if any(match.contradicted for match in matches) else result.missing
 
 
@@ -122,6 +127,11 @@ def advice(found: Tally, sections: Sequence[Section], rules: Rules, *, skip_not_
         said.append(
             f"strict_matching: {len(found.several)} {of_all} could be several Plex items and are left alone. Set "
             "path_map so that their paths become Plex's, or switch strict_matching off to take the nearest"
+        )
+    if found.twice:
+        said.append(
+            f"{len(found.twice)} {of_all} are in Plex twice, as two items with the very same file, and are left alone: "
+            "empty the library's trash in Plex, or merge the items"
         )
     if found.other_size:
         said.append(

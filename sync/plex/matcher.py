@@ -44,11 +44,13 @@ class Match:
     """How many items bear the name of a file but another size."""
     conflicts: dict[int, int] = field(default_factory=dict)
     """ratingKey -> scene, of items that a file's name leads to and that hold another scene's very path."""
+    twice: tuple[str, ...] = ()
+    """For each file whose very path several items have, a sentence that lists them."""
 
     @property
     def is_lost(self) -> bool:
         """Whether nothing was found, not even something doubtful."""
-        return not (self.items or self.ambiguous or self.conflicts)
+        return not (self.items or self.ambiguous or self.conflicts or self.twice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def match_scene(
     """
     items: dict[int, bool] = {}
     ambiguous: list[str] = []
+    twice: list[str] = []
     conflicts: dict[int, int] = {}
     contradicted = 0
     for file in files:
@@ -159,7 +162,7 @@ def match_scene(
         if exact:
             exact = _spelled_alike(exact, file.path) if len(exact) > 1 else exact
             if len(exact) > 1 and rules.strict:
-                ambiguous.append(_several(name, exact, rules))
+                twice.append(_several(name, exact, rules))
             else:
                 items[min(exact, key=lambda c: _distance(c, key, name, file, rules)).rating_key] = True
         elif plausible and others:
@@ -179,7 +182,8 @@ def match_scene(
     for candidate in candidates:
         if candidate.rating_key in items and holds_file_of(files, candidate, rules, exact=True):
             items[candidate.rating_key] = True
-    return Match(items, tuple(ambiguous), contradicted, {k: v for k, v in conflicts.items() if k not in items})
+    conflicts = {key: holder for key, holder in conflicts.items() if key not in items}
+    return Match(items, tuple(ambiguous), contradicted, conflicts, tuple(twice))
 
 
 def _by_name(
@@ -300,16 +304,27 @@ def holds_file_of(files: Sequence[MediaFile], candidate: Candidate, rules: Rules
     return any(key(file.path, fold=rules.fold) in wanted for file in candidate.files)
 
 
-def bears_only_names_of(
-    files: Sequence[MediaFile], candidate: Candidate, others: Sequence[MediaFile], rules: Rules
-) -> bool:
-    """Return whether every file of an item that bears a name of `others` bears one of `files` as well."""
+def is_nearer(files: Sequence[MediaFile], candidate: Candidate, held: Sequence[MediaFile], rules: Rules) -> bool:
+    """Return whether, of an item's files that may be one of `held` by the name, every one is nearer to one of `files`.
 
-    def names(held: Sequence[MediaFile]) -> set[str]:
-        return {name_key(map_path(file.path, rules.pairs), fold=rules.fold) for file in held if file.path}
+    Where that is so, what held the item by a name alone has no part in it any more.
+    """
+    for there in candidate.files:
+        key = path_key(there.path, fold=rules.fold)
+        standings = _standings(held, key, there.size, rules)
+        if standings and not any(_beats(one, max(standings)) for one in _standings(files, key, there.size, rules)):
+            return False
+    return True
 
-    there = {name_key(file.path, fold=rules.fold) for file in candidate.files}
-    return there & names(others) <= names(files)
+
+def _standings(files: Sequence[MediaFile], key: str, size: int | None, rules: Rules) -> list[tuple[int, int]]:
+    """How near each of these files is to one in Plex, of those that may be it by their names."""
+    keyed = ((path_key(map_path(file.path, rules.pairs), fold=rules.fold), file.size) for file in files if file.path)
+    return [
+        (trailing_folders(own, key), _agree(held, size))
+        for own, held in keyed
+        if own.rpartition("/")[2] == key.rpartition("/")[2] and _may_be(held, size)
+    ]
 
 
 def _bears(candidate: Candidate, name: str, rules: Rules) -> bool:

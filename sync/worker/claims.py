@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sync.errors import PlexSyncError
 from sync.model import PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
-from sync.plex.matcher import Candidate, Rules, bears_only_names_of, holds_file_of
+from sync.plex.matcher import Candidate, Rules, holds_file_of, is_nearer
 from sync.stash.client import StashClient
 from sync.state import ItemRecord, State
 from sync.worker.holders import Settled
@@ -108,7 +108,7 @@ class Distribution:
         if record.exact:
             return True
         # By a name alone: not against a path, nor where the other was found to be nearer by that very name.
-        return not claim.exact and not bears_only_names_of(claim.scene.files, claim.candidate, holder.files, self.rules)
+        return not claim.exact and not is_nearer(claim.scene.files, claim.candidate, holder.files, self.rules)
 
 
 def conflict(item: PlexItem, holder: int, scene: Scene) -> PlexPermanentError:

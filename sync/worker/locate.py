@@ -292,6 +292,7 @@ class Locator:
             for index, match, items in matches[scene.id]:
                 claims += [Claim(exact, scene, items[key], index.section.id) for key, exact in match.items.items()]
                 found.errors += [_doubt(text, index) for text in match.ambiguous]
+                found.errors += [_twice(text, index) for text in match.twice]
                 found.errors += [conflict(items[key], other, scene) for key, other in match.conflicts.items()]
             if _is_lost(matches[scene.id]):
                 found.errors.append(self._not_found(scene))
@@ -314,6 +315,13 @@ def _doubt(text: str, library: LibraryIndex) -> PlexPermanentError:
     return PlexPermanentError(
         f'{text} in library "{library.section.title}", and strict_matching is on. Set path_map so that Stash\'s paths '
         "become Plex's, or switch strict_matching off to take the nearest"
+    )
+
+
+def _twice(text: str, library: LibraryIndex) -> PlexPermanentError:
+    return PlexPermanentError(
+        f'{text} under this very path in library "{library.section.title}", and strict_matching is on. Plex has the '
+        "file twice: empty the library's trash, or merge the items in Plex"
     )
 
 

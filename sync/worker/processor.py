@@ -20,7 +20,7 @@ from sync.model import MediaFile, Picture, Scene
 from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES, RATING, difference, is_taken, remember
-from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, PlexTemporaryError
+from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexPermanentError, PlexServerDown, PlexTemporaryError
 from sync.plex.library import read_items
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.scan import FolderScans
@@ -272,7 +272,7 @@ class Drain:
             if isinstance(step, PictureStep):
                 self._covers.give_up(course.scene, work, step, error)
             else:
-                course.errors.append(error)
+                course.errors.append(_refusal_of(work, step, error))
         except PlexSyncError as error:
             # Whether Plex took it all the same shows at the next try.
             course.errors.append(error)
@@ -353,6 +353,7 @@ class Drain:
                     continue
                 unkept = self._unkept(work, steps)
                 if unkept:
+                    work.after = None
                     course.errors.append(unkept)
                     continue
                 steps += [(work.place, name, record) for name, record in _confirmed(work, now)]
@@ -437,7 +438,7 @@ class Drain:
         if self._may_lack(error) and (is_last or self._scans is None):
             self._finish([claim])
             self.summary.not_in_plex += 1
-            log.info(f"{scene.label} is not in Plex, which skip_not_found takes for right")
+            log.info(f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")
             return
         if isinstance(error, PermanentError) or is_last:
             self._bury(claim, scene, error, count, now)
@@ -521,6 +522,15 @@ def _confirmed(work: Work, now: float) -> list[tuple[str, StepRecord]]:
     if RATING in work.sent:
         done.append((RATING, completed(rating, rating.fingerprint, now)))
     return done
+
+
+def _refusal_of(work: Work, step: MetadataStep | RatingStep, error: PermanentError) -> PermanentError:
+    """Return what Plex will not take, and where to look: a refusal names neither."""
+    fields = (work.edit.metadata if step.name == METADATA else work.edit.rating).fields
+    return PlexPermanentError(
+        f"{str(error).rstrip('. ')} to write {', '.join(fields)} to item {work.place.rating_key}. Look at these fields "
+        "of the scene in Stash for something unusual, or leave them out by their settings"
+    )
 
 
 def _written(work: Work) -> list[str]:

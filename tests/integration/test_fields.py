@@ -394,8 +394,16 @@ WRONG: list[tuple[str, Any, str]] = [
         (name, " , ,", "names of tags or globs")
         for name in ("only_tags", "skip_tags", "ignore_tags", "collection_tags")
     ),
-    *((name, ["/media"], "folders or globs") for name in ("only_paths", "skip_paths")),
-    *((name, ";", "folders or globs") for name in ("only_paths", "skip_paths")),
+    *((name, ["/media"], "whole paths of folders") for name in ("only_paths", "skip_paths")),
+    *((name, "private", "whole paths of folders") for name in ("only_paths", "skip_paths")),
+    *((name, "/data/x, /data/y", "separated by semicolons") for name in ("only_paths", "skip_paths")),
+    ("title_template", "studio - title", "{studio}"),
+    ("path_map", "/data=>/media", "pairs such as"),
+    ("path_map", "/data=/media,/x=/y", "pairs such as"),
+    ("path_map", "data=media", "pairs such as"),
+    ("path_map", "/data=/media; /data=/other", "pairs such as"),
+    ("plex_library", " ,, ", "names of Plex libraries"),
+    *((name, ";", "whole paths of folders") for name in ("only_paths", "skip_paths")),
     *((name, "perhaps", "on or off") for name in SWITCHES),
 ]
 

@@ -700,3 +700,24 @@ def test_a_size_that_changed_in_plex_is_read_before_a_write(site: Site) -> None:
     site.save_and_sync(number, title="Second")
     assert titles(site, key) == ["First"]
     assert waiting(site) == {number: "PlexNotFound"}
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("sizes", [(1001, 1002), (1000, 1000)], ids=["other sizes", "equal sizes"])
+def test_a_merged_item_whose_files_have_one_name_stays_with_the_first_scene(
+    site: Site, strict: bool, sizes: tuple[int, int]
+) -> None:
+    site.configure(strict_matching=strict)
+    key = site.plex.add_item(site.library, [("/m/x/s.mp4", sizes[0]), ("/m/y/s.mp4", sizes[1])])
+    one = site.stash.add_scene(title="One", files=[("/d/x/s.mp4", sizes[0])])
+    two = site.stash.add_scene(title="Two", files=[("/d/y/s.mp4", sizes[1])])
+    site.sync(one)
+    assert site.item(key).title == "One"
+    for _ in range(2):
+        answer = site.sync(two)
+        assert site.item(key).title == "One"
+        assert f"conflict: Plex item {key}" in answer.said("e")
+        assert site.sync(one).error is None
+    site.plex.replace_files(key, [("/m/y/s.mp4", sizes[1])])
+    site.sync(two)
+    assert site.item(key).title == "Two", "the other scene's file is gone from the item"

@@ -258,8 +258,8 @@ def test_what_is_not_in_plex_is_right_by_choice(site: Site) -> None:
     scene = missing(site, "/media/new/a.mp4")
     answer = site.sync(scene)
     assert answer.output == "1 scene: 1 not in Plex"
-    assert f'Scene {scene} "T" is not in Plex' in answer.said("i")
-    assert "skip_not_found" in answer.said("i")
+    assert f'Scene {scene} "T": no Plex item in "Clips" holds its file "a.mp4" yet' in answer.said("i")
+    assert "right by skip_not_found" in answer.said("i")
     assert (answer.said("w"), answer.said("e")) == ("", "")
     assert site.rows() == []
     store = site.store()

@@ -128,7 +128,8 @@ def test_one_path_in_two_items_is_doubtful_when_strict() -> None:
     match = found("/m/a.mp4", item(1, "/m/a.mp4"), item(2, "/m/a.mp4"))
 
     assert match.items == {}
-    assert len(match.ambiguous) == 1
+    assert len(match.twice) == 1
+    assert not match.is_lost
 
 
 @pytest.mark.parametrize(

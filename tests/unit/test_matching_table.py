@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.model import MediaFile
-from sync.plex.matcher import Candidate, Match, Others, Rival, Rules, bears_only_names_of, match_scene
+from sync.plex.matcher import Candidate, Match, Others, Rival, Rules, is_nearer, match_scene
 from sync.plex.media_paths import file_name, map_path, name_key, path_key, trailing_folders, unify
 
 PROPERTY = settings(max_examples=200, deadline=None)
@@ -218,6 +218,9 @@ def check(match: Match, expected: object) -> None:
     if expected == "doubt":
         assert match.items == {}
         assert len(match.ambiguous) == 1
+    elif expected == "twice":
+        assert match.items == {}
+        assert len(match.twice) == 1
     elif isinstance(expected, tuple):
         assert match == Match({}, conflicts=dict([expected]), contradicted=match.contradicted)
     else:
@@ -259,8 +262,8 @@ def test_where_case_does_not_count(file: str, items: str, rivals: str, expected:
         (f"/m/{NFC}.mp4", f"1 /m/{NFC}.mp4 | 2 /m/{NFD}.mp4", {1: EXACT}),
         (f"/m/{NFD}.mp4", f"1 /m/{NFC}.mp4 | 2 /m/{NFD}.mp4", {2: EXACT}),
         (f"/m/{NFD}.mp4", f"1 /m/{NFC}.mp4", {1: EXACT}),
-        (f"/m/{NFC}.mp4", f"1 /m/{NFC}.mp4 | 2 /m/{NFC}.mp4", "doubt"),
-        (f"/m/{NFC}.mp4", f"1 /m/{NFD}.mp4 | 2 /m/{NFD}.mp4", "doubt"),
+        (f"/m/{NFC}.mp4", f"1 /m/{NFC}.mp4 | 2 /m/{NFC}.mp4", "twice"),
+        (f"/m/{NFC}.mp4", f"1 /m/{NFD}.mp4 | 2 /m/{NFD}.mp4", "twice"),
     ],
 )
 def test_one_path_in_several_items(file: str, items: str, expected: object) -> None:
@@ -324,17 +327,21 @@ def test_two_files_of_one_name_get_an_item_each_where_it_is_not_strict() -> None
 @pytest.mark.parametrize(
     ("files", "item", "holder", "expected"),
     [
-        ("/d/x.mp4", "/m/x.mp4", "/e/x.mp4", True),
-        ("/d/x.mp4", "/m/x.mp4 + /m/y.mp4", "/e/y.mp4", False),
-        ("/d/x.mp4", "/m/x.mp4 + /m/y.mp4", "/e/x.mp4", True),
-        ("/d/x.mp4", "/m/x.mp4 + /m/y.mp4", "/e/x.mp4 + /e/y.mp4", False),
+        ("/d/x.mp4", "/m/d/x.mp4", "/e/x.mp4", True),
+        ("/d/x.mp4", "/m/x.mp4", "/e/x.mp4", False),  # equally near: who has it keeps it
+        ("/d/x.mp4", "/m/e/x.mp4", "/e/x.mp4", False),
+        ("/d/x.mp4", "/m/d/x.mp4 + /m/y.mp4", "/e/y.mp4", False),
+        ("/d/x.mp4", "/m/d/x.mp4 + /m/y.mp4", "/e/x.mp4", True),
+        ("/d/x.mp4", "/m/d/x.mp4 + /m/y.mp4", "/e/x.mp4 + /e/y.mp4", False),
+        ("/d/x.mp4", "/m/d/x.mp4 + /m/e/x.mp4", "/e/x.mp4", False),  # merged: a file of each
+        ("/d/x.mp4", "/m/d/x.mp4", "/e/z.mp4", True),  # the holder's file is gone
     ],
 )
 def test_what_two_scenes_contend_for(files: str, item: str, holder: str, expected: bool) -> None:
     (candidate,) = items_of(f"1 {item}")
     held = [file_of(text) for text in holder.split(" + ")]
 
-    assert bears_only_names_of([file_of(files)], candidate, held, Rules()) is expected
+    assert is_nearer([file_of(files)], candidate, held, Rules()) is expected
 
 
 # Properties
