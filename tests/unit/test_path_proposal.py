@@ -207,7 +207,7 @@ def test_a_proposal_is_usable_better_and_breaks_nothing(
     drawn: list[tuple[tuple[str, str], list[tuple[str, str]]]], given_pairs: list[tuple[str, str]], fold: bool
 ) -> None:
     samples: list[Sample] = [seen(own, other, *(path for _, path in more), size=1) for (own, other), more in drawn]
-    present = tuple((one, other) for one, other in given_pairs if one and other)
+    present = tuple({one: other for one, other in given_pairs if one and other}.items())
     before = matching_by_path(samples, present, fold=fold)
     proposal = propose(samples, present, fold=fold)
     if proposal is None:
