@@ -1,0 +1,172 @@
+"""Writing to the items of a batch: noted before, sent one after another, read back after.
+
+What fails is noted with its scene and is no reason to leave the rest out; a Plex
+that is away, or refuses everybody, ends the batch.
+"""
+
+from sync.errors import PermanentError, PlexSyncError, SetupError
+from sync.model import Picture
+from sync.plex.client import PlexClient
+from sync.plex.difference import PICTURES
+from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
+from sync.plex.library import read_items
+from sync.settings import Settings
+from sync.stash.exceptions import StashTemporaryError
+from sync.state import State
+from sync.worker.covers import Covers
+from sync.worker.item_steps import METADATA, MetadataStep, PictureStep, RatingStep
+from sync.worker.outage import OutageWatch
+from sync.worker.outcome import is_unconfirmed
+from sync.worker.steps import StepBook, begun, put_all, run_steps
+from sync.worker.work import Course, Work, works_of
+
+
+class ItemWriter:
+    """Writes what batches of scenes lack in Plex. Raises PlexServerDown, SetupError and StashTemporaryError."""
+
+    def __init__(
+        self,
+        *,
+        client: PlexClient,
+        state: State,
+        book: StepBook,
+        covers: Covers,
+        watch: OutageWatch,
+        settings: Settings,
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._book = book
+        self._covers = covers
+        self._watch = watch
+        self._preserve = settings.preserve_plex_edits
+
+    def note_intended(self, courses: list[Course], now: float) -> None:
+        """Commit what is about to be written, for the whole batch at once."""
+        noted, steps = [], []
+        for work in works_of(courses):
+            if not work.edit:
+                continue
+            for step in self._field_steps(work):
+                work.steps[step.name] = begun(work.record_of(step.name), step.fingerprint, now)
+                steps.append((work.place, step.name, work.steps[step.name]))
+            record = work.target.record
+            for name, values in work.edit.intended().items():
+                earlier = record.memory.intended.get(name, [])
+                record.memory.intended[name] = [*earlier, *(v for v in values if v not in earlier)]
+            noted.append(record)
+        if noted:
+            with self._state.transaction() as connection:
+                self._state.put_items(connection, self._client.machine, noted)
+                put_all(connection, steps)
+
+    def _field_steps(self, work: Work) -> list[MetadataStep | RatingStep]:
+        preserve = self._preserve
+        steps: list[MetadataStep | RatingStep] = [
+            MetadataStep(self._client, work, preserve),
+            RatingStep(self._client, work, preserve),
+        ]
+        return [step for step in steps if not step.is_there()]
+
+    def write(self, course: Course, now: float) -> None:
+        """Write to each of the scene's items; what fails is no reason to leave the rest out."""
+        cover = self._fetch_cover(course) if course.works else None
+        for work in course.works:
+            if not self._watch.is_over:
+                return
+            uploads = self._uploads(course, work, cover, now)
+            if not work.edit:
+                work.after = work.target.item
+            for step in (*self._field_steps(work), *uploads):
+                if not self._watch.is_over:
+                    return
+                self._run(course, work, step, now)
+        # A step that went well clears nothing where Plex failed another step of the scene.
+        failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
+        if not failed_by_plex and (not course.errors or any(work.sent for work in course.works)):
+            self._watch.answered()
+
+    def _run(self, course: Course, work: Work, step: MetadataStep | RatingStep | PictureStep, now: float) -> None:
+        try:
+            wrote = run_steps(self._book, work.place, [step], now, work.steps)
+            if isinstance(step, PictureStep):
+                self._covers.remember(work, step)
+        except (PlexServerDown, SetupError):
+            raise
+        except PermanentError as error:
+            if isinstance(step, PictureStep):
+                self._covers.give_up(course.scene, work, step, error)
+            else:
+                course.errors.append(_refusal_of(work, step, error))
+        except PlexSyncError as error:
+            # Whether Plex took it all the same shows at the next try.
+            course.errors.append(error)
+            self._watch.count(course, error)
+        else:
+            work.sent |= dict.fromkeys(wrote)
+
+    def _fetch_cover(self, course: Course) -> Picture | None:
+        try:
+            return self._covers.fetch(course.scene)
+        except (StashTemporaryError, SetupError):
+            raise
+        except PlexSyncError as error:
+            course.errors.append(error)
+        try:
+            for work in course.works:
+                self._covers.note_free(work)
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexSyncError as error:
+            course.errors.append(error)
+            self._watch.count(course, error)
+        return None
+
+    def _uploads(self, course: Course, work: Work, cover: Picture | None, now: float) -> list[PictureStep]:
+        """Return the pictures that an item is to get, whose locks an edit that is sent anyway takes along."""
+        uploads: list[PictureStep] = []
+        if cover is not None:
+            try:
+                uploads = self._covers.steps(work, cover, now)
+            except (PlexServerDown, SetupError):
+                raise
+            except PlexSyncError as error:
+                course.errors.append(error)
+                self._watch.count(course, error)
+        ours = {*work.target.record.memory.sent, *(step.name for step in uploads)}
+        work.edit.lock_too |= {
+            name for name, lock in PICTURES.items() if name in ours and lock not in work.target.item.locked
+        }
+        return uploads
+
+    def read_back(self, courses: list[Course]) -> None:
+        """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""
+        edited = [work for work in works_of(courses) if is_unconfirmed(work)]
+        if not edited:
+            return
+        try:
+            items = read_items(self._client, [work.target.item.rating_key for work in edited])
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexTemporaryError as error:
+            together = [course for course in courses if any(is_unconfirmed(work) for work in course.works)]
+            for course in together:
+                # One by one, so that one item's trouble is not the whole batch's.
+                if len(together) > 1 and self._watch.is_over:
+                    self.read_back([course])
+                    continue
+                course.errors.append(error)
+                if len(together) == 1:
+                    self._watch.count(course, error)
+            return
+        for work in edited:
+            work.after = items.get(work.target.item.rating_key)
+
+
+def _refusal_of(work: Work, step: MetadataStep | RatingStep, error: PermanentError) -> PermanentError:
+    """Return what Plex will not take, and where to look: a refusal names neither."""
+    fields = (work.edit.metadata if step.name == METADATA else work.edit.rating).fields
+    return PlexPermanentError(
+        f"{str(error).rstrip('. ')} to write {', '.join(fields)} to item {work.place.rating_key}. Look at these fields "
+        "of the scene in Stash for something unusual, or leave them out by their settings"
+    )
