@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 UPDATE_HOOK = "Scene.Update.Post"
+DESTROY_HOOK = "Scene.Destroy.Post"
+"""A scene that is gone: the drain finds that out when it reads it, forgets it, and leaves Plex alone."""
 
 IRRELEVANT_FIELDS = frozenset(
     {
@@ -65,10 +67,10 @@ def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> 
     Raises HookInputError, SetupError, QueueError.
     """
     hook_type = context.get("type")
-    if hook_type != UPDATE_HOOK:
-        raise HookInputError(f"hookContext.type is {hook_type!r:.100}; accepted: {UPDATE_HOOK}")
+    if hook_type != UPDATE_HOOK and hook_type != DESTROY_HOOK:
+        raise HookInputError(f"hookContext.type is {hook_type!r:.100}; accepted: {UPDATE_HOOK}, {DESTROY_HOOK}")
     scene_id = _scene_id(context.get("id"))
-    if not is_relevant(context.get("inputFields")):
+    if hook_type == UPDATE_HOOK and not is_relevant(context.get("inputFields")):
         return f"Scene {scene_id}: nothing that Plex shows was saved"
     data = paths.data_folder(server_connection)
     queue_file = paths.queue_file(data)

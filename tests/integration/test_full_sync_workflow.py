@@ -363,3 +363,38 @@ def test_a_stash_with_credentials(tmp_path_factory: pytest.TempPathFactory, plex
         stash.scene(scene).title = "Logged in"
         assert site.sync(scene).output == "1 scene: 1 changed in Plex"
         assert site.item(key).title == "Logged in"
+
+
+@pytest.mark.parametrize("fields", [["id", "delete_file", "delete_generated"], ["id"], None])
+def test_a_deleted_scene_is_forgotten_and_plex_left_alone(site: Site, fields: list[str] | None) -> None:
+    scene, key = site.add()
+    other, _ = site.add("/media/other.mp4", 7)
+    site.save_and_sync(scene, title="T", tags=["A"])
+    site.save_and_sync(other, title="Other")
+    before = site.item(key)
+    site.stash.destroy_scene(scene)
+    site.plex.clear_requests()
+    queued = site.call(
+        {"hookContext": {"id": scene, "type": "Scene.Destroy.Post", "input": None, "inputFields": fields}}
+    )
+    assert queued.error is None
+    answer = site.drain()
+    assert answer.output == "1 scene: 1 gone from Stash"
+    assert site.plex.edits == []
+    assert site.item(key) == before
+    assert site.rows() == []
+    state = site.state()
+    assert state.sync_timestamp(scene) is None
+    assert state.items_of(site.plex.machine_identifier, [scene, other]).keys() == {other}
+    assert state.connection.execute("SELECT count(*) FROM steps WHERE rating_key = ?", (key,)).fetchone() == (0,)
+    state.close()
+
+
+def test_an_item_of_a_deleted_scene_is_free_for_another(site: Site) -> None:
+    scene, key = site.add()
+    site.save_and_sync(scene, title="Old", tags=["Ours"])
+    site.stash.destroy_scene(scene)
+    again = site.stash.add_scene(title="New", files=[("/media/clip.mp4", 1000)])
+    site.call({"hookContext": {"id": scene, "type": "Scene.Destroy.Post", "input": None, "inputFields": ["id"]}})
+    site.sync(again)
+    assert site.item(key).title == "New"
