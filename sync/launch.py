@@ -13,16 +13,16 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import dependencies, paths
-from sync.errors import SetupError, describe
-from sync.queue import rescue, schema, wake
+from sync import dependencies, paths, queue_tasks
+from sync.errors import PlexSyncError, SetupError, describe
+from sync.queue import history, rescue, schema, wake
 from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.stash import log
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
 
-MODES = ("process_queue", "check_setup", "wake")
+MODES = ("process_queue", "check_setup", "wake", "retry_failed", "clear_failed", "clear_queue", "status")
 
 HOLD_AFTER_STOP = 600.0
 """Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
@@ -53,8 +53,47 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         # the flag of a drain that was killed would take this for a drain and ask for none.
         outcome: str = _tasks(data, try_again_now=True).check_setup(server_connection, data)
         return outcome
+    if mode == "status":
+        return _status(data, is_logged=bool(args.get("log")))
+    # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
+    if mode == "clear_failed":
+        return queue_tasks.clear_failed(data, args)
+    if mode == "clear_queue":
+        return queue_tasks.clear_queue(data)
+    if mode == "retry_failed":
+        return _retry_failed(server_connection, data, args)
     # Hook and sleeper say who they are; a press of the button does not, and wants everything tried now.
-    by_hand = not args.get("trigger")
+    trigger = args.get("trigger")
+    return _process_queue(server_connection, data, by_hand=not trigger, asked_by_sleeper=trigger == "sleeper")
+
+
+def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
+    """Queue failed jobs again and drain as a press of "Process queue" does."""
+    count, said = queue_tasks.retry_failed(data, args)
+    if not count:
+        return said
+    try:
+        return f"{said}. {_process_queue(server_connection, data, by_hand=True)}"
+    except PlexSyncError as error:
+        raise PlexSyncError(f"{said}. {error}") from None
+
+
+def _status(data: str, *, is_logged: bool) -> str:
+    """Return the status as JSON, for a page or a script; for a person in the log, and in one line."""
+    # Not at the top: a drain has no use for it.
+    from sync import status, status_page
+
+    found = status.gather(data)
+    if not is_logged:
+        return status_page.as_json(found)
+    for text in status_page.page(found):
+        (log.error if text in found.troubles else log.info)(text)
+    return status_page.summary(found)
+
+
+def _process_queue(
+    server_connection: Mapping[str, Any], data: str, *, by_hand: bool, asked_by_sleeper: bool = False
+) -> str:
     lock = FileLock(paths.drain_lock(data))
     try:
         connection = _open_queue(paths.queue_file(data))
@@ -72,17 +111,38 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
             f"PlexSync's queue {paths.queue_file(data)!r:.300} cannot be opened ({error}). "
             "Check the folder's free space and permissions"
         ) from None
+    said: str = ""
+    went_well = False
     try:
-        summary: str = _tasks(data, try_again_now=by_hand).process_queue(
-            server_connection, data, everything=by_hand, asked_by_sleeper=args.get("trigger") == "sleeper"
+        said = _tasks(data, try_again_now=by_hand).process_queue(
+            server_connection, data, everything=by_hand, asked_by_sleeper=asked_by_sleeper
         )
-        return summary
+        went_well = True
+        return said
+    except PlexSyncError as error:
+        said = str(error)
+        raise
+    except Exception as error:
+        said = f"PlexSync met an error it does not know ({describe(error)})"
+        raise
     finally:
         # Where the drain ended in order this changes nothing; else its flag must not outlive it.
         with contextlib.suppress(sqlite3.Error):
             wake.abandon_drain(connection)
         connection.close()
+        if said:
+            _note_drain(data, said, went_well=went_well)
         lock.release()
+
+
+def _note_drain(data: str, said: str, *, went_well: bool) -> None:
+    """Note how the drain ended, for the status. The queue's file may be another since the drain began."""
+    with contextlib.suppress(sqlite3.Error, OSError):
+        connection = schema.connect(paths.queue_file(data))
+        try:
+            history.note_drain(connection, time.time(), went_well=went_well, said=log.redact(said))
+        finally:
+            connection.close()
 
 
 def _tasks(data: str, *, try_again_now: bool) -> ModuleType:

@@ -41,11 +41,26 @@ CREATE TABLE IF NOT EXISTS statistics (
     library TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (day, library, outcome)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS statistics_by_hour (
+    hour INTEGER NOT NULL,        -- hours since the epoch
+    library TEXT NOT NULL,        -- '': scenes, whatever library they are in
+    outcome TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (hour, library, outcome)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS libraries (
+    machine TEXT NOT NULL, section INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    seen_at REAL NOT NULL,        -- when it was noted; the newest row's machine is the server in use
+    PRIMARY KEY (machine, section)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scenes (
     scene_id INTEGER PRIMARY KEY,
     synced_at REAL NOT NULL       -- the sync timestamp
 );
 """
+
+STATISTICS_KEPT = 30 * 86_400.0
+"""Seconds for which statistics are kept."""
 
 _T = TypeVar("_T")
 _SOME = 400  # values in one `IN (...)`; SQLite takes 999 at the least
@@ -145,13 +160,42 @@ class State:
         )
 
     def count(self, counts: Mapping[tuple[str, str], int], now: float) -> None:
-        """Add to the day's statistics: (library, outcome) -> how many items; `now` in seconds since the epoch."""
-        day = time.strftime("%Y-%m-%d", time.gmtime(now))
+        """Add to the statistics: (library, outcome) -> how many items; `now` in seconds since the epoch.
+
+        Under the library '' scenes are counted, by the hour alone.
+        What is older than 30 days is deleted.
+        """
+        day, hour = _day(now), int(now // 3600)
+        rows = [(library, outcome, count) for (library, outcome), count in counts.items()]
         with self.transaction() as connection:
             connection.executemany(
                 "INSERT INTO statistics (day, library, outcome, count) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (day, library, outcome) DO UPDATE SET count = count + excluded.count",
-                [(day, library, outcome, count) for (library, outcome), count in counts.items()],
+                [(day, *row) for row in rows if row[0]],
+            )
+            connection.executemany(
+                "INSERT INTO statistics_by_hour (hour, library, outcome, count) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (hour, library, outcome) DO UPDATE SET count = count + excluded.count",
+                [(hour, *row) for row in rows],
+            )
+            connection.execute("DELETE FROM statistics WHERE day < ?", (_day(now - STATISTICS_KEPT),))
+            connection.execute("DELETE FROM statistics_by_hour WHERE hour < ?", ((now - STATISTICS_KEPT) // 3600,))
+
+    def name_libraries(self, machine: str, titles: Mapping[int, str], now: float) -> None:
+        """Remember what the libraries of a server are called, by section, and that it is the one in use."""
+        known = self.connection.execute(
+            "SELECT machine, section, title FROM libraries ORDER BY seen_at DESC"
+        ).fetchall()
+        if (
+            {row[1:] for row in known if row[0] == machine} >= set(titles.items())
+            and known[:1]
+            and known[0][0] == machine
+        ):
+            return
+        with self.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO libraries (machine, section, title, seen_at) VALUES (?, ?, ?, ?)",
+                [(machine, section, title, now) for section, title in titles.items()],
             )
 
     def statistics(self, day: str) -> dict[tuple[str, str], int]:
@@ -211,6 +255,10 @@ def set_aside(path: str, reason: str = "a check of its pages failed") -> None:
         "A new one is begun: scenes are compared with Plex again, and tags that PlexSync wrote "
         "before count as yours"
     )
+
+
+def _day(now: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(now))
 
 
 def _marks(values: list[int]) -> str:

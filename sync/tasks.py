@@ -162,6 +162,7 @@ class _Run:
                 self._breaker.record_failure()
                 raise
             chosen = choose_sections(sections, settings.library_names, settings.plex_library)
+            state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
             locator = Locator(
                 client=client,

@@ -41,7 +41,9 @@ SCENE = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.scene_id') E
 _RETRY_AT = f"json_type({TEXT}, '$.next_retry_at') IN ('integer', 'real')"
 DUE_AT = f"CASE WHEN json_valid({TEXT}) AND {_RETRY_AT} THEN json_extract({TEXT}, '$.next_retry_at') ELSE 0 END"
 BULK = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.batch_id') IS NOT NULL ELSE 0 END"
+LAST_ERROR = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.last_error_type') END"
 WAITING = f"status < {CLAIMED}"
+HAS_FAILED = f"status < {CLAIMED} AND {LAST_ERROR} IS NOT NULL"
 
 LONGEST_WAIT = 7200.0
 """Seconds; no delay is nearly as long. A row that waits for more has seen another clock."""

@@ -38,6 +38,10 @@ _INDEXES = (
     f"CREATE INDEX IF NOT EXISTS plexsync_scene ON `{schema.JOBS}` ({_SCENE}) WHERE {_WAITING}",
     f"CREATE INDEX IF NOT EXISTS plexsync_claimed ON `{schema.JOBS}` (_id) WHERE status = {schema.CLAIMED}",
     f"CREATE INDEX IF NOT EXISTS plexsync_acked ON `{schema.JOBS}` (_id) WHERE status = {schema.ACKED}",
+    # For the status: which scenes wait because of which error, and what failed lately with which.
+    f"CREATE INDEX IF NOT EXISTS plexsync_error ON `{schema.JOBS}` ({schema.LAST_ERROR}, {_SCENE}) "
+    f"WHERE {schema.HAS_FAILED}",
+    "CREATE INDEX IF NOT EXISTS plexsync_letters ON plexsync_dead_letters (error_type, last_at)",
 )
 
 

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
+from sync.queue import history
+
 _T = TypeVar("_T")
 
 FAILURE_THRESHOLD = 5
@@ -147,6 +149,7 @@ class CircuitBreaker:
         self._recovery_timeout = recovery_timeout
         self._clock = clock
         connection.execute(CREATE_BREAKER)
+        connection.execute(history.CREATE_OUTAGES)
 
     @property
     def state(self) -> CircuitState:
@@ -156,8 +159,7 @@ class CircuitBreaker:
     @property
     def record(self) -> Record:
         """What is known of the past."""
-        row = self._connection.execute("SELECT record FROM plexsync_breaker").fetchone()
-        return _read(row[0]) if row else Record()
+        return read_record(self._connection)
 
     def can_execute(self) -> bool:
         """Return whether work may begin. Half-open, True makes the asker the one probe."""
@@ -208,11 +210,25 @@ class CircuitBreaker:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO plexsync_breaker (one, record) VALUES (1, ?)", (json.dumps(asdict(after)),)
                 )
+                self._note_outage(before, after)
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
         return answer
+
+    def _note_outage(self, before: Record, after: Record) -> None:
+        now = self._clock()
+        if before.opened_at is None and after.opened_at is not None:
+            history.begin_outage(self._connection, after.outage_began_at or now, now)
+        elif before.opened_at is not None and after.opened_at is None:
+            history.end_outage(self._connection, now)
+
+
+def read_record(connection: sqlite3.Connection) -> Record:
+    """Return what is known of the past. Raises sqlite3.OperationalError where the breaker's table is not there yet."""
+    row = connection.execute("SELECT record FROM plexsync_breaker").fetchone()
+    return _read(row[0]) if row else Record()
 
 
 def _read(text: str) -> Record:

@@ -11,6 +11,7 @@ their outcome is on disk, and what is about to be written is noted before it is.
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from sync.conditions import why_left_out, within_paths
@@ -84,6 +85,7 @@ class Drain:
             client=client, state=state, book=self._book, covers=covers, watch=self._watch, settings=settings
         )
         self.summary = Summary()
+        self._counted: Counter[tuple[str, str]] = Counter()
         self.looked_at = clock()
         """When the queue was looked at last for what is due, in seconds since the epoch."""
 
@@ -103,6 +105,7 @@ class Drain:
                     still_alive(self._store.connection, self._clock())
                     self._open = list(claims)
                     self._batch(claims)
+                    self._keep_counts()
                     self._show_progress()
                 if self._store.end(self._look()):
                     break
@@ -110,9 +113,15 @@ class Drain:
             self._store.give_back(self._open)
             self._store.clear_acknowledged()
             self._store.clear_old_letters(self._clock())
-            if self.summary.libraries:
-                self._state.count(self.summary.libraries, self._clock())
+            self._keep_counts()
         return self.summary
+
+    def _keep_counts(self) -> None:
+        """Add what this drain did since the last time to the statistics: a drain may be killed."""
+        counts = self.summary.counts()
+        if new := counts - self._counted:
+            self._state.count(new, self._clock())
+            self._counted = counts
 
     def _look(self) -> float:
         self.looked_at = self._clock()
@@ -343,7 +352,10 @@ class Drain:
         self._store.bury(claim, letter)
         self.summary.failed += 1
         tried = f" after {tries} tries" if tries > 1 else ""
-        log.error(f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again")
+        log.error(
+            f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
+            'press "Retry failed jobs"'
+        )
 
 
 def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:

@@ -62,6 +62,19 @@ class Summary:
     libraries: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(library, "changed" | "right" | "failed") -> how many items."""
 
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Return (library, outcome) -> how many items, and ("", outcome) -> how many scenes."""
+        scenes = {
+            "changed": self.changed,
+            "right": self.right,
+            "gone": self.gone,
+            "left out": self.left_out,
+            "not in Plex": self.not_in_plex,
+            "later": self.later,
+            "failed": self.failed,
+        }
+        return self.libraries + Counter({("", outcome): count for outcome, count in scenes.items()})
+
     def __str__(self) -> str:
         if not self.scenes:
             return "Nothing was due"

@@ -1,0 +1,127 @@
+"""The tasks that steer the queue by hand: they need no Plex, no package and no lock. Standard library alone."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sync import paths
+from sync.errors import SetupError
+from sync.queue import rescue, schema, steer
+from sync.stash import log
+
+_T = TypeVar("_T")
+
+
+def retry_failed(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
+    """Queue failed jobs again; return how many, and that in a sentence. Nothing is drained here.
+
+    `data` is the data folder; `args.error_type` names a class of error, none means all. Raises SetupError.
+    """
+    error_type = _error_type(args)
+
+    def work(connection: sqlite3.Connection) -> tuple[int, str]:
+        there = steer.failed_types(connection)
+        again = steer.retry_failed(connection, error_type, time.time())
+        if again:
+            return again, f"{_jobs(again, 'failed job')} {'is' if again == 1 else 'are'} queued again"
+        unreadable = sum(there.values()) if error_type is None else there.get(error_type, 0)
+        if unreadable:
+            return 0, (
+                f"{_jobs(unreadable, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
+                'scene. "Clear failed jobs" deletes what is left of it'
+            )
+        return 0, _no_such(there, error_type)
+
+    return _told(_with_queue(data, work, (0, _no_such({}, None))))
+
+
+def clear_failed(data: str, args: Mapping[str, Any]) -> str:
+    """Delete the dead letters, all or those of `args.error_type`; return how many in a sentence. Raises SetupError."""
+    error_type = _error_type(args)
+
+    def work(connection: sqlite3.Connection) -> tuple[int, str]:
+        there = steer.failed_types(connection)
+        gone = steer.clear_failed(connection, error_type)
+        return gone, f"{_jobs(gone, 'failed job')} cleared" if gone else _no_such(there, error_type)
+
+    return _told(_with_queue(data, work, (0, _no_such({}, None))))[1]
+
+
+def clear_queue(data: str) -> str:
+    """Delete the rows that wait; return how many in a sentence. Raises SetupError."""
+
+    def work(connection: sqlite3.Connection) -> tuple[int, str]:
+        gone = steer.clear_queue(connection, paths.drain_lock(data))
+        (left,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}").fetchone()
+        stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
+        return gone, (f"{_jobs(gone, 'queued job')} cleared" if gone else "No job waits in the queue") + stay
+
+    return _told(_with_queue(data, work, (0, "No job waits in the queue")))[1]
+
+
+def _with_queue(data: str, work: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
+    """Do `work` on the queue's file; return `nothing` where there is no queue yet. Raises SetupError."""
+    queue_file = paths.queue_file(data)
+    if not os.path.exists(queue_file):
+        return nothing
+    end = time.monotonic() + schema.BUSY_TIMEOUT
+    try:
+        while True:
+            try:
+                connection = schema.connect(queue_file)
+                break
+            except sqlite3.OperationalError as error:
+                # SQLite says so at once in some moments, busy time-out or not.
+                if not schema.is_locked(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.005)
+        try:
+            schema.create(connection)
+            return work(connection)
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(_unusable(queue_file, error)) from None
+
+
+def _unusable(queue_file: str, error: Exception) -> str:
+    if isinstance(error, sqlite3.Error) and rescue.is_damage(error):
+        return (
+            f"PlexSync's queue {queue_file!r:.300} is damaged ({error}), so nothing was changed in it. Press "
+            '"Process queue", which recovers what it holds, and then press this again'
+        )
+    return (
+        f"PlexSync's queue {queue_file!r:.300} cannot be read or written ({error}). Check the folder's free space and "
+        "permissions"
+    )
+
+
+def _error_type(args: Mapping[str, Any]) -> str | None:
+    value = args.get("error_type")
+    if value is None:
+        return None
+    # An empty one is somebody's slip, and "all" would be a dear guess.
+    if not isinstance(value, str) or not value.strip():
+        raise SetupError(
+            f"args.error_type is {value!r:.100}; accepted: the class of an error as Show status names it, such as "
+            "PlexNotFound, or leave error_type out for all failed jobs"
+        )
+    return value.strip()
+
+
+def _no_such(there: Mapping[str, int], error_type: str | None) -> str:
+    if not there or error_type is None:
+        return "There are no failed jobs"
+    kinds = ", ".join(f"{name} ({count})" for name, count in there.items())
+    return f"No failed job has error_type {error_type!r:.100}; there are: {kinds}"
+
+
+def _jobs(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _told(outcome: tuple[int, str]) -> tuple[int, str]:
+    log.info(outcome[1])
+    return outcome
