@@ -436,7 +436,7 @@ def test_saves_and_presses_in_thousands_of_orders(world: World, saves: int, pres
         assert set(world.seen) >= {90} | {1 + number // 2 for number in range(saves)}
         assert presses or 91 not in world.seen
 
-    some_orders(play, 250)
+    some_orders(play, 120)
 
 
 @needs_flock
@@ -457,7 +457,7 @@ def test_a_press_wants_everything_in_any_order(world: World) -> None:
         scheduler.run()
         assert world.seen == [91], f"the press was forgotten\n{scheduler.told}"
 
-    some_orders(play, 250)
+    some_orders(play, 120)
 
 
 @needs_flock
@@ -490,7 +490,7 @@ def test_a_killed_drain_and_the_next_save_in_many_orders(world: World) -> None:
         assert world.asks > before or world.left() == 0, f"the late save asked nobody\n{scheduler.told}"
         nothing_falls_between(world)
 
-    some_orders(play, 250)
+    some_orders(play, 120)
 
 
 @needs_flock
@@ -516,7 +516,7 @@ def test_a_drain_that_cannot_go_on_and_a_save_in_any_order(world: World) -> None
         assert world.asks == before + 1, f"the next save asked nobody\n{scheduler.told}"
         nothing_falls_between(world)
 
-    some_orders(play, 150)
+    some_orders(play, 80)
 
 
 @needs_flock
@@ -530,7 +530,7 @@ def test_of_many_saves_at_once_one_asks_in_any_order(world: World) -> None:
         scheduler.run()
         assert world.asks == 1, f"{world.asks} asks\n{scheduler.told}"
 
-    some_orders(play, 150)
+    some_orders(play, 80)
 
 
 @needs_flock

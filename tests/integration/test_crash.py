@@ -196,7 +196,7 @@ def test_a_killed_hook_loses_nothing_it_had_taken_on(life: Life, part: int) -> N
     assert life.kills == 16
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(4))
 def test_a_killed_drain_loses_nothing(life: Life, part: int) -> None:
     scenes = life.add(6)
     life.site.plex.edit_delay = 0.01 * (part % 3)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sync.errors import SetupError
 from sync.stash.address import session_cookie, stash_address
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 
 def connection(**fields: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 OURS, OLD, OTHER = "a" * 40, "b" * 40, "c" * 40
 FRAME, AGENT = "media://1/23.bundle/Contents/Thumbnails/thumb1.jpg", "metadata://posters/agent_4"

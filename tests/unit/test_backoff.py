@@ -10,7 +10,7 @@ from sync.errors import PermanentError, TransientError
 from sync.plex.exceptions import PlexNotFound, PlexServerDown, PlexTemporaryError
 from sync.worker.backoff import calculate_delay, get_retry_params
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 counts = st.integers(0, 5000)
 seconds = st.floats(0.001, 10_000)

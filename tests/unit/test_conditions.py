@@ -13,7 +13,7 @@ from sync.conditions import why_left_out, within_paths
 from sync.model import MediaFile, Scene
 from sync.settings import Settings
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 ORGANIZED, STASH_ID = "it is not organized (only_organized)", "it has no StashID (only_stash_id)"
 NO_TAG, NO_FILE = "it has none of the tags of only_tags", "its files are left out by only_paths or skip_paths"

@@ -27,7 +27,7 @@ from sync.plex.difference import (
 )
 from sync.plex.editor import split
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 TagMode = Literal["adds", "replaces"]
 TAG_MODES: tuple[TagMode, ...] = ("adds", "replaces")
@@ -1257,7 +1257,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     tags=st.sampled_from(TAG_MODES),
     theirs=few_lists,

@@ -19,7 +19,7 @@ from sync.plex.exceptions import PlexItemGone
 from sync.plex.library import read_items
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn, TagMode
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 NOBODY: frozenset[str] = frozenset()
 

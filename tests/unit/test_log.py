@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sync.stash import log
 
-PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class NotWritable(io.RawIOBase):

@@ -15,7 +15,7 @@ from sync.pictures import PictureAccess
 from sync.settings import Settings
 from sync.text import LONGEST_LINE, LONGEST_SUMMARY, clean_line, name_key
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 FILE = (MediaFile("/media/clip.one_2020.mp4"),)
 ANNA, BEA = Performer("Anna"), Performer("Bea", "UK")

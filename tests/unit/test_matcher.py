@@ -13,7 +13,7 @@ from sync.model import MediaFile
 from sync.plex.matcher import Candidate, Match, Rules, holds_file_of, match_scene
 from sync.plex.media_paths import map_path, name_key, path_key
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 LOOSE = Rules(strict=False)
 STRICT = Rules()

@@ -15,7 +15,7 @@ from sync.model import MediaFile
 from sync.plex.matcher import Candidate, Match, Others, Rival, Rules, is_nearer, match_scene
 from sync.plex.media_paths import file_name, map_path, name_key, path_key, trailing_folders, unify
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 NFC, NFD = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
 GA_NFC, GA_NFD = (unicodedata.normalize(form, "が") for form in ("NFC", "NFD"))

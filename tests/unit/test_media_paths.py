@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sync.plex.media_paths import is_windows, map_path, name_key, path_key, trailing_folders, unify
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 NFC, NFD = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
 

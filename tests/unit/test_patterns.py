@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sync.patterns import names_match, path_matches, split_names, split_paths
 from sync.text import name_key
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 
 @pytest.mark.parametrize(

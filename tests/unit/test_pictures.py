@@ -21,7 +21,7 @@ from sync.pictures import (
     why_no_pictures,
 )
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 KEY = "s3cret.k+y/="
 HERE, THERE = "http://127.0.0.1:32400", "http://192.168.1.10:32400"

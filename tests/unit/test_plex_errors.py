@@ -26,7 +26,7 @@ from sync.plex.exceptions import (
     PlexTemporaryError,
 )
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 ADDRESS = "http://192.168.1.10:32400"
 TIMEOUTS = (5.0, 30.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sync import quickjson
 
-PROPERTY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(params=["_json", "json"], autouse=True)

@@ -14,7 +14,7 @@ from sync.plex.matcher import Rules
 from sync.plex.scan import FolderScans, folder_in
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=75, deadline=None)
 
 COMPOSED, DECOMPOSED = "zo\u00eb", "zoe\u0308"
 

@@ -24,7 +24,7 @@ from sync.settings import (
     read_settings,
 )
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 TOKEN = "Zq7-xYsecret_9"
 GOOD = {"plex_url": "http://192.168.1.10:32400", "plex_token": TOKEN}

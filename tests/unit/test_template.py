@@ -12,7 +12,7 @@ from sync.settings import TITLE_PLACES
 from sync.template import check, places, render
 from sync.text import LONGEST_LINE, clean_line
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=100, deadline=None)
 
 NAMES = ("a", "b", "c")
 
