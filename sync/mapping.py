@@ -42,7 +42,8 @@ def wanted_of(scene: Scene, settings: Settings, pictures: PictureAccess | None =
 
 def fingerprint(wanted: Wanted, settings: Settings) -> str:
     """Return a short name of what is wanted and of the settings that shape how it is written."""
-    shape = [MAPPING_VERSION, asdict(wanted), settings.preserve_plex_edits]
+    toggles = [settings.preserve_plex_edits, settings.sync_poster, settings.sync_background]
+    shape = [MAPPING_VERSION, asdict(wanted), toggles]
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:24]
 
 

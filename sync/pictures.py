@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from sync.errors import UnusablePictureError
 from sync.model import Picture
 
+_CHANGED_AT = re.compile(r"[?&]t=(\d{1,15})(?:&|$)")
 _OWN_PATH = re.compile(r"/(?:scene|performer)/\d+/[^?#]*")
 
 
@@ -88,6 +89,16 @@ def local_path(url: str) -> str:
         return ""
     query = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if name.casefold() != "apikey"]
     return f"{found[0]}?{urlencode(query)}" if query else found[0]
+
+
+def dated_cover(cover: str, now: float) -> str:
+    """Return a cover's path and query where they tell this very picture from the next one; else nothing.
+
+    Stash writes the time of the scene's last change into it, in whole seconds: two covers of the same second bear
+    the same. `now` in seconds since the epoch.
+    """
+    found = _CHANGED_AT.search(cover)
+    return cover if found and now - int(found[1]) >= 2 else ""
 
 
 def read_picture(content: bytes) -> Picture | None:

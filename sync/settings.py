@@ -150,6 +150,8 @@ class Settings(BaseModel):
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
 
+    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "never"
+
     only_organized: Switch = False
     only_stash_id: Switch = False
     only_tags: Names = ""
@@ -208,6 +210,7 @@ ACCEPTED = {
     "max_retries": "a whole number from 0 to 100",
     "connect_timeout": "seconds, above 0 and up to 300",
     "read_timeout": "seconds, above 0 and up to 3600",
+    "reconcile_every": "never, daily or weekly",
     "only_tags": _NAMES,
     "skip_tags": _NAMES,
     "ignore_tags": _NAMES,
@@ -224,7 +227,7 @@ ACCEPTED = {
     "collection_prefix": f"text of at most {LONGEST_PREFIX} characters",
 }
 _ACCEPTED_SWITCH = "on or off"
-_NEVER_EMPTY = ("title_template", "code_field", "performer_pictures")
+_NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 
 def defaults() -> dict[str, Any]:

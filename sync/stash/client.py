@@ -7,6 +7,7 @@ so the connection, the time-out and the meaning of a failure are PlexSync's own.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -28,11 +29,11 @@ READ_TIMEOUT = 60.0
 """Seconds; Stash answers slowly while it scans."""
 
 SCENE_FIELDS = (
-    "id title details date code director rating100 organized stash_ids { stash_id } paths { screenshot } "
-    "studio { name parent_studio { name } } groups { group { name } } tags { name } files { path size } "
-    "performers { name disambiguation gender birthdate country alias_list image_path ...T }"
+    "id title details date code director rating100 organized updated_at stash_ids { stash_id } paths { screenshot } "
+    "studio { id name parent_studio { id name } } groups { group { id name } } tags { id name } files { path size } "
+    "performers { id name disambiguation gender birthdate country alias_list image_path ...T }"
 )
-_PERFORMER_TAGS = "fragment T on Performer { tags { name } }"
+_PERFORMER_TAGS = "fragment T on Performer { tags { id name } }"
 _NO_PERFORMER_TAGS = "fragment T on Performer { name }"
 """Stash looks the tags of performers up one performer at a time: asked for where the settings need them."""
 
@@ -47,6 +48,17 @@ _ALL_FILES_QUERY = (
     "query PlexSyncFiles($after: Int!, $size: Int!) { findScenes("
     "scene_filter: {id: {value: $after, modifier: GREATER_THAN}}, "
     'filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { ' + _FILE_FIELDS + " } } }"
+)
+
+_PAGE = 'scene_filter: $where, filter: {per_page: $size, sort: "id", direction: ASC}'
+_IDS_QUERY = (
+    "query PlexSyncIds($where: SceneFilterType!, $size: Int!) { findScenes("
+    + _PAGE
+    + ") { scenes { id updated_at } } }"
+)
+_COUNT_QUERY = (
+    "query PlexSyncCount($where: SceneFilterType!) { findScenes(scene_filter: $where, filter: {per_page: 0}) "
+    "{ count } }"
 )
 
 _SETTINGS_QUERY = (
@@ -251,6 +263,29 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
                 return
             seen = last
 
+    def scene_page(self, after: int, size: int) -> list[Scene]:
+        """Return up to `size` scenes above the id `after`, by id: a scene that is deleted meanwhile moves no page."""
+        data = self.ask(
+            f"query PlexSyncPage($where: SceneFilterType!, $size: Int!) {{ findScenes({_PAGE}) "
+            f"{{ scenes {{ ...S }} }} }} {self._scene_fragment}",
+            {"where": _above(after, {}), "size": size},
+        )
+        return [read_scene(value) for value in _objects((data.get("findScenes") or {}).get("scenes"))]
+
+    def scene_ids(self, after: int, size: int, where: Mapping[str, Any]) -> list[tuple[int, float | None]]:
+        """Return (id, updated_at) of up to `size` scenes above the id `after` that a filter lets through, by id.
+
+        `where` is Stash's SceneFilterType; updated_at in seconds since the epoch, None where Stash did not say.
+        """
+        data = self.ask(_IDS_QUERY, {"where": _above(after, where), "size": size})
+        found = _objects((data.get("findScenes") or {}).get("scenes"))
+        return [(int(value["id"]), _seconds(value.get("updated_at"))) for value in found]
+
+    def count_scenes(self, where: Mapping[str, Any]) -> int:
+        """Return how many scenes a filter lets through (Stash's SceneFilterType; an empty one: all)."""
+        count = (self.ask(_COUNT_QUERY, {"where": dict(where)}).get("findScenes") or {}).get("count")
+        return count if isinstance(count, int) else 0
+
     @property
     def _scene_fragment(self) -> str:
         tags = _PERFORMER_TAGS if self.with_performer_tags else _NO_PERFORMER_TAGS
@@ -327,7 +362,32 @@ def read_scene(value: Mapping[str, Any]) -> Scene:
         has_stash_id=any(entry.get("stash_id") for entry in _objects(value.get("stash_ids"))),
         cover=local_path((value.get("paths") or {}).get("screenshot") or ""),
         files=tuple(file for _, file in _scene_files(value)),
+        refs=_refs(value),
+        updated_at=_seconds(value.get("updated_at")),
     )
+
+
+def _refs(value: Mapping[str, Any]) -> str:
+    studio = value.get("studio") or {}
+    performers = list(_objects(value.get("performers")))
+    named = [("studio", studio), ("studio", studio.get("parent_studio") or {})]
+    named += [("performer", performer) for performer in performers]
+    named += [("tag", tag) for tag in _objects(value.get("tags"))]
+    named += [("tag", tag) for performer in performers for tag in _objects(performer.get("tags"))]
+    named += [("group", entry.get("group") or {}) for entry in _objects(value.get("groups"))]
+    refs = dict.fromkeys(f"{kind} {one['id']}" for kind, one in named if one.get("id"))
+    return f",{','.join(refs)}," if refs else ""
+
+
+def _above(after: int, where: Mapping[str, Any]) -> dict[str, Any]:
+    return {**where, "id": {"value": after, "modifier": "GREATER_THAN"}}
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _performer(value: Mapping[str, Any]) -> Performer:

@@ -40,6 +40,8 @@ class Course:
     scene: Scene
     works: list[Work] = field(default_factory=list)
     errors: list[PlexSyncError] = field(default_factory=list)
+    cover: str = ""
+    """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
 
 
 def works_of(courses: list[Course]) -> list[Work]:

@@ -6,6 +6,7 @@ that is away, or refuses everybody, ends the batch.
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.model import Picture
+from sync.pictures import dated_cover
 from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
@@ -70,7 +71,7 @@ class ItemWriter:
 
     def write(self, course: Course, now: float) -> None:
         """Write to each of the scene's items; what fails is no reason to leave the rest out."""
-        cover = self._fetch_cover(course) if course.works else None
+        cover = self._fetch_cover(course, now) if course.works else None
         for work in course.works:
             if not self._watch.is_over:
                 return
@@ -105,9 +106,14 @@ class ItemWriter:
         else:
             work.sent |= dict.fromkeys(wrote)
 
-    def _fetch_cover(self, course: Course) -> Picture | None:
+    def _fetch_cover(self, course: Course, now: float) -> Picture | None:
+        if self._covers.is_known(course.scene, course.works):
+            course.cover = course.scene.cover
+            return None
         try:
-            return self._covers.fetch(course.scene)
+            cover = self._covers.fetch(course.scene)
+            course.cover = dated_cover(course.scene.cover, now)
+            return cover
         except (StashTemporaryError, SetupError):
             raise
         except PlexSyncError as error:

@@ -34,7 +34,11 @@ NAMES = ["only_tags", "skip_tags", "ignore_tags", "collection_tags"]
 PATHS = ["only_paths", "skip_paths"]
 TEXTS = ["plex_library", "path_map", "stash_url", *NAMES, *PATHS, "content_rating", "collection_prefix"]
 """Texts that are empty by default."""
-CHOICES = {"code_field": ("tagline", "original_title", "off"), "performer_pictures": ("auto", "on", "off")}
+CHOICES = {
+    "code_field": ("tagline", "original_title", "off"),
+    "performer_pictures": ("auto", "on", "off"),
+    "reconcile_every": ("never", "daily", "weekly"),
+}
 TEMPLATES = {"title_template": TITLE_PLACES, "performer_role": ROLE_PLACES}
 
 
