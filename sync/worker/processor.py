@@ -23,6 +23,7 @@ from sync.plex.client import PlexClient
 from sync.plex.difference import difference, remember
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown
 from sync.plex.matcher import Candidate, Rules, holds_file_of
+from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
@@ -45,6 +46,8 @@ from sync.worker.writer import ItemWriter
 
 BATCH = 50
 """Scenes that share their reads."""
+BATCH_SECONDS = 30.0
+"""Seconds of edits that a batch holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 
 
 class UnforeseenError(TransientError):
@@ -66,6 +69,7 @@ class Drain:
         breaker: CircuitBreaker,
         pictures: PictureAccess | None = None,
         scans: FolderScans | None = None,
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -79,6 +83,7 @@ class Drain:
         self._book = StepBook(state)
         self._pictures = pictures
         self._scans = scans
+        self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
         covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
         self._writer = ItemWriter(
@@ -101,7 +106,7 @@ class Drain:
                 if self._store.take_word() > 1 or everything:
                     self._store.hasten(self._clock())
                     everything = False
-                while claims := self._store.claim(BATCH, self._look()):
+                while claims := self._store.claim(self._batch_size(), self._look()):
                     still_alive(self._store.connection, self._clock())
                     self._open = list(claims)
                     self._batch(claims)
@@ -132,6 +137,9 @@ class Drain:
         log.progress(self.summary.scenes / (self.summary.scenes + left))
 
     # One batch
+
+    def _batch_size(self) -> int:
+        return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
 
     def _batch(self, claims: list[Claim]) -> None:
         scenes = self._stash.scenes([claim.scene_id for claim in claims])
