@@ -12,7 +12,7 @@ import pytest
 from sync import paths, tasks
 from sync.plex.pace import Pacer
 from tests.servers.plex import Request
-from tests.site import Site
+from tests.site import Child, Site
 
 pytestmark = pytest.mark.integration
 
@@ -143,3 +143,16 @@ def test_a_cap_that_is_none_is_refused_by_its_name(site: Site, watch: Watch) -> 
     answer = site.drain()
     assert "max_edits_per_second is '-1'; accepted: edits a second" in (answer.error or "")
     assert len(site.rows()) == 1
+
+
+def test_a_drain_that_is_killed_in_a_pause_loses_nothing(site: Site) -> None:
+    pairs = queue(site, 3)
+    site.configure(max_edits_per_second=0.001)
+    process = Child.drain(site)
+    process.wait_for_log("wrote title")
+    assert process.is_running()
+    process.kill()
+    site.configure(max_edits_per_second=0)
+    site.drain()
+    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.rows() == []
