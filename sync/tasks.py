@@ -17,6 +17,7 @@ from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
+from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
 from sync.queue import batches, rescue, wake
 from sync.queue.dead_letters import SERVER_ERRORS
@@ -223,6 +224,7 @@ class _Run:
                 bulk=bulk,
                 with_late=self._order.trigger != "hook",
                 scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
+                pacer=client.pacer,
             )
             try:
                 drain.run(everything=self._everything)
@@ -262,6 +264,7 @@ class _Run:
                 identifier=client_identifier(self._data),
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.read_timeout,
+                pacer=Pacer(settings.max_edits_per_second, tell=_tell_pace),
             )
         except PlexTemporaryError:
             self._breaker.record_failure()
@@ -320,6 +323,13 @@ class _Run:
         sleeper.ensure(
             connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
         )
+
+
+def _tell_pace(is_slow: bool) -> None:
+    if is_slow:
+        log.info("Plex answers slowly; edits are spaced out")
+    else:
+        log.debug("Plex answers as usual; edits follow one another without a pause again")
 
 
 def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:

@@ -25,6 +25,7 @@ from sync.plex.client import PlexClient
 from sync.plex.difference import difference, remember
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown
 from sync.plex.matcher import Candidate, Rules, holds_file_of
+from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
 from sync.queue import batches
 from sync.queue.batches import Batch
@@ -51,6 +52,8 @@ BATCH = 50
 """Scenes that share their reads."""
 LATE_ROUND = 60.0
 """Seconds. What waits of a batch for a later try becomes due at the full minute."""
+BATCH_SECONDS = 30.0
+"""Seconds of edits that a batch holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 
 
 class UnforeseenError(TransientError):
@@ -96,6 +99,7 @@ class Drain:
         scans: FolderScans | None = None,
         bulk: BulkWork | None = None,
         with_late: bool = True,
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bulk = bulk
@@ -111,6 +115,7 @@ class Drain:
         self._book = StepBook(state)
         self._pictures = pictures
         self._scans = scans
+        self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
         covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
         self._writer = ItemWriter(
@@ -157,10 +162,10 @@ class Drain:
         while self._store.take_changes(BATCH, self._look()):
             pass
         still_alive(self._store.connection, self._clock())
-        claims: list[Claim] | None = self._store.claim(BATCH, self._look(), late=self._with_late)
+        claims: list[Claim] | None = self._store.claim(self._batch_size(), self._look(), late=self._with_late)
         self._is_bulk = not claims
         if not claims:
-            claims = self._bulk.next(BATCH) if self._bulk else None
+            claims = self._bulk.next(self._batch_size()) if self._bulk else None
         if claims is None:
             return False
         self._open = list(claims)
@@ -203,6 +208,9 @@ class Drain:
             log.progress(done / total if total else 1.0)
 
     # One batch
+
+    def _batch_size(self) -> int:
+        return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
 
     def _batch(self, claims: list[Claim]) -> None:
         scenes = self._stash.scenes([claim.scene_id for claim in claims])
