@@ -12,7 +12,7 @@ from sync.pictures import PictureAccess, picture_url
 from sync.settings import Settings
 from sync.text import LONGEST_LINE, clean_line, clean_text, full_date, name_key, unique_names
 
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 """Raised whenever the same scene maps to something else than before, so that scenes become due again."""
 
 ORGANIZED = "Organized"

@@ -59,6 +59,11 @@ CREATE TABLE IF NOT EXISTS scenes (
     synced_at REAL NOT NULL,      -- the sync timestamp
     refs TEXT NOT NULL DEFAULT '' -- what it named then, as in model.Scene.refs: ",studio 3,tag 17,"
 );
+CREATE TABLE IF NOT EXISTS portraits (
+    path TEXT PRIMARY KEY,        -- of a performer's picture in Stash
+    time TEXT NOT NULL,           -- of the performer's save after which it was looked at; '': look again
+    digest TEXT NOT NULL          -- of the picture; '': Stash had none
+) WITHOUT ROWID;
 """
 
 _LATER_COLUMNS = {
@@ -100,6 +105,16 @@ class Held:
     cover: str
     is_settled: bool
     """Nothing is intended that nobody has confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What is known of a performer's picture."""
+
+    time: str
+    """The `t` of its address when it was looked at; empty: it may be another one since."""
+    digest: str
+    """Of its content; empty: Stash had none."""
 
 
 class State:
@@ -288,6 +303,24 @@ class State:
         row = self.connection.execute("SELECT synced_at FROM scenes WHERE scene_id = ?", (scene_id,)).fetchone()
         return row[0] if row else None
 
+    def portraits(self, paths: Iterable[str]) -> dict[str, Portrait]:
+        """Return what is known of performers' pictures, by their paths in Stash; unknown ones are absent."""
+        found: dict[str, Portrait] = {}
+        for some in chunks(sorted(set(paths)), _SOME):
+            rows = self.connection.execute(
+                f"SELECT path, time, digest FROM portraits WHERE path IN ({_marks(some)})", some
+            )
+            found |= {path: Portrait(time, digest) for path, time, digest in rows}
+        return found
+
+    def put_portraits(self, portraits: Mapping[str, Portrait]) -> None:
+        """Remember performers' pictures, by their paths in Stash."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)",
+                [(path, portrait.time, portrait.digest) for path, portrait in portraits.items()],
+            )
+
     def forget_scene(self, scene_id: int) -> None:
         """Forget a scene that Stash no longer has. Plex is left alone."""
         with self.transaction() as connection:
@@ -341,7 +374,7 @@ def _day(now: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(now))
 
 
-def _marks(values: list[int]) -> str:
+def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))
 
 

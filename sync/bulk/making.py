@@ -19,6 +19,7 @@ from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.covers import Covers
 from sync.worker.locate import Locator
+from sync.worker.portraits import Portraits
 from sync.worker.steps import StepBook
 
 _SHAPELESS = {
@@ -64,6 +65,7 @@ def bulk_of(
         machine=client.machine,
         listing=Listing(stash, state, settings),
         unchanged=unchanged,
+        portraits=Portraits(stash=stash, state=state, settings=settings, access=pictures),
         reconciler=reconciler,
         indexes=indexes,
         settings=settings,

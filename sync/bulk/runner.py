@@ -15,6 +15,7 @@ from sync.queue.store import Claim, JobStore
 from sync.settings import Settings
 from sync.stash import log
 from sync.state import State
+from sync.worker.portraits import Portraits
 
 
 class Bulk:
@@ -33,6 +34,7 @@ class Bulk:
         machine: str,
         listing: Listing,
         unchanged: Unchanged,
+        portraits: Portraits,
         reconciler: Reconciler,
         indexes: Sequence[LibraryIndex],
         settings: Settings,
@@ -47,6 +49,7 @@ class Bulk:
         self._machine = machine
         self._listing = listing
         self._unchanged = unchanged
+        self._portraits = portraits
         self._reconciler = reconciler
         self._indexes = indexes
         self._settings = settings
@@ -140,7 +143,8 @@ class Bulk:
     def _look_at_page(self, batch: Batch) -> None:
         page = self._listing.page(batch)
         left_out = {scene.id for scene in page.scenes if why_left_out(scene, self._settings)}
-        scenes = [scene for scene in page.scenes if scene.id not in left_out]
+        settled = self._portraits.settle({scene.id: scene for scene in page.scenes if scene.id not in left_out})
+        scenes = list(settled.values())
         if batch.kind == batches.RECONCILE:
             findings = self._reconciler.look(scenes)
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)

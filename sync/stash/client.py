@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -17,7 +17,7 @@ from stashapi.classes import GQLWrapper
 
 from sync.errors import SetupError, UnusablePictureError
 from sync.model import MediaFile, Performer, Picture, Scene
-from sync.pictures import local_path, read_picture
+from sync.pictures import local_path, picture_sha1, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError
@@ -42,6 +42,7 @@ _SAMPLE_ORDER = "random_20250517"
 
 LARGEST_PICTURE = 10_000_000
 """Bytes of a picture; about the most that Plex takes."""
+_T = TypeVar("_T")
 
 _FILE_FIELDS = "id files { path size }"
 _ALL_FILES_QUERY = (
@@ -298,19 +299,28 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
         not take, StashPictureError where Stash cannot give it.
         """
-        if not path:
-            return None
+        return self._look_at(path, "cover", _read_whole) if path else None
+
+    def picture_sha1(self, path: str) -> str | None:
+        """Return the SHA-1 of a performer's picture by its path and query; None where Stash has none of its own.
+
+        Of whatever kind and size: Plex is not sent it. Asked as `picture` is. Raises StashPictureError where
+        Stash cannot give it, UnusablePictureError where it is empty.
+        """
+        return self._look_at(path, "picture", picture_sha1)
+
+    def _look_at(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T]) -> _T | None:
         # Is it Stash, or this one picture? One that is broken must not end every drain that comes to it.
         try:
-            return self._fetch(path)
+            return self._fetch(path, what, read)
         except StashTemporaryError as error:
             self.ask(_PING_QUERY)
-            raise StashPictureError(f"Stash cannot give the cover: {error}") from None
+            raise StashPictureError(f"Stash cannot give the {what}: {error}") from None
         except StashAuthError:
             self.ask(_PING_QUERY)
-            raise StashPictureError("Stash answers the request for the cover with a refusal or a redirect") from None
+            raise StashPictureError(f"Stash answers the request for the {what} with a refusal or a redirect") from None
 
-    def _fetch(self, path: str) -> Picture | None:
+    def _fetch(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T]) -> _T | None:
         with self.s.get(f"{self.address}{path}", stream=True) as response:
             status = response.status_code
             if status in (401, 403) or 300 <= status < 400:
@@ -318,18 +328,11 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
             if status in (404, 410):
                 return None
             if status != 200:
-                raise StashPictureError(f"Stash cannot give the cover (status {status})")
-            content = bytearray()
+                raise StashPictureError(f"Stash cannot give the {what} (status {status})")
             try:
-                for piece in response.iter_content(65_536):
-                    content += piece
-                    if len(content) > LARGEST_PICTURE:
-                        raise UnusablePictureError(
-                            f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
-                        )
+                return read(response.iter_content(65_536))
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise StashTemporaryError(f"it broke off in the middle ({type(error).__name__})") from None
-        return read_picture(bytes(content))
 
     def _refused(self, status: int) -> StashAuthError:
         return StashAuthError(
@@ -340,6 +343,17 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
     def close(self) -> None:
         """Close the connections."""
         self.s.close()
+
+
+def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
+    content = bytearray()
+    for piece in pieces:
+        content += piece
+        if len(content) > LARGEST_PICTURE:
+            raise UnusablePictureError(
+                f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
+            )
+    return read_picture(bytes(content))
 
 
 def read_scene(value: Mapping[str, Any]) -> Scene:

@@ -44,6 +44,7 @@ from sync.worker.item_steps import MATCH
 from sync.worker.locate import Located, Locator, Target
 from sync.worker.outage import OutageWatch
 from sync.worker.outcome import confirmed, in_doubt, unkept, written
+from sync.worker.portraits import Portraits
 from sync.worker.steps import Place, StepBook, StepRecord, completed, is_current, put_all
 from sync.worker.work import Course, Summary, Work
 from sync.worker.writer import ItemWriter
@@ -114,6 +115,7 @@ class Drain:
         self._open: list[Claim] = []
         self._book = StepBook(state)
         self._pictures = pictures
+        self._portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures, clock=clock)
         self._scans = scans
         self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
@@ -213,7 +215,7 @@ class Drain:
         return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
 
     def _batch(self, claims: list[Claim]) -> None:
-        scenes = self._stash.scenes([claim.scene_id for claim in claims])
+        scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
         courses = []
         for claim in claims:
             scene = scenes.get(claim.scene_id)
