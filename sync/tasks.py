@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync import paths, setup_check
+from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, SetupError
 from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
@@ -87,7 +88,8 @@ def _with_store(
         if not waiting:
             raise
         stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
-        raise PlexSyncError(f"{str(error).rstrip('. ')} ({stay} queued)") from None
+        error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
+        raise
     finally:
         store.close()
 
@@ -140,7 +142,7 @@ class _Run:
                 self._resume_after_plex()
                 if self._is_said:
                     log.debug(f"Plex is still away: {error}")
-                    return f"Plex is still away: {error}"
+                    return Report(f"Plex is still away: {error}", Ending.LATER)
                 raise
             except StashTemporaryError:
                 resume_later(self._store.connection, time.time() + STASH_PAUSE)
@@ -153,7 +155,8 @@ class _Run:
     def _drain(self, stash: StashClient, settings: Settings) -> str:
         client = self._connect(settings)
         if client is None:
-            return "Plex failed again and again and is left alone for a while; every job stays queued"
+            said = "Plex failed again and again and is left alone for a while; every job stays queued"
+            return Report(said, Ending.LATER)
         state = State(paths.state_file(self._data))
         try:
             try:
@@ -194,7 +197,7 @@ class _Run:
                     log.info(f"Process queue: {drain.summary}")
                     if drain.summary.by_library():
                         log.info(f"By library: {drain.summary.by_library()}")
-            return str(drain.summary)
+            return drain.summary.report()
         finally:
             state.close()
             client.close()

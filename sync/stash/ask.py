@@ -79,6 +79,13 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float) -> 
     return abs(added_at - asked_at) < _CLOCK_SLACK
 
 
+def config_file(connection: Mapping[str, Any]) -> str:
+    """Return where Stash says its config.yml is, as Stash's machine names it. Raises AskFailedError, SetupError."""
+    data = _graphql(connection, "query PlexSyncPlace { configuration { general { configFilePath } } }", "{}")
+    general = (data.get("configuration") or {}).get("general") or {}
+    return str(general.get("configFilePath") or "")
+
+
 def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the connection with the fresh session cookie that Stash sends with every authenticated answer.
 
