@@ -46,9 +46,11 @@ def _command_line() -> None:
     try:
         from sync.cli.main import run
 
-        sys.exit(run())
+        code = run()
     except KeyboardInterrupt:  # before the command line has begun to look out for it
-        sys.exit(130)
+        code = 130
+    # Not sys.exit: a Ctrl-C, or a reader that has gone, would change the code after the answer was given.
+    os._exit(code)
 
 
 def answer(raw: bytes) -> str:

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from sync import paths
 from sync.errors import SetupError
-from sync.stash import log
 
 DEFAULT_URL = "http://localhost:9999"
 
@@ -42,7 +41,7 @@ exit codes:
   2    wrong usage or settings
   3    Plex or Stash is away or stumbles, or Plex lacks a file yet: what is queued goes on by itself later
   4    another run is at work and takes what is queued
-  130  interrupted (Ctrl-C): what had begun is back on the queue
+  130  interrupted (Ctrl-C): what was not finished stays queued
 """
 
 
@@ -103,11 +102,10 @@ def version() -> str:
 
 
 def _refuse_secrets(argv: Sequence[str]) -> None:
-    for number, word in enumerate(argv):
-        name, _, value = word.partition("=")
+    for word in argv:
+        name = word.partition("=")[0]
         if name == "--api-key-file" or not _SECRET.fullmatch(name):
             continue
-        log.keep_secret(value, *argv[number + 1 : number + 2])
         raise UsageError(
             f"{name} is not accepted: every user of this machine can read a command line. Put Stash's API key into a "
             "file that --api-key-file names, or into the environment variable STASH_API_KEY"

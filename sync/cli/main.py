@@ -7,14 +7,13 @@ import contextlib
 import io
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from sync.cli import arguments, commands
 from sync.cli.connection import connection_of
+from sync.cli.interruption import Interruption
 from sync.cli.terminal import Screen, is_terminal, one_line, width_of, write
 from sync.ending import Ending, ending_of
 from sync.errors import PlexSyncError, describe
@@ -22,16 +21,12 @@ from sync.stash import log
 
 
 def run() -> int:
-    """Serve this process's command line; return its exit code."""
+    """Serve this process's command line; return its exit code. Everything is flushed then."""
     stdout, stderr = _stream(sys.stdout), _stream(sys.stderr)
     code = main(sys.argv[1:], stdout, stderr)
     for stream in (stdout, stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):  # whoever read has gone (`| head`)
             stream.flush()
-        except (OSError, ValueError):
-            # Whoever read has gone (`| head`). Python would say so once more at its end, and end with another code.
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
 
 
@@ -43,7 +38,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
     surroundings = os.environ if environment is None else environment
     as_json = "--json" in argv
     screen = None
-    interruption = _Interruption()
+    interruption = Interruption()
     try:
         # A library's stray print is no part of the answer.
         with contextlib.redirect_stdout(stderr):
@@ -56,6 +51,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
             connection = connection_of(options, surroundings, needs_stash=needs_stash)
             width = width_of(stdout) if is_terminal(stdout) else None
             answer = commands.carry_out(options, connection, width)
+        interruption.ignore()
         screen.clear()
         document = {"command": options.command, **answer.document, "exit_code": int(answer.ending)}
         lines = "" if answer.ending is Ending.WELL and answer.is_brief and options.quiet else "\n".join(answer.lines)
@@ -65,7 +61,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
         write(stdout, str(help_text))
         return int(Ending.WELL)
     except (Exception, KeyboardInterrupt) as error:
-        interruption.ignore_more()
+        interruption.ignore()
         if screen:
             screen.clear()
         ending, text = _explain(error, is_interrupted=interruption.happened)
@@ -82,7 +78,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
 def _explain(error: BaseException, *, is_interrupted: bool) -> tuple[Ending, str]:
     # Asked first: what is cut short in the middle may end in another error than KeyboardInterrupt.
     if is_interrupted or isinstance(error, KeyboardInterrupt):
-        return Ending.INTERRUPTED, "Interrupted. What had begun is back on the queue: the next run goes on where it was"
+        return Ending.INTERRUPTED, "Interrupted. What was not finished stays queued: the next run goes on where it was"
     if isinstance(error, arguments.UsageError):
         return Ending.WRONG, f"{one_line(log.redact(str(error)))}. See: python3 plexsync.py --help"
     if isinstance(error, PlexSyncError):
@@ -112,29 +108,3 @@ def _stream(stream: TextIO | None) -> TextIO:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
     return stream
-
-
-class _Interruption:
-    """Notes a Ctrl-C, and has it raise KeyboardInterrupt as ever; not where the caller ignores it (nohup)."""
-
-    def __init__(self) -> None:
-        self.happened = False
-        self._before = signal.getsignal(signal.SIGINT)
-        in_charge = threading.current_thread() is threading.main_thread()
-        self._is_watching = in_charge and self._before is not signal.SIG_IGN
-        if self._is_watching:
-            signal.signal(signal.SIGINT, self._note)
-
-    def ignore_more(self) -> None:
-        """One more would cut short what is said of the first."""
-        if self._is_watching:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def end(self) -> None:
-        """Leave it to whoever had it before."""
-        if self._is_watching:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, *_: object) -> None:
-        self.happened = True
-        raise KeyboardInterrupt

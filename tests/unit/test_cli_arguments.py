@@ -97,7 +97,6 @@ def test_a_secret_on_the_command_line_is_not_shown(line: str) -> None:
         assert "is not accepted: every user of this machine can read a command line" in str(refusal.value)
         assert "--api-key-file" in str(refusal.value)
         assert "STASH_API_KEY" in str(refusal.value)
-        assert KEY not in log.redact(f"a {KEY} b")
 
 
 @pytest.mark.parametrize("line", ["--help", "status --help", "failed --help", "failed retry -h", "reconcile --help"])
