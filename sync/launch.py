@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from sync import batch_args, dependencies, paths, queue_tasks
+from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.queue import batches, history, rescue, schema, wake
 from sync.queue.lock import FileLock, is_held
@@ -39,7 +40,7 @@ LAST_WAIT = 90.0
 
 
 def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
-    """Run the task that `args.mode` names; return its outcome in a sentence.
+    """Run the task that `args.mode` names; return its outcome in a sentence (a Report where there is more to know).
 
     Raises SetupError and what the task raises.
     """
@@ -78,9 +79,10 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
     if not count:
         return said
     try:
-        return f"{said}. {_process_queue(server_connection, data)}"
+        return report_of(_process_queue(server_connection, data)).after(said, queued_again=count)
     except PlexSyncError as error:
-        raise PlexSyncError(f"{said}. {error}") from None
+        error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
+        raise
 
 
 def _status(data: str, *, is_logged: bool) -> str:
@@ -134,7 +136,7 @@ def _process_queue(
             end = time.monotonic() + LAST_WAIT
             while not lock.acquire(0.5):
                 if wake.is_draining(connection) or time.monotonic() > end:
-                    return "Another run of Process queue is at work and takes what is queued"
+                    return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
         wake.begin_drain(connection, run_of_stash())
     except (sqlite3.Error, OSError) as error:
         lock.release()

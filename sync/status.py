@@ -179,20 +179,20 @@ def gather(data: str, now: float | None = None) -> Status:
     """
     status = Status(at=time.time() if now is None else now)
     queue_file, state_file = paths.queue_file(data), paths.state_file(data)
-    with _reading(queue_file, "queue", status.troubles) as connection:
+    with reading(queue_file, "queue", status.troubles) as connection:
         if connection:
             _read_queue(connection, status)
             _read_drain(connection, status, paths.drain_lock(data))
             _read_failed(connection, status)
             _read_outages(connection, status)
-    with _reading(state_file, "state file", status.troubles) as connection:
+    with reading(state_file, "state file", status.troubles) as connection:
         if connection:
             _read_state(connection, status)
     return status
 
 
 @contextlib.contextmanager
-def _reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Connection | None]:
+def reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Connection | None]:
     """Open a file for a look at one moment of it; None where it is missing or cannot be opened."""
     connection = None
     try:

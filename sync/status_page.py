@@ -187,8 +187,8 @@ def _outages(status: Status) -> list[str]:
 
 def _outage(one: OutageStatus) -> str:
     if one.ended_at is None:
-        return f"since {_clock(one.began_at)}, for {_duration(one.seconds)} so far"
-    return f"from {_clock(one.began_at)} to {_clock(one.ended_at)}, {_duration(one.seconds)}"
+        return f"since {clock(one.began_at)}, for {_duration(one.seconds)} so far"
+    return f"from {clock(one.began_at)} to {clock(one.ended_at)}, {_duration(one.seconds)}"
 
 
 def _is_away(status: Status) -> bool:
@@ -199,7 +199,7 @@ def _n(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _clock(at: float) -> str:
+def clock(at: float) -> str:
     """A moment as the clock on the wall shows it; one that no clock shows is a number."""
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
@@ -210,7 +210,7 @@ def _clock(at: float) -> str:
 def _when(at: float | None, now: float) -> str:
     if at is None:
         return "an unknown time"
-    return f"{_clock(at)} ({_duration(now - at)} ago)" if at <= now else _clock(at)
+    return f"{clock(at)} ({_duration(now - at)} ago)" if at <= now else clock(at)
 
 
 def _in(at: float | None, now: float) -> str:

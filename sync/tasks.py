@@ -11,6 +11,7 @@ from typing import Any
 from sync import paths, setup_check
 from sync.bulk.making import bulk_of
 from sync.bulk.runner import Bulk, summary_of
+from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, SetupError
 from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
@@ -107,7 +108,8 @@ def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -
         if not waiting:
             raise
         stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
-        raise PlexSyncError(f"{str(error).rstrip('. ')} ({stay} queued)") from None
+        error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
+        raise
     finally:
         store.close()
 
@@ -162,7 +164,7 @@ class _Run:
                 self._resume_after_plex()
                 if self._is_said:
                     log.debug(f"Plex is still away: {error}")
-                    return f"Plex is still away: {error}"
+                    return Report(f"Plex is still away: {error}", Ending.LATER)
                 raise
             except StashTemporaryError:
                 self._interrupt_batches()
@@ -176,7 +178,8 @@ class _Run:
     def _drain(self, stash: StashClient, settings: Settings) -> str:
         client = self._connect(settings)
         if client is None:
-            return "Plex failed again and again and is left alone for a while; every job stays queued"
+            said = "Plex failed again and again and is left alone for a while; every job stays queued"
+            return Report(said, Ending.LATER)
         state = State(paths.state_file(self._data))
         try:
             try:
@@ -241,7 +244,8 @@ class _Run:
                 for line in (line for lines in told for line in lines):
                     log.info(line)
             own = [lines[0] for batch, lines in zip(bulk.outcome(), told, strict=True) if batch.id in self._own]
-            return ". ".join(own) if own else str(drain.summary)
+            report = drain.summary.report()
+            return Report(". ".join(own), report.ending, **report.facts) if own else report
         finally:
             state.close()
             client.close()

@@ -87,6 +87,13 @@ def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
     return panel if isinstance(panel, dict) else {}
 
 
+def config_file(connection: Mapping[str, Any]) -> str:
+    """Return where Stash says its config.yml is, as Stash's machine names it. Raises AskFailedError, SetupError."""
+    data = _graphql(connection, "query PlexSyncPlace { configuration { general { configFilePath } } }", "{}")
+    general = (data.get("configuration") or {}).get("general") or {}
+    return str(general.get("configFilePath") or "")
+
+
 def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the connection with the fresh session cookie that Stash sends with every authenticated answer.
 

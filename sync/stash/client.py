@@ -20,7 +20,7 @@ from sync.model import MediaFile, Performer, Picture, Scene
 from sync.pictures import local_path, picture_sha1, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
-from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError
+from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
 
 PLUGIN_ID = "PlexSync"
 CONNECT_TIMEOUT = 5.0
@@ -75,9 +75,10 @@ _CONFIGURE_MUTATION = (
 class StashSession(requests.Session):
     """A requests session with time-outs of its own, Stash's renewed cookie, and no other host."""
 
-    def __init__(self, cookie: tuple[str, str] | None) -> None:
+    def __init__(self, cookie: tuple[str, str] | None, key: str | None = None) -> None:
         super().__init__()
         self.cookie = cookie
+        self.key = key
         self.trust_env = False
         # Stash's certificate is self-signed as a rule, and this is the Stash that started us.
         self.verify = False
@@ -89,6 +90,8 @@ class StashSession(requests.Session):
         if self.cookie:
             # By hand: a jar would send the first cookie beside the renewed one.
             request.headers["Cookie"] = f"{self.cookie[0]}={self.cookie[1]}"
+        elif self.key:
+            request.headers["ApiKey"] = self.key
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
@@ -124,7 +127,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         self.address = f"{scheme}://{shown}:{port}"
         self.url = f"{self.address}/graphql"
         self.log = sys.modules[log.__name__]
-        session = StashSession(session_cookie(server_connection))
+        self._has_key = "ApiKey" in server_connection  # the command line's connection, not Stash's own
+        session = StashSession(session_cookie(server_connection), server_connection.get("ApiKey") or None)
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
         self._session = session
@@ -335,6 +339,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
                 raise StashTemporaryError(f"it broke off in the middle ({type(error).__name__})") from None
 
     def _refused(self, status: int) -> StashAuthError:
+        if self._has_key:
+            return StashAuthError(refusal(self.address, has_key=bool(self._session.key)))
         return StashAuthError(
             f"Stash refuses PlexSync's session (status {status}). Log in to Stash and "
             'press "Process queue", and make an API key under Settings > Security so that it lasts'
