@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import dependencies, paths, queue_tasks
+from sync import dependencies, paths, privacy, queue_tasks
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.queue import history, rescue, schema, wake
 from sync.queue.lock import FileLock, is_held
@@ -46,6 +46,13 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     cookie = session_cookie(server_connection)
     log.keep_secret(cookie[1] if cookie else None)
     data = paths.data_folder(server_connection)
+    privacy.recall(data)
+    if mode == "status":
+        return _status(data, is_logged=bool(args.get("log")))
+    return log.redact(_run(mode, server_connection, args, data))
+
+
+def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any], data: str) -> str:
     if mode == "wake":
         return _wake(server_connection, data)
     if mode == "check_setup":
@@ -53,8 +60,6 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         # the flag of a drain that was killed would take this for a drain and ask for none.
         outcome: str = _tasks(data, try_again_now=True).check_setup(server_connection, data)
         return outcome
-    if mode == "status":
-        return _status(data, is_logged=bool(args.get("log")))
     # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
     if mode == "clear_failed":
         return queue_tasks.clear_failed(data, args)

@@ -149,6 +149,8 @@ class Settings(BaseModel):
     max_retries: Count = Field(default=5, ge=0, le=100)
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
+    debug_logging: Switch = False
+    obfuscate_paths: Switch = False
 
     only_organized: Switch = False
     only_stash_id: Switch = False
@@ -264,6 +266,17 @@ def read_settings(panel: Mapping[str, Any]) -> Settings:
             + ". Set it in Stash under Settings > Plugins > PlexSync"
         )
     return settings
+
+
+def told(settings: Settings) -> str:
+    """Return which settings are not as they are by default, for a log line. What a text says is left out."""
+    other = {name: getattr(settings, name) for name, field in Settings.model_fields.items() if field.default != ""}
+    changed = [
+        f"{name} {_ACCEPTED_SWITCH.split()[0 if value else 2] if isinstance(value, bool) else value}"
+        for name, value in other.items()
+        if value != Settings.model_fields[name].default and not isinstance(value, str)
+    ]
+    return ", ".join(changed)
 
 
 def normal_url(value: str, *, whole_path: bool = False) -> str:

@@ -3,11 +3,12 @@
 import logging
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from sync import paths, setup_check
+from sync import paths, privacy, setup_check
 from sync.errors import PlexSyncError, SetupError
 from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
@@ -19,7 +20,7 @@ from sync.queue import rescue, wake
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.queue.store import JobStore
-from sync.settings import Settings, lacking, read_settings
+from sync.settings import ACCEPTED, Settings, lacking, read_settings, told
 from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
@@ -133,6 +134,7 @@ class _Run:
             try:
                 panel = stash.fill_settings(lacking)
                 log.keep_secret(_text(panel.get("plex_token")))
+                privacy.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
                 return self._drain(stash, settings)
@@ -162,6 +164,11 @@ class _Run:
                 self._breaker.record_failure()
                 raise
             chosen = choose_sections(sections, settings.library_names, settings.plex_library)
+            log.detail(
+                "Python %s; Plex %s on %s; libraries %s; settings changed: %s",
+                *(sys.version.split()[0], client.version, client.platform or "an unknown system"),
+                *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
+            )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
             locator = Locator(
