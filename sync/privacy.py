@@ -7,7 +7,6 @@ fails before the settings are read, and the status, which asks nobody, keep to i
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -43,7 +42,7 @@ def follow(panel: Mapping[str, Any], data: str, example: str) -> None:
     if known is None and not on:
         log.obfuscate(None)
         return
-    now = _Known(on, known.key if known else secrets.token_hex(32))
+    now = _Known(on, known.key if known else os.urandom(32).hex())
     if now != known:
         _remember(data, now)
     _obfuscate(now, data, panel)

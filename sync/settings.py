@@ -269,14 +269,19 @@ def read_settings(panel: Mapping[str, Any]) -> Settings:
 
 
 def told(settings: Settings) -> str:
-    """Return which settings are not as they are by default, for a log line. What a text says is left out."""
-    other = {name: getattr(settings, name) for name, field in Settings.model_fields.items() if field.default != ""}
-    changed = [
-        f"{name} {_ACCEPTED_SWITCH.split()[0 if value else 2] if isinstance(value, bool) else value}"
-        for name, value in other.items()
-        if value != Settings.model_fields[name].default and not isinstance(value, str)
-    ]
-    return ", ".join(changed)
+    """Return which settings are not as they are by default, for a log line; what a text says is left out."""
+    other = {
+        name: value
+        for name, field in Settings.model_fields.items()
+        if name not in SECRET_SETTINGS and (value := getattr(settings, name)) != field.default
+    }
+    return ", ".join(f"{name} {_in_a_word(value)}" for name, value in other.items())
+
+
+def _in_a_word(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "set" if isinstance(value, str) else f"{value:g}"
 
 
 def normal_url(value: str, *, whole_path: bool = False) -> str:

@@ -150,7 +150,7 @@ class Locator:
             if _is_lost(matches[scene.id]) or (scene.id in misled and not _is_held_by_path(matches[scene.id]))
         ]
         if doubtful:
-            log.detail("%d scenes are not found for certain, so libraries may be listed again", len(doubtful))
+            log.detail("Scenes not found for certain: %d; the libraries may be listed again", len(doubtful))
         # every library, not up to the first that was listed
         if doubtful and any([index.list_again(by_hand=self._by_hand) for index in self._indexes]):
             matches |= self._match(doubtful)
