@@ -18,6 +18,8 @@ _DIGEST = 4
 """Bytes of a digest: a log tells dozens of paths apart, an installation some hundred thousand."""
 _SHORT = 8
 """Characters of a name below which it counts as a word of its own only."""
+_DEEPEST = 50
+"""Folders of a path that are known one by one."""
 _LONGEST_TITLE = 79
 """Characters of a title that a scene's label shows before it cuts the rest off."""
 
@@ -104,11 +106,14 @@ class Obfuscator:
         """Take these for paths of folders, with all the folders they are in."""
         for folder in folders:
             one = folder.rstrip("/\\")
-            while one and one not in self._folders:
+            for _ in range(_DEEPEST):
+                if not one or one in self._folders:
+                    break
                 token = self.name_of_folder(one)
                 self._folders.update(dict.fromkeys((one, unify(one)), token))
-                self._titles.setdefault(plain(re.split(r"[/\\]", one)[-1]), token)
-                one = re.sub(r"[/\\]+[^/\\]*\Z|\A[^/\\]+\Z", "", one)
+                end = max(one.rfind("/"), one.rfind("\\"))
+                self._titles.setdefault(plain(one[end + 1 :]), token)
+                one = one[: max(end, 0)].rstrip("/\\")
 
     def know_values(self, values: Iterable[object]) -> None:
         """Take these for paths as long as this lives: values of settings, as an error quotes them."""

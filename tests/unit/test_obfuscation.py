@@ -212,6 +212,14 @@ def test_a_message_without_a_path_is_told_as_ever() -> None:
     assert without_paths("Plex at http://plex:32400/x, or (/data/a (1)/b.mp4)") == "Plex at http://plex:32400/x, or (…)"
 
 
+@pytest.mark.parametrize("piece", ["/a ", "(/a ", '"/a ', ", /a", "'/a", "/a.mp ", "C:\\ ", "\\", '1 "', 'file "'])
+def test_no_text_takes_for_ever(piece: str) -> None:
+    """Work that grew with the cube of the length would run into the suite's time-out."""
+    text = (piece * 3000)[:3000]
+    assert Obfuscator(KEY).hide(text)
+    assert Obfuscator(KEY).hide(text, strictly=True)
+
+
 WORDS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="/\\"), min_size=4, max_size=12)
 
 
