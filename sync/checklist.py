@@ -15,10 +15,14 @@ class Checklist:
         """Something that is right, or is just so."""
         log.info(text)
 
-    def advise(self, text: str) -> None:
-        """Something that works less well than it could."""
+    def advise(self, text: str, to_copy: str = "") -> None:
+        """Something that works less well than it could. `to_copy`: what a person has to copy off the log's line."""
         self.to_fix.append(text)
-        log.warning(text)
+        if to_copy and log.is_obfuscated():
+            with log.readable(to_copy):
+                log.warning(f"{text}. This line alone shows paths: leave it out of a log that you share")
+        else:
+            log.warning(text)
 
     def fault(self, text: str) -> None:
         """Something that keeps scenes from being synced."""

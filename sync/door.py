@@ -61,7 +61,10 @@ def answer(raw: bytes) -> str:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
-    return '{"error": ' + quickjson.quote(text) + "}"
+    # Not at the top: few calls fail.
+    from sync.stash import log
+
+    return '{"error": ' + quickjson.quote(log.redact(text)) + "}"
 
 
 def _serve(raw: bytes) -> str:
@@ -80,7 +83,14 @@ def _serve(raw: bytes) -> str:
     if args.get("hookContext") is not None:
         from sync import hook
 
-        return hook.handle(connection, _part(args, "hookContext", "an object with id, type and inputFields"))
+        try:
+            return hook.handle(connection, _part(args, "hookContext", "an object with id, type and inputFields"))
+        except PlexSyncError:
+            # Not at the top: it is about what an error may show.
+            from sync import privacy
+
+            privacy.recall_for(connection)
+            raise
     from sync import launch
 
     return launch.run(connection, args)

@@ -270,6 +270,7 @@ def _unwritable(folder: str, error: OSError) -> str:
 
 def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:
     command = _command_line([_python(), "-m", "pip", "install", "--target", target, "-r", requirements])
+    log.keep_readable(command)
     return SetupError(
         f"PlexSync's packages are missing and could not be installed: {reason.rstrip('. ')}. Every job stays "
         f'queued. {advice} and press "Process queue", or run this where Stash runs (in its container, if it has '

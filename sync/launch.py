@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import batch_args, dependencies, paths, queue_tasks
+from sync import batch_args, dependencies, paths, privacy, queue_tasks
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.queue import batches, history, rescue, schema, wake
@@ -50,6 +50,13 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     cookie = session_cookie(server_connection)
     log.keep_secret(cookie[1] if cookie else None)
     data = paths.data_folder(server_connection)
+    privacy.recall(data)
+    if mode == "status":
+        return _status(data, is_logged=bool(args.get("log")))
+    return report_of(_run(mode, server_connection, args, data)).told(log.redact)
+
+
+def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any], data: str) -> str:
     if mode == "wake":
         return _wake(server_connection, data)
     if mode == "check_setup":
@@ -57,8 +64,6 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         # the flag of a drain that was killed would take this for a drain and ask for none.
         outcome: str = _tasks(data, try_again_now=True).check_setup(server_connection, data)
         return outcome
-    if mode == "status":
-        return _status(data, is_logged=bool(args.get("log")))
     # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
     if mode == "clear_failed":
         return queue_tasks.clear_failed(data, args)

@@ -151,8 +151,9 @@ class Settings(BaseModel):
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
     max_edits_per_second: Rate = Field(default=0, ge=0, le=1000)
-
     reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "never"
+    debug_logging: Switch = False
+    obfuscate_paths: Switch = False
 
     only_organized: Switch = False
     only_stash_id: Switch = False
@@ -270,6 +271,22 @@ def read_settings(panel: Mapping[str, Any]) -> Settings:
             + ". Set it in Stash under Settings > Plugins > PlexSync"
         )
     return settings
+
+
+def told(settings: Settings) -> str:
+    """Return which settings are not as they are by default, for a log line; what a text says is left out."""
+    other = {
+        name: value
+        for name, field in Settings.model_fields.items()
+        if name not in SECRET_SETTINGS and (value := getattr(settings, name)) != field.default
+    }
+    return ", ".join(f"{name} {_in_a_word(value)}" for name, value in other.items())
+
+
+def _in_a_word(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "set" if isinstance(value, str) else f"{value:g}"
 
 
 def normal_url(value: str, *, whole_path: bool = False) -> str:

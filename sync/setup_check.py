@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from sync import privacy
 from sync.checklist import Checklist
 from sync.conditions import why_left_out, within_paths
 from sync.ending import Ending, Report
@@ -23,7 +24,7 @@ from sync.plex.exceptions import PlexServerDown, PlexSetupError
 from sync.plex.library import LibraryIndex, Section, choose_sections, read_sections
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path, name_key
-from sync.settings import Settings, SettingsError, read_settings
+from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
 from sync.setup_sample import SampledScene, advice, propose_map, tally
 from sync.stash import log
 from sync.stash.client import StashClient
@@ -62,6 +63,7 @@ def _check(stash: StashClient, data: str, checklist: Checklist) -> None:
     panel = stash.plugin_settings()
     token = panel.get("plex_token")
     log.keep_secret(token.strip() if isinstance(token, str) else None)
+    privacy.follow(panel, data, ACCEPTED["path_map"])
     settings, wrong = _read_one_by_one(panel)
     for text in wrong.values():
         checklist.fault(text)
@@ -158,6 +160,7 @@ def _choose(client: PlexClient, settings: Settings, checklist: Checklist) -> lis
     except PlexSyncError as error:
         checklist.fault(f"plex_library: Plex's libraries cannot be read: {error}")
         return []
+    log.know_folders(folder for section in sections for folder in section.locations)
     try:
         return choose_sections(sections, settings.library_names, settings.plex_library)
     except PlexSetupError as error:
@@ -180,6 +183,7 @@ def _sample(stash: StashClient, settings: Settings, checklist: Checklist) -> lis
     except PlexSyncError as error:
         checklist.fault(str(error))
         return []
+    log.know_files(file.path for scene in sampled for file in scene.files)
     if not sampled:
         checklist.advise("Stash has no scenes yet, so there is nothing to match: let Stash scan your files first")
         return []
@@ -217,7 +221,8 @@ def _check_matching(
         found = tally(sample, rules)
         checklist.advise(
             f"path_map: {len(found.by_path)} of {len(sample)} sampled scenes would match with `{proposal.path_map}` "
-            f"({before} match by their path now). Set path_map to that"
+            f"({before} match by their path now). Set path_map to that",
+            to_copy=f"`{proposal.path_map}`",
         )
     for text in advice(found, [index.section for index in indexes], rules, skip_not_found=skip_not_found):
         checklist.advise(text)

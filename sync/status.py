@@ -6,7 +6,6 @@ is counted over an index: 100,000 scenes are told as fast as a hundred.
 
 import contextlib
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sync import paths
+from sync.obfuscation import without_paths
 from sync.queue import batches, history, rescue, schema
 from sync.queue.lock import SharedLock, is_held
 from sync.stash import log
@@ -30,10 +30,6 @@ NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")
 
 _DAY = 24  # hours
 _WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"
-
-# A media path in a message: in brackets, where it may hold brackets of its own; quoted; bare up to a blank.
-_ROOT = r"(?:[A-Za-z]:[/\\]|\\\\|/)"
-_PATH = re.compile(rf"(?<=\(){_ROOT}.*(?=\))|(?<=\"){_ROOT}[^\"]*(?=\")|(?<![\w:/\\.]){_ROOT}[^\s;,()\"']+")
 
 
 @dataclass(slots=True)
@@ -202,7 +198,7 @@ def reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Conne
     except (sqlite3.Error, OSError) as error:
         if connection is None:
             yield None
-        troubles.append(_trouble(file, what, error))
+        troubles.append(log.redact(_trouble(file, what, error)))
     finally:
         if connection is not None:
             connection.close()
@@ -293,7 +289,7 @@ def _read_drain(connection: sqlite3.Connection, status: Status, drain_lock: str)
     with contextlib.suppress(sqlite3.OperationalError):  # no table: nothing of the kind has happened yet
         last = history.read_last_drain(connection)
         if last:
-            drain.ended_at, drain.went_well, drain.said = last.ended_at, last.went_well, last.said
+            drain.ended_at, drain.went_well, drain.said = last.ended_at, last.went_well, log.redact(last.said)
     drain.running = is_held(drain_lock)
     for began, alive_at in _rows(connection, "SELECT draining, alive_at FROM plexsync_wake"):
         drain.stopped_at = alive_at if began and not drain.running else None
@@ -312,15 +308,21 @@ def _read_failed(connection: sqlite3.Connection, status: Status) -> None:
             "ORDER BY last_at DESC LIMIT ?",
             (error_type, EXAMPLES),
         )
-        examples = [Example(scene, title, without_paths(log.redact(text)), at) for scene, title, text, at in rows]
+        examples = [_example(*row) for row in rows]
         status.failed.append(Cause(error_type, count, examples))
         if error_type in NOT_IN_PLEX:
             status.coverage.missing_failed += scenes
 
 
-def without_paths(text: str) -> str:
-    """Return a message with the media paths in it as `…`; the names of files stay."""
-    return _PATH.sub("…", text)
+def _example(scene_id: int, title: str, message: str, failed_at: float) -> Example:
+    return Example(scene_id, *shown(title, message), failed_at)
+
+
+def shown(title: str, message: str) -> tuple[str, str]:
+    """Return a dead letter's title and message without the media paths in it; under `obfuscate_paths` without names
+    of files, too."""
+    title, message = log.redact_old(title, message)
+    return title, without_paths(message)
 
 
 def _read_outages(connection: sqlite3.Connection, status: Status) -> None:

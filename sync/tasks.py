@@ -3,12 +3,13 @@
 import logging
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync import paths, setup_check
+from sync import paths, privacy, setup_check
 from sync.bulk.making import bulk_of
 from sync.bulk.runner import Bulk, summary_of
 from sync.ending import Ending, Report
@@ -24,7 +25,7 @@ from sync.queue import batches, rescue, wake
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.queue.store import JobStore
-from sync.settings import Settings, lacking, read_settings
+from sync.settings import ACCEPTED, Settings, lacking, read_settings, told
 from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
@@ -156,6 +157,7 @@ class _Run:
             try:
                 panel = stash.fill_settings(lacking)
                 log.keep_secret(_text(panel.get("plex_token")))
+                privacy.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
                 return self._drain(stash, settings)
@@ -188,6 +190,11 @@ class _Run:
                 self._breaker.record_failure()
                 raise
             chosen = choose_sections(sections, settings.library_names, settings.plex_library)
+            log.detail(
+                "Python %s; Plex %s on %s; libraries %s; settings changed: %s",
+                *(sys.version.split()[0], client.version, client.platform or "an unknown system"),
+                *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
+            )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
             indexes = [LibraryIndex(client, state, section) for section in chosen]
@@ -240,10 +247,10 @@ class _Run:
                     log.info(f"Process queue: {drain.summary}")
                     if drain.summary.by_library():
                         log.info(f"By library: {drain.summary.by_library()}")
-                told = [summary_of(batch) for batch in bulk.outcome()]
-                for line in (line for lines in told for line in lines):
+                outcomes = {batch.id: summary_of(batch) for batch in bulk.outcome()}
+                for line in (line for lines in outcomes.values() for line in lines):
                     log.info(line)
-            own = [lines[0] for batch, lines in zip(bulk.outcome(), told, strict=True) if batch.id in self._own]
+            own = [lines[0] for batch_id, lines in outcomes.items() if batch_id in self._own]
             report = drain.summary.report()
             return Report(". ".join(own), report.ending, **report.facts) if own else report
         finally:

@@ -11,7 +11,7 @@ from sync.cli.terminal import one_line
 from sync.errors import SetupError
 from sync.queue.dead_letters import LETTER_COLUMNS, DeadLetter
 from sync.stash import log
-from sync.status import reading, without_paths
+from sync.status import reading, shown
 from sync.status_page import clock
 
 LONGEST_TITLE = 40
@@ -52,10 +52,11 @@ def _rows(connection: sqlite3.Connection, error_type: str | None, since: float |
 
 def as_document(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
     """Return the letters for JSON, without media paths in the messages, as the status has them."""
-    return [
-        asdict(letter) | {"message": without_paths(log.redact(letter.message)), "job": log.redact(letter.job)}
-        for letter in letters
-    ]
+    found = []
+    for letter in letters:
+        title, message = shown(letter.title, letter.message)
+        found.append(asdict(letter) | {"title": title, "message": message, "job": log.redact(letter.job)})
+    return found
 
 
 def said_of(letters: Sequence[DeadLetter], of_all: Sequence[DeadLetter], error_type: str | None) -> str:
@@ -81,13 +82,14 @@ def table(letters: Sequence[DeadLetter], width: int | None) -> list[str]:
 
 
 def _row(letter: DeadLetter) -> tuple[str, ...]:
+    title, message = shown(letter.title, letter.message)
     return (
         str(letter.scene_id) if letter.scene_id > 0 else "-",  # a damaged row names no scene
-        _cut(one_line(log.redact(letter.title)), LONGEST_TITLE),
+        _cut(one_line(title), LONGEST_TITLE),
         one_line(letter.error_type),
         str(letter.tries),
         clock(letter.last_at),
-        one_line(without_paths(log.redact(letter.message))),
+        one_line(message),
     )
 
 

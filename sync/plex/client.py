@@ -30,6 +30,7 @@ from sync.plex.exceptions import (
     PlexTemporaryError,
 )
 from sync.plex.pace import Pacer, kind_of
+from sync.stash import log
 
 PRODUCT = "PlexSync"
 
@@ -68,19 +69,29 @@ class PlexSession(requests.Session):
         kwargs["timeout"] = self._timeouts
         # Followed, a redirect would carry the token to whatever host it names.
         kwargs["allow_redirects"] = False
+        began = time.perf_counter()
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
+            _tell(request, f"failed ({type(error).__name__})", began)
             raise error_of_exception(error, self._address, self._timeouts) from None
         except (urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:
             raise PlexSetupError(
                 f"plex_url {self._address} cannot be called ({type(error).__name__}); check plex_url and plex_token"
             ) from None
+        _tell(request, f"answered {response.status_code}", began)
         if response.status_code >= 300:
             raise error_of_status(response.status_code, self._address)
         # Plex speaks UTF-8; without a charset in the header requests would guess.
         response.encoding = "utf-8"
         return response
+
+
+def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None:
+    if log.is_detailed():
+        # Without what stands behind the path: an edit is all query.
+        path = request.path_url.partition("?")[0]
+        log.detail("Plex: %s %s %s in %.0f ms", request.method, path, outcome, (time.perf_counter() - began) * 1000)
 
 
 def error_of_status(status: int, address: str) -> Exception:
@@ -196,6 +207,7 @@ class PlexClient:
             raise self._no_plex()
         self.name: str = self._server.friendlyName or "Plex"
         self.platform: str = self._server.platform or ""
+        self.version: str = self._server.version or "of an unknown version"
 
     @property
     def folds_case(self) -> bool:
@@ -268,6 +280,7 @@ def patiently(ask: Callable[[], _T]) -> _T:
         except PlexTemporaryError as error:
             if not error.stumbled:
                 raise
+            log.detail("Plex stumbled and is asked again in %.0f ms: %s", pause * 1000, error)
             time.sleep(pause)
     return ask()
 

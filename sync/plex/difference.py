@@ -10,12 +10,11 @@ was killed between a write and its confirmation leaves no value nobody remembers
 """
 
 import hashlib
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from sync.model import Memory, PlexItem, Role, Wanted
-from sync.plex.media_paths import unify
+from sync.plex.media_paths import plain, stem
 from sync.text import name_key
 
 RATING = "rating"
@@ -95,6 +94,15 @@ class Edit:
                     if (key := detail_key(what, role.name)) in change.details:
                         noted[key] = [_mark(what, getattr(role, what))]
         return noted
+
+
+def outline(edit: Edit) -> str:
+    """Return what an edit contains by the names of its fields, for a log line: no value of any."""
+    said = [f"{name} emptied" if name in edit.released else name for name in edit.single]
+    for name, change in edit.lists.items():
+        gone = f", {len(change.removed)} taken away" if change.removed else ""
+        said.append(f"{name} ({len(change.entries)} entries{gone})")
+    return f"to write: {', '.join(said)}" if said else "nothing to write"
 
 
 def difference(item: PlexItem, wanted: Wanted, memory: Memory, *, preserve: bool) -> Edit:
@@ -198,7 +206,7 @@ def _changes_no_name(change: ListEdit, before: tuple[Role, ...]) -> bool:
 
 def bears_file_name(item: PlexItem) -> bool:
     """Return whether an item's title is its file's name, as it is before anybody has named it."""
-    return any(_plain(item.title) == _plain(_stem(file.path)) for file in item.files)
+    return any(plain(item.title) == plain(stem(file.path)) for file in item.files)
 
 
 def _compare_single(edit: Edit, name: str, value: str, item: PlexItem, memory: Memory, preserve: bool) -> None:
@@ -208,7 +216,7 @@ def _compare_single(edit: Edit, name: str, value: str, item: PlexItem, memory: M
     ours = bool(now) and _is_ours(name, now, memory)
     if not value:
         # A title is never empty in Plex: its file's name is what it bears without us.
-        empty = _stem(item.files[0].path) if name == "title" and item.files else ""
+        empty = stem(item.files[0].path) if name == "title" and item.files else ""
         if ours and now != empty and (empty or name != "title"):
             edit.single[name] = empty
             edit.released.add(name)
@@ -380,14 +388,3 @@ def _wanted_roles(wanted: Wanted, name: str) -> tuple[Role, ...] | None:
 
 def _as_roles(names: Collection[str]) -> tuple[Role, ...]:
     return tuple(Role(name) for name in names)
-
-
-def _stem(path: str) -> str:
-    base = unify(path).rpartition("/")[2]
-    stem, dot, _ = base.rpartition(".")
-    return stem if dot and stem else base
-
-
-def _plain(text: str) -> str:
-    """Plex may show a file's name with its dots and underscores as blanks."""
-    return re.sub(r"[\s._-]+", " ", text).strip().casefold()

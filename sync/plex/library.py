@@ -14,6 +14,7 @@ from sync.model import MediaFile, PlexItem, Role
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexSetupError, PlexTemporaryError
 from sync.plex.media_paths import name_key, path_key
+from sync.stash import log
 from sync.state import State, chunks
 
 PAGE = 1_000
@@ -261,6 +262,7 @@ class LibraryIndex:
             if fresh:
                 self._store(fresh)
                 added += len(fresh)
+                log.detail('Library "%s": %d new items found', self.section.title, len(fresh))
             start += len(page)
             # A page without anything new ends it: new items stand first.
             if not fresh or _is_last(page, NEW_PAGE, start, total):
@@ -363,6 +365,7 @@ class LibraryIndex:
                 "UPDATE plex_libraries SET listed_at = ?, listed_seconds = ?, round = ? WHERE id = ?",
                 (time.time(), time.monotonic() - began, before + 1, self._library),
             )
+        log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, time.monotonic() - began)
         return True
 
     def _page(self, start: int, size: int, sort: str) -> tuple[int | None, list[_Listed]]:

@@ -53,6 +53,18 @@ def file_name(path: str) -> str:
     return (path.replace("\\", "/") if is_windows(path) else path).rpartition("/")[2]
 
 
+def stem(path: str) -> str:
+    """Return a path's file name without its ending, in composed characters."""
+    base = unify(path).rpartition("/")[2]
+    before, dot, _ = base.rpartition(".")
+    return before if dot and before else base
+
+
+def plain(text: str) -> str:
+    """Return what a file's name and its title in Plex share, which may show dots and underscores as blanks."""
+    return re.sub(r"[\s._-]+", " ", text).strip().casefold()
+
+
 def path_key(path: str, *, fold: bool) -> str:
     """Return what all spellings of one path share; `fold` where the case of letters does not count."""
     unified = unify(path)

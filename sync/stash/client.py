@@ -5,7 +5,9 @@ requests when it is made, a schema introspection among them, and has no time-out
 so the connection, the time-out and the meaning of a failure are PlexSync's own.
 """
 
+import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
@@ -92,10 +94,13 @@ class StashSession(requests.Session):
             request.headers["Cookie"] = f"{self.cookie[0]}={self.cookie[1]}"
         elif self.key:
             request.headers["ApiKey"] = self.key
+        began = time.perf_counter()
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
+            _tell(request, f"failed ({type(error).__name__})", began)
             raise StashTemporaryError(f"Stash did not answer ({type(error).__name__})") from None
+        _tell(request, f"answered {response.status_code}", began)
         self.cookies.clear()
         self._renew(response)
         return response
@@ -112,6 +117,15 @@ class StashSession(requests.Session):
         if morsel and morsel.value and response.status_code == 200:
             self.cookie = (self.cookie[0], morsel.value)
             log.keep_secret(morsel.value)
+
+
+def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None:
+    if log.is_detailed():
+        body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
+        named = re.search(rb"(?:query|mutation) (\w+)", body[:300])
+        asked = f" ({named[1].decode()})" if named else ""
+        path = request.path_url.partition("?")[0] + asked
+        log.detail("Stash: %s %s %s in %.0f ms", request.method, path, outcome, (time.perf_counter() - began) * 1000)
 
 
 class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hints

@@ -5,10 +5,17 @@ level (stashapp/stash, pkg/logger/plugin.go). A line of 64 KiB or more ends
 Stash's reader for good, so lines are cut well below, by bytes.
 """
 
+from __future__ import annotations
+
+import contextlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from sync.obfuscation import Obfuscator
 
 LONGEST_LINE = 8_000
 """Bytes of text in a line; Stash's reader ends at 65,536."""
@@ -19,6 +26,9 @@ _TOKEN = re.compile(r"(?i)((?:x-plex-token|apikey|api_key|token|password)(?:=|%3
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _secrets: set[str] = set()
 _sink: Callable[[str, str], None] | None = None
+_obfuscator: Obfuscator | None = None
+_readable: set[str] = set()
+_detailed = False
 
 
 def keep_secret(*values: str | None) -> None:
@@ -41,18 +51,100 @@ def use(sink: Callable[[str, str], None] | None) -> None:
 def forget_secrets() -> None:
     """Start anew, as a process does."""
     _secrets.clear()
+    _readable.clear()
+    obfuscate(None)
+    show_details(False)
+
+
+def obfuscate(obfuscator: Obfuscator | None) -> None:
+    """Have this one replace the paths in every line from now on; None: paths stay."""
+    global _obfuscator
+    _obfuscator = obfuscator
+
+
+def is_obfuscated() -> bool:
+    """Return whether paths are replaced."""
+    return _obfuscator is not None
+
+
+def know_files(paths: Iterable[str], *, anew: bool = False) -> None:
+    """Tell which media files are dealt with; `anew`: and no more with the ones before. Nothing is read from `paths`
+    where paths stay."""
+    if _obfuscator is not None:
+        _obfuscator.know_files(paths, anew=anew)
+
+
+def know_folders(paths: Iterable[str]) -> None:
+    """Tell which folders of media are dealt with."""
+    if _obfuscator is not None:
+        _obfuscator.know_folders(paths)
+
+
+def keep_readable(text: str) -> None:
+    """Leave the paths in this text as they are, wherever it stands: a person has to copy it."""
+    _readable.add(text)
+
+
+@contextlib.contextmanager
+def readable(text: str) -> Iterator[None]:
+    """Leave the paths in this text as they are, as long as this lasts."""
+    _readable.add(text)
+    try:
+        yield
+    finally:
+        _readable.discard(text)
 
 
 def redact(text: str) -> str:
-    """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`."""
+    """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`; under
+    `obfuscate_paths` with every path replaced."""
+    text = _without_secrets(text)
+    return text if _obfuscator is None else _obfuscator.hide(text, readable=_readable)
+
+
+def _without_secrets(text: str) -> str:
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return _TOKEN.sub(r"\1***", text)
 
 
+def redact_title(title: str) -> str:
+    """Return a title as `redact` does, replaced where it is a file's name under `obfuscate_paths`."""
+    return redact(title if _obfuscator is None else _obfuscator.hide_title(title))
+
+
+def redact_old(title: str, text: str) -> tuple[str, str]:
+    """Return title and message of a scene as `redact` does, whose file nobody has told of."""
+    if _obfuscator is None:
+        return redact(title), redact(text)
+    _obfuscator.know_files((), anew=True)
+    text = _obfuscator.hide(_without_secrets(text), strictly=True)
+    return redact_title(title), text
+
+
+def show_details(on: bool) -> None:
+    """Write what is logged at debug level, and `detail`, at info level from now on, or no more."""
+    global _detailed
+    _detailed = on
+
+
+def is_detailed() -> bool:
+    """Return whether `detail` writes anything."""
+    return _detailed
+
+
+def detail(text: str, *values: object) -> None:
+    """What explains every single step; written under `debug_logging` alone. `values` fill the `%s` of the text."""
+    if _detailed:
+        debug(text % values)
+
+
 def debug(text: str) -> None:
     """What helps to understand a report."""
-    _write("d", text)
+    if _detailed:
+        _write("i", f"debug: {text}")
+    else:
+        _write("d", text)
 
 
 def info(text: str) -> None:

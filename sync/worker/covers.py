@@ -38,7 +38,13 @@ class Covers:
         if not self._kinds or not scene.cover:
             return None
         try:
-            return self._stash.picture(scene.cover)
+            picture = self._stash.picture(scene.cover)
+            log.detail(
+                "%s: cover %s",
+                scene.label,
+                f"of {len(picture.content) / 1000:.0f} kB ({picture.type})" if picture else "not there",
+            )
+            return picture
         except UnusablePictureError as error:
             log.warning(f"{scene.label}: its cover was left out: {error} in Stash")
             return None
@@ -86,6 +92,7 @@ class Covers:
                     steps.append(PictureStep(self._client, work, kind, cover, in_doubt=False))
                 continue
             if record.state is StepState.REFUSED and record.fingerprint == cover.sha1:
+                log.detail("Plex item %d: the %s is not sent: Plex refused it before", work.place.rating_key, kind)
                 continue
             # Without a record the lock alone tells that a picture was chosen, maybe this one and by us.
             in_doubt = cover.sha1 in (record.fingerprint, memory.sent.get(kind), *memory.intended.get(kind, ())) or (
@@ -96,6 +103,7 @@ class Covers:
                 offered = artwork.choices(self._client, work.place.rating_key, kind)
                 in_doubt = artwork.is_chosen(offered, cover.sha1)
                 if not in_doubt and not artwork.may_replace(kind, work.target.item, offered, memory):
+                    log.detail("Plex item %d: the %s stays: somebody chose it in Plex", work.place.rating_key, kind)
                     continue
                 replaced = next((choice.name for choice in offered if choice.selected), "")
             self._note_intended(work, kind, cover.sha1, replaced, now)

@@ -15,6 +15,7 @@ from sync.plex.client import PlexClient
 from sync.plex.difference import RATING, Edit, difference
 from sync.plex.exceptions import PlexItemGone, PlexItemRemoved, PlexTemporaryError
 from sync.plex.library import read_items
+from sync.stash import log
 from sync.worker.work import Work
 
 MATCH, METADATA, POSTER, BACKGROUND = "match", "metadata", "poster", "background"
@@ -140,6 +141,10 @@ def _send(write: Callable[[], object], is_there: Callable[[], bool], rating_key:
             except PlexTemporaryError as error:
                 if not error.stumbled:
                     raise
+                log.detail(
+                    "Plex item %d: Plex stumbled over a write, which is looked at and sent again in %.0f ms: %s",
+                    *(rating_key, pause * 1000, error),
+                )
             time.sleep(pause)
             if is_there():
                 return

@@ -8,6 +8,7 @@ asked once, for the whole batch, which other scenes have files of that name.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 from sync.errors import PermanentError
@@ -24,6 +25,7 @@ from sync.plex.matcher import (
     match_scene,
 )
 from sync.plex.media_paths import map_path, name_key, path_key
+from sync.stash import log
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.claims import Claim, Distribution, Located, Target, conflict
@@ -83,7 +85,11 @@ class _Crowds:
             return
         self._added.add((section, name))
         here = self._items.setdefault(section, {})
-        for key, files in index.named(name).items():
+        named = index.named(name)
+        log.detail('Library "%s": %d items bear one file\'s name', index.section.title, len(named))
+        # An error lists no more of them.
+        log.know_files(file.path for files in islice(named.values(), CROWD) for file in files)
+        for key, files in named.items():
             # It may bear another of these names as well.
             earlier = here[key].files if key in here else ()
             here[key] = Candidate(key, "", (*earlier, *files))
@@ -143,6 +149,8 @@ class Locator:
             for scene in scenes
             if _is_lost(matches[scene.id]) or (scene.id in misled and not _is_held_by_path(matches[scene.id]))
         ]
+        if doubtful:
+            log.detail("Scenes not found for certain: %d; the libraries may be listed again", len(doubtful))
         # every library, not up to the first that was listed
         if doubtful and any([index.list_again(by_hand=self._by_hand) for index in self._indexes]):
             matches |= self._match(doubtful)
@@ -269,6 +277,7 @@ class Locator:
 
     def _read(self, rating_keys: set[int]) -> dict[int, PlexItem]:
         items = read_items(self._client, rating_keys)
+        log.know_files(file.path for item in items.values() for file in item.files)
         gone = rating_keys - items.keys()
         for index in self._indexes:
             index.correct(item for item in items.values() if item.section in (index.section.id, 0))

@@ -22,7 +22,7 @@ from sync.mapping import fingerprint, wanted_of
 from sync.model import MediaFile, Scene
 from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
-from sync.plex.difference import difference, remember
+from sync.plex.difference import difference, outline, remember
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.pace import Pacer
@@ -216,6 +216,8 @@ class Drain:
 
     def _batch(self, claims: list[Claim]) -> None:
         scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
+        log.know_files((file.path for scene in scenes.values() for file in scene.files), anew=True)
+        log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         courses = []
         for claim in claims:
             scene = scenes.get(claim.scene_id)
@@ -265,6 +267,8 @@ class Drain:
             self._watch.count(courses[0], error)
             self._fail(courses[0].claim, courses[0].scene, error)
         self._watch.stop_after_failures(courses)
+        if len(courses) > 1:
+            log.detail("%d scenes go one by one after a failure of them all: %s", len(courses), error)
         for course in courses if len(courses) > 1 else ():
             self._course([Course(course.claim, course.scene)])
 
@@ -283,6 +287,10 @@ class Drain:
             )
         for target in targets:
             edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
+            if log.is_detailed():
+                how = "its file's path" if target.record.exact else "its file's name"
+                found = f'Plex item {target.item.rating_key} in library "{target.library}"'
+                log.detail("%s: matched by %s to %s; %s", scene.label, how, found, outline(edit))
             place = Place(self._client.machine, target.record.section, target.item.rating_key)
             course.works.append(
                 Work(
@@ -412,6 +420,10 @@ class Drain:
                 delay = math.ceil((now + delay) / LATE_ROUND) * LATE_ROUND - now
             self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
+            log.detail(
+                "%s: %s, tried again in %.0f s (backoff from %.0f s, at most %.0f s)",
+                *(scene.label, type(error).__name__, delay, base, cap),
+            )
             said = (
                 f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
             )
@@ -430,7 +442,7 @@ class Drain:
     def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
         letter = DeadLetter(
             scene_id=scene.id,
-            title=scene.title,
+            title=log.redact_title(scene.title),
             error_type=type(error).__name__,
             message=log.redact(str(error)),
             tries=tries,

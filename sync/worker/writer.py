@@ -12,6 +12,7 @@ from sync.plex.difference import PICTURES
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
 from sync.plex.library import read_items
 from sync.settings import Settings
+from sync.stash import log
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.covers import Covers
@@ -165,6 +166,7 @@ class ItemWriter:
                 if len(together) == 1:
                     self._watch.count(course, error)
             return
+        log.detail("%d of %d edited items read back", len(items), len(edited))
         for work in edited:
             work.after = items.get(work.target.item.rating_key)
 

@@ -23,6 +23,7 @@ from sync.plex.difference import (
     detail_key,
     difference,
     is_taken,
+    outline,
     remember,
 )
 from sync.plex.editor import split
@@ -53,6 +54,17 @@ SINGLE, LISTS = (*PLEX_SINGLE.values(), RATING), tuple(PLEX_LIST.values())
 def test_every_field_that_is_written_is_tested_here() -> None:
     assert set(SINGLE) == set(SINGLE_FIELDS)
     assert set(LISTS) == set(LIST_FIELDS)
+
+
+def test_an_edit_is_told_without_a_value() -> None:
+    item = PlexItem(1, 1, title="Old", summary="Words", genres=("Gone", "Mine"))
+    memory = Memory(
+        {"summary": "Words", "genres": ["Gone"]},
+        {"summary": "Words", "genres": ["Gone"]},
+    )
+    edit = difference(item, Wanted(title="New", summary="", genres=("Other",)), memory, preserve=False)
+    assert outline(edit) == "to write: title, summary emptied, genres (2 entries, 1 taken away)"
+    assert outline(Edit()) == "nothing to write"
 
 
 class SmallPlex:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync.obfuscation import Obfuscator
 from sync.stash import log
 
 PROPERTY = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -60,6 +62,35 @@ def test_each_level_has_its_prefix(write: Callable[[str], None], level: bytes) -
 )
 def test_progress_is_a_number_from_0_to_1(done: float, expected: bytes) -> None:
     assert written_by(lambda: log.progress(done)) == b"\x01p\x02" + expected + b"\n"
+
+
+def test_details_are_written_only_where_they_are_asked_for() -> None:
+    def act() -> None:
+        log.debug("one")
+        log.detail("two %s", 2)
+        log.detail("100 %")
+
+    assert written_by(act) == b"\x01d\x02one\n"
+    log.show_details(True)
+    assert written_by(lambda: (log.debug("100 %"), log.detail("two %s", 2))[0]) == (
+        b"\x01i\x02debug: 100 %\n\x01i\x02debug: two 2\n"
+    )
+
+
+def test_paths_stay_and_cost_nothing_where_nobody_minds_them() -> None:
+    log.know_files(iter(pytest.fail, None))
+    assert log.redact('Scene 5 "clip": /data/clip.mp4') == 'Scene 5 "clip": /data/clip.mp4'
+
+
+def test_secrets_and_paths_go_together() -> None:
+    log.keep_secret("s3cret")
+    log.obfuscate(Obfuscator(b"key"))
+    log.know_files(["/data/s3cret clips/a clip.mp4"])
+    said = log.redact("token s3cret, /data/s3cret clips/a clip.mp4, ?X-Plex-Token=abc&x")
+    assert re.fullmatch(r"token \*\*\*, path-[0-9a-f]{8}/file-[0-9a-f]{8}\.mp4, \?X-Plex-Token=\*\*\*&x", said)
+    with log.readable("/a=/b"):
+        assert log.line("i", "/a=/b").endswith(b"/a=/b\n")
+    assert b"/a=/b" not in log.line("i", "/a=/b")
 
 
 def test_lines_follow_one_another_and_what_others_print() -> None:

@@ -22,6 +22,7 @@ from sync.settings import (
     normal_url,
     parse_path_map,
     read_settings,
+    told,
 )
 
 PROPERTY = settings(max_examples=100, deadline=None)
@@ -79,6 +80,14 @@ def test_the_defaults_for_the_panel_are_what_is_in_force() -> None:
     assert shown.keys() == {*SWITCHES, *NUMBERS, *CHOICES, *TEMPLATES}
     assert not set(SECRET_SETTINGS) & shown.keys()
     assert read_settings({**shown, **GOOD}) == read_settings(GOOD)
+
+
+def test_what_is_not_the_default_is_told_without_what_a_text_says() -> None:
+    assert told(read_settings(GOOD)) == "plex_url set"
+    changed = {"max_retries": 3, "read_timeout": 2.5, "sync_tags": False, "debug_logging": True, "path_map": "/a=/b"}
+    assert told(read_settings({**GOOD, **changed})) == (
+        "plex_url set, path_map set, max_retries 3, read_timeout 2.5, debug_logging on, sync_tags off"
+    )
 
 
 def test_settings_of_another_version_are_no_error() -> None:
