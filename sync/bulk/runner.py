@@ -205,7 +205,8 @@ def summary_of(batch: Batch) -> list[str]:
         "left": batch.left,
     }
     said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
-    lines = [f"{batches.title_of(batch)}: {_scenes(batch.total)}: {said}"]
+    found = ", ".join(f"{batch.found[key]} {key.replace('_', ' ')}" for key in drift.REASONS if batch.found.get(key))
+    lines = [f"{batches.title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
     for reason, text in drift.REASONS.items():
         count = batch.found.get(reason, 0)
         if count:

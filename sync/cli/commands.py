@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync import launch, paths, status, status_page
+from sync import launch, paths, privacy, status, status_page
 from sync.cli import failed_list
 from sync.cli.arguments import Options
 from sync.cli.terminal import one_line
@@ -50,6 +50,7 @@ def carry_out(options: Options, connection: Mapping[str, Any], width: int | None
     Raises PlexSyncError.
     """
     data = paths.data_folder(connection)
+    privacy.recall(data)
     log.debug(f"Data folder: {data}")
     if options.command == "status":
         return _status(data, is_short=options.quiet)
@@ -113,7 +114,7 @@ def _has_buried(data: str, began: float) -> bool:
 
 def _batch(data: str, kind: str, began: float) -> dict[str, Any] | None:
     """Return the newest batch of this kind that was at work since `began`, as the status has it; None: none was."""
-    for batch in getattr(status.gather(data), "batches", ()):
+    for batch in status.gather(data).batches:
         if batch.kind == kind and (batch.completed_at is None or batch.completed_at >= began):
             return dataclasses.asdict(batch)
     return None
