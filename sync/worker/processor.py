@@ -43,7 +43,7 @@ from sync.worker.steps import Place, StepBook, StepRecord, completed, is_current
 from sync.worker.work import Course, Summary, Work
 from sync.worker.writer import ItemWriter
 
-BATCH = 50
+BATCH = 100
 """Scenes that share their reads."""
 
 
