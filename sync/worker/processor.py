@@ -165,6 +165,7 @@ class Drain:
         except Exception as error:
             self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
             return
+        self._writer.write_groups(courses)
         begun = []
         for course in courses:
             if not self._watch.is_over:

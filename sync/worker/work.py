@@ -24,6 +24,8 @@ class Work:
     steps: dict[str, StepRecord] = field(default_factory=dict)
     sent: dict[str, None] = field(default_factory=dict)
     """The names of the steps that wrote to Plex, in order."""
+    went_wrong: bool = False
+    """Whether an earlier run's metadata edit failed: it goes by itself now, so that others are not sent in vain."""
     after: PlexItem | None = None
     """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
 
