@@ -34,7 +34,7 @@ class GroupWriter:
 
         Raises PlexServerDown and SetupError.
         """
-        of_item = {work.place.rating_key: work for work in works if not work.went_wrong}
+        of_item = {work.place.rating_key: work for work in works if self._may_share(work)}
         edits = [
             ItemEdit(work.place.section, rating_key, work.edit, work.target.item.locked)
             for rating_key, work in of_item.items()
@@ -43,6 +43,11 @@ class GroupWriter:
             if not self._send(group, [of_item[rating_key] for rating_key in group.rating_keys]):
                 self._most //= 4  # one that cannot keep up is not given as much again
                 return
+
+    def _may_share(self, work: Work) -> bool:
+        # Whether a picture may be replaced can hang on the title the item bore, and is noted just before its own edit.
+        names_it = self._preserve and "title" in work.edit.single
+        return not work.went_wrong and not names_it
 
     def _send(self, group: Group, works: list[Work]) -> bool:
         """Return False where Plex failed: what it has not done goes one by one, and no other group is sent now."""

@@ -264,6 +264,21 @@ def test_a_cover_that_plex_refuses_beside_a_group_locks_nothing(site: Site) -> N
     assert not any("thumb" in site.item(key).locked for key in scenes.values())
 
 
+def test_a_poster_on_an_item_that_a_group_could_have_named_first_is_still_replaced(site: Site) -> None:
+    """Under preserve_plex_edits an agent's poster is free while nobody has named the item: that is noted first."""
+    site.configure(preserve_plex_edits=True, sync_poster=True)
+    pairs = [site.add(f"/media/{number}.mp4", 1000 + number) for number in range(3)]
+    for scene, key in pairs:
+        site.plex.agent_refresh(key, poster=JPEG % 0)
+        site.stash.scene(scene).title = "The same"
+        site.stash.scene(scene).cover = JPEG % scene
+    site.plex.fail(status=503, path_contains="/posters")
+    assert "503" in str(drain_all(site, dict(pairs)).error)
+    site.drain(by_hand=True)
+    assert [site.item(key).title for _, key in pairs] == ["The same"] * 3
+    assert [site.item(key).poster for _, key in pairs] == [JPEG % scene for scene, _ in pairs]
+
+
 # Failures
 
 
