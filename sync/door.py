@@ -1,4 +1,4 @@
-"""One call of Stash's: read it, hand it to whoever serves it, answer with one JSON object."""
+"""One call of Stash's: read it, hand it to whoever serves it, answer with one JSON object. Or a command line."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ def main() -> None:
 
         sleeper.main(sys.stdin.buffer.read())
         return
-    if len(sys.argv) > 1 or sys.stdin is None or sys.stdin.isatty():
-        print("PlexSync is a plugin that Stash starts; see README.md for how to install it.", file=sys.stderr)
+    if len(sys.argv) > 1:
+        _command_line()
+    if sys.stdin is None or sys.stdin.isatty():
+        print(
+            "PlexSync is a plugin that Stash starts; see README.md for how to install it. For its command line see: "
+            "python3 plexsync.py --help",
+            file=sys.stderr,
+        )
         sys.exit(2)
     reply = answer(sys.stdin.buffer.read())
     sys.stdout.write(reply + "\n")
@@ -31,6 +37,20 @@ def main() -> None:
     # Not sys.exit: taking the interpreter down, and SQLite's last close copying its log into its
     # file, would cost the person who saves some more milliseconds. All that counts is committed.
     os._exit(0)
+
+
+def _command_line() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036 - a shell's python3 may be another than the one Stash uses
+        print(f"PlexSync needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
+        sys.exit(2)
+    try:
+        from sync.cli.main import run
+
+        code = run()
+    except KeyboardInterrupt:  # before the command line has begun to look out for it
+        code = 130
+    # Not sys.exit: a Ctrl-C, or a reader that has gone, would change the code after the answer was given.
+    os._exit(code)
 
 
 def answer(raw: bytes) -> str:

@@ -13,7 +13,7 @@ import time
 from sync import paths
 from sync.errors import PermanentError
 from sync.queue import wake
-from sync.queue.schema import new_row
+from sync.queue.schema import change_row, new_row
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
@@ -48,6 +48,33 @@ IRRELEVANT_FIELDS = frozenset(
 )
 """Fields of a save that change nothing in Plex. A field that is not here is for us."""
 
+CHANGE_HOOKS = {
+    "Performer.Update.Post": ("performer", "update"),
+    "Performer.Destroy.Post": ("performer", "destroy"),
+    "Studio.Update.Post": ("studio", "update"),
+    "Studio.Destroy.Post": ("studio", "destroy"),
+    "Tag.Update.Post": ("tag", "update"),
+    "Tag.Merge.Post": ("tag", "merge"),  # its id is that of the tag the others went into
+    "Tag.Destroy.Post": ("tag", "destroy"),
+    "Group.Update.Post": ("group", "update"),
+    "Group.Destroy.Post": ("group", "destroy"),
+}
+"""Hooks of what scenes name, which leave `updated_at` of the scenes alone and fire no hook of theirs."""
+
+SHOWN_FIELDS = {
+    "performer": frozenset(
+        {
+            *("name", "disambiguation", "image", "gender", "birthdate", "country", "alias_list", "aliases"),
+            *("tag_ids", "tags"),
+        }
+    ),
+    "studio": frozenset({"name", "parent_id"}),
+    "tag": frozenset({"name"}),
+    "group": frozenset({"name"}),
+}
+"""Fields of theirs that a Plex item may show. Whether they changed, and are synced, is seen when the job runs:
+Stash's own pages send every field with every save."""
+
 _LARGEST_ID = 2**53
 
 
@@ -67,44 +94,52 @@ def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> 
     Raises HookInputError, SetupError, QueueError.
     """
     hook_type = context.get("type")
-    if hook_type != UPDATE_HOOK and hook_type != DESTROY_HOOK:
-        raise HookInputError(f"hookContext.type is {hook_type!r:.100}; accepted: {UPDATE_HOOK}, {DESTROY_HOOK}")
-    scene_id = _scene_id(context.get("id"))
-    if hook_type == UPDATE_HOOK and not is_relevant(context.get("inputFields")):
-        return f"Scene {scene_id}: nothing that Plex shows was saved"
+    change = CHANGE_HOOKS.get(hook_type) if isinstance(hook_type, str) else None
+    if change is None and hook_type != UPDATE_HOOK and hook_type != DESTROY_HOOK:
+        accepted = ", ".join((UPDATE_HOOK, DESTROY_HOOK, *CHANGE_HOOKS))
+        raise HookInputError(f"hookContext.type is {hook_type!r:.100}; accepted: {accepted}")
+    entity, event = change or ("scene", "update" if hook_type == UPDATE_HOOK else "destroy")
+    number = _number(context.get("id"), entity)
+    what = f"{entity.capitalize()} {number}"
+    if event == "update" and not is_relevant(context.get("inputFields"), entity):
+        return f"{what}: nothing that Plex shows was saved"
     data = paths.data_folder(server_connection)
     queue_file = paths.queue_file(data)
+    now = time.time()
+    row = change_row(entity, number, event, now) if change else new_row(number, now)
     try:
-        ask = wake.enqueue(queue_file, paths.drain_lock(data), new_row(scene_id, time.time()))
+        ask = wake.enqueue(queue_file, paths.drain_lock(data), row)
     except (sqlite3.Error, OSError) as error:
         raise QueueError(
-            f"Scene {scene_id} was not queued: PlexSync's queue {queue_file!r:.300} cannot be written ({error}). "
-            "Check the folder's free space and permissions, then save the scene again"
+            f"{what} was not queued: PlexSync's queue {queue_file!r:.300} cannot be written ({error}). "
+            f"Check the folder's free space and permissions, then save the {entity} again"
         ) from None
     if ask is None:
-        return f"Scene {scene_id} queued"
-    return f"Scene {scene_id} queued, {_ask(server_connection, queue_file, ask)}"
+        return f"{what} queued"
+    return f"{what} queued, {_ask(server_connection, queue_file, ask, what)}"
 
 
-def is_relevant(fields: object) -> bool:
+def is_relevant(fields: object, entity: str = "scene") -> bool:
     """Return whether a save of these `inputFields` may change what Plex should hold.
 
     No fields at all is a scan that found a moved or added file: for us.
     """
     if not isinstance(fields, list) or not fields:
         return True
+    if entity in SHOWN_FIELDS:
+        return any(field in SHOWN_FIELDS[entity] for field in fields if isinstance(field, str))
     return any(not isinstance(field, str) or field not in IRRELEVANT_FIELDS for field in fields)
 
 
-def _scene_id(value: object) -> int:
+def _number(value: object, entity: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 17:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _LARGEST_ID:
-        raise HookInputError(f"hookContext.id is {value!r:.100}; accepted: the number of a scene")
+        raise HookInputError(f"hookContext.id is {value!r:.100}; accepted: the number of a {entity}")
     return value
 
 
-def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask) -> str:
+def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, what: str) -> str:
     # Not at the top: most hooks find a drain running or asked for and never pay for http.client.
     from sync.stash.ask import AskFailedError, ask_for_drain, still_waits
 
@@ -119,8 +154,7 @@ def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask) -
     except (AskFailedError, PermanentError) as error:
         _withdraw(queue_file, ask.token)
         return (
-            f"but Process queue was not started: {error}. The scene waits for the next save or a press of "
-            '"Process queue"'
+            f'but Process queue was not started: {error}. {what} waits for the next save or a press of "Process queue"'
         )
     except (sqlite3.Error, OSError):
         return "Process queue asked for"  # the note stays without the job's id: believed for 20 s, then asked again

@@ -13,16 +13,20 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import dependencies, paths, queue_tasks
+from sync import batch_args, dependencies, paths, queue_tasks
+from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
-from sync.queue import history, rescue, schema, wake
+from sync.queue import batches, history, rescue, schema, wake
 from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.stash import log
 from sync.stash.address import session_cookie
-from sync.stash.ask import AskFailedError, ask_for_drain
+from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
 
-MODES = ("process_queue", "check_setup", "wake", "retry_failed", "clear_failed", "clear_queue", "status")
+MODES = (
+    *("process_queue", "check_setup", "wake", "retry_failed", "clear_failed", "clear_queue", "status"),
+    *batch_args.MODES,
+)
 
 HOLD_AFTER_STOP = 600.0
 """Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
@@ -36,7 +40,7 @@ LAST_WAIT = 90.0
 
 
 def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
-    """Run the task that `args.mode` names; return its outcome in a sentence.
+    """Run the task that `args.mode` names; return its outcome in a sentence (a Report where there is more to know).
 
     Raises SetupError and what the task raises.
     """
@@ -62,9 +66,11 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         return queue_tasks.clear_queue(data)
     if mode == "retry_failed":
         return _retry_failed(server_connection, data, args)
-    # Hook and sleeper say who they are; a press of the button does not, and wants everything tried now.
-    trigger = args.get("trigger")
-    return _process_queue(server_connection, data, by_hand=not trigger, asked_by_sleeper=trigger == "sleeper")
+    if mode in batch_args.MODES:
+        return _process_queue(server_connection, data, batch=_start_batch(data, mode, batch_args.read(mode, args)))
+    # Hook, sleeper and page say who they are; a press of the button does not, and wants everything tried now.
+    trigger = str(args.get("trigger") or "")
+    return _process_queue(server_connection, data, trigger=trigger, all_batches=not trigger)
 
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
@@ -73,9 +79,10 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
     if not count:
         return said
     try:
-        return f"{said}. {_process_queue(server_connection, data, by_hand=True)}"
+        return report_of(_process_queue(server_connection, data)).after(said, queued_again=count)
     except PlexSyncError as error:
-        raise PlexSyncError(f"{said}. {error}") from None
+        error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
+        raise
 
 
 def _status(data: str, *, is_logged: bool) -> str:
@@ -91,9 +98,35 @@ def _status(data: str, *, is_logged: bool) -> str:
     return status_page.summary(found)
 
 
+def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> str:
+    """Record the batch that a task was started for, or find the one that is unfinished; return its id."""
+    queue_file = paths.queue_file(data)
+    try:
+        connection = _open_queue(queue_file)
+        try:
+            batches.create_tables(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            batch = batches.start(connection, kind, args, time.time())
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(
+            f"PlexSync's queue {queue_file!r:.300} cannot be written ({error}). Check the folder's free space and "
+            "permissions"
+        ) from None
+    return batch.id
+
+
 def _process_queue(
-    server_connection: Mapping[str, Any], data: str, *, by_hand: bool, asked_by_sleeper: bool = False
+    server_connection: Mapping[str, Any],
+    data: str,
+    *,
+    trigger: str = "",
+    batch: str | None = None,
+    all_batches: bool = False,
 ) -> str:
+    by_hand = not trigger
     lock = FileLock(paths.drain_lock(data))
     try:
         connection = _open_queue(paths.queue_file(data))
@@ -103,7 +136,7 @@ def _process_queue(
             end = time.monotonic() + LAST_WAIT
             while not lock.acquire(0.5):
                 if wake.is_draining(connection) or time.monotonic() > end:
-                    return "Another run of Process queue is at work and takes what is queued"
+                    return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
         wake.begin_drain(connection, run_of_stash())
     except (sqlite3.Error, OSError) as error:
         lock.release()
@@ -114,9 +147,8 @@ def _process_queue(
     said: str = ""
     went_well = False
     try:
-        said = _tasks(data, try_again_now=by_hand).process_queue(
-            server_connection, data, everything=by_hand, asked_by_sleeper=asked_by_sleeper
-        )
+        tasks = _tasks(data, try_again_now=by_hand)
+        said = tasks.process_queue(server_connection, data, tasks.Order(trigger, batch, all_batches))
         went_well = True
         return said
     except PlexSyncError as error:
@@ -169,14 +201,14 @@ def _wake(server_connection: Mapping[str, Any], data: str) -> str:
     try:
         connection = _open_queue(queue_file)
         view = outlook(connection, drain_lock, now=now, since=now)
-        if not view.waiting:
+        if not view.waiting and not _reconcile_is_due(server_connection, connection, now):
             return "Nothing waits"
         if view.draining or view.asked:
             return "A drain is at work or asked for"
         held = view.stopped_at is not None and 0 <= now - view.stopped_at < HOLD_AFTER_STOP
         if held and view.stopped_in == run_of_stash():
             return "The last run was stopped; the next save or a press goes on"
-        due = view.due and not (view.resume_at is not None and view.resume_at > now)
+        due = (view.due or not view.waiting) and not (view.resume_at is not None and view.resume_at > now)
         if not due and is_held(paths.sleeper_lock(data)):
             return "The sleeper sees to it"
         ask = claim_note(connection, drain_lock, now)
@@ -190,6 +222,16 @@ def _wake(server_connection: Mapping[str, Any], data: str) -> str:
     except (sqlite3.Error, OSError) as error:
         raise SetupError(f"PlexSync's queue {queue_file!r:.300} cannot be read ({error})") from None
     return "Process queue asked for"
+
+
+def _reconcile_is_due(server_connection: Mapping[str, Any], connection: sqlite3.Connection, now: float) -> bool:
+    if not batches.is_due(connection, "daily", now):
+        return False  # not to ask Stash at every page
+    try:
+        every = plugin_settings(server_connection).get("reconcile_every")
+    except AskFailedError:
+        return False
+    return batches.is_due(connection, str(every).strip().casefold(), now)
 
 
 def _open_queue(queue_file: str) -> sqlite3.Connection:

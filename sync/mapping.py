@@ -12,7 +12,7 @@ from sync.pictures import PictureAccess, picture_url
 from sync.settings import Settings
 from sync.text import LONGEST_LINE, clean_line, clean_text, full_date, name_key, unique_names
 
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 """Raised whenever the same scene maps to something else than before, so that scenes become due again."""
 
 ORGANIZED = "Organized"
@@ -42,7 +42,8 @@ def wanted_of(scene: Scene, settings: Settings, pictures: PictureAccess | None =
 
 def fingerprint(wanted: Wanted, settings: Settings) -> str:
     """Return a short name of what is wanted and of the settings that shape how it is written."""
-    shape = [MAPPING_VERSION, asdict(wanted), settings.preserve_plex_edits]
+    toggles = [settings.preserve_plex_edits, settings.sync_poster, settings.sync_background]
+    shape = [MAPPING_VERSION, asdict(wanted), toggles]
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -53,6 +53,11 @@ class Scene:
     """Path and query of its cover in Stash."""
     files: tuple[MediaFile, ...] = ()
     """The first is the primary one."""
+    refs: str = ""
+    """The studio with its parent, performers, tags and groups by their numbers, as `,studio 3,tag 17,`: which scenes
+    a change of one of them concerns is known after it was deleted, too."""
+    updated_at: float | None = None
+    """When Stash changed it last, in seconds since the epoch; None where Stash did not say."""
 
     @property
     def label(self) -> str:

@@ -30,11 +30,12 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
 
     `$PLEXSYNC_DATA_DIR` where that is set, else `plexsync` beside Stash's
     config.yml (`server_connection.Dir`): outside the plugins folder, which Stash
-    walks for plugins and replaces on update.
+    walks for plugins and replaces on update. The command line, which knows the
+    folder by then, has it in `server_connection.DataDir`.
 
     Raises SetupError when neither is known or the folder cannot be made.
     """
-    chosen = os.environ.get("PLEXSYNC_DATA_DIR", "")
+    chosen = server_connection.get("DataDir") or os.environ.get("PLEXSYNC_DATA_DIR", "")
     if chosen:
         folder = os.path.abspath(chosen)
     else:

@@ -7,6 +7,7 @@ it themselves: what stands in that address is given away to all of them.
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -14,6 +15,9 @@ from sync.errors import UnusablePictureError
 from sync.model import Picture
 
 _OWN_PATH = re.compile(r"/(?:scene|performer)/\d+/[^?#]*")
+_DRAWING = "image/svg+xml"
+_START = 1024
+"""Bytes that tell a picture's kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,41 @@ def local_path(url: str) -> str:
     found = _OWN_PATH.search(url)
     if not found:
         return ""
-    query = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if name.casefold() != "apikey"]
+    given = url[found.end() :].partition("#")[0][1:]
+    query = [(name, value) for name, value in parse_qsl(given) if name.casefold() != "apikey"]
     return f"{found[0]}?{urlencode(query)}" if query else found[0]
+
+
+def dated_cover(cover: str, now: float) -> str:
+    """Return a cover's path and query where they tell this very picture from the next one; else nothing.
+
+    Stash writes the time of the scene's last change into it, in whole seconds: two covers of the same second bear
+    the same. `now` in seconds since the epoch.
+    """
+    _, time = split_time(cover)
+    return cover if time.isascii() and time.isdigit() and now - int(time) >= 2 else ""
+
+
+def split_time(url: str) -> tuple[str, str]:
+    """Return path and query of a picture without `t`, and `t` alone: when what it belongs to was saved last.
+
+    In seconds since the epoch, as Stash writes it (internal/api/urlbuilders/performer.go); empty where there is none.
+    """
+    path, _, query = local_path(url).partition("?")
+    pairs = parse_qsl(query)
+    rest = [pair for pair in pairs if pair[0] != "t"]
+    time = next((value for name, value in pairs if name == "t"), "")
+    return (f"{path}?{urlencode(rest)}" if rest else path), time
+
+
+def with_digest(url: str, digest: str) -> str:
+    """Return a picture's address with a digest of the picture in place of `t`, and without a key.
+
+    Stash shows the same picture whatever `t` says: that it is there lets browsers keep the picture for
+    good (internal/api/routes_performer.go, pkg/utils/http.go).
+    """
+    path, _ = split_time(url)
+    return f"{base_of(url)}{path}{'&' if '?' in path else '?'}t={digest}"
 
 
 def read_picture(content: bytes) -> Picture | None:
@@ -95,24 +132,49 @@ def read_picture(content: bytes) -> Picture | None:
 
     Raises UnusablePictureError for what is no JPEG, PNG or WebP, by the bytes and not by what a header says.
     """
-    if content.startswith(b"\xff\xd8\xff"):
-        kind = "image/jpeg"
-    elif content.startswith(b"\x89PNG\r\n\x1a\n"):
-        kind = "image/png"
-    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        kind = "image/webp"
-    elif b"<svg" in content[:1024].lower():
+    kind = _kind_of(content)
+    if kind == _DRAWING:
         return None
-    elif not content:
+    if not content:
         raise UnusablePictureError("the picture is empty. Set another one")
-    else:
+    if not kind:
         raise UnusablePictureError("the picture is no JPEG, PNG or WebP, and Plex takes no other. Set another one")
     return Picture(content, kind, hashlib.sha1(content, usedforsecurity=False).hexdigest())
 
 
+def picture_sha1(pieces: Iterable[bytes]) -> str | None:
+    """Return the SHA-1 of a picture of any kind that comes in pieces; None for the drawing of Stash's.
+
+    Raises UnusablePictureError for no bytes at all, and for a page that came in its place.
+    """
+    sha1, start = hashlib.sha1(usedforsecurity=False), b""
+    for piece in pieces:
+        sha1.update(piece)
+        start += piece[: _START - len(start)]
+    if _kind_of(start) == _DRAWING:
+        return None
+    if not start or start.lstrip().startswith(b"<"):
+        raise UnusablePictureError("the picture is empty, or none")
+    return sha1.hexdigest()
+
+
+def _kind_of(start: bytes) -> str:
+    """Return the kind of picture that begins like this; empty where it is none that Plex takes nor a drawing."""
+    if start.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "image/webp"
+    return _DRAWING if b"<svg" in start[:_START].lower() else ""
+
+
 def is_loopback(url: str) -> bool:
     """Return whether an address is one of the machine that asks."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:  # a bracket is missing: no address at all
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

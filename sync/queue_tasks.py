@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sync import paths
+from sync.ending import Ending, Report
 from sync.errors import SetupError
 from sync.queue import rescue, schema, steer
 from sync.stash import log
@@ -28,9 +29,10 @@ def retry_failed(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
             return again, f"{_jobs(again, 'failed job')} {'is' if again == 1 else 'are'} queued again"
         unreadable = sum(there.values()) if error_type is None else there.get(error_type, 0)
         if unreadable:
-            return 0, (
+            return 0, Report(
                 f"{_jobs(unreadable, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
-                'scene. "Clear failed jobs" deletes what is left of it'
+                'scene. "Clear failed jobs" deletes what is left of it',
+                Ending.NEEDS_A_LOOK,
             )
         return 0, _no_such(there, error_type)
 
@@ -46,7 +48,8 @@ def clear_failed(data: str, args: Mapping[str, Any]) -> str:
         gone = steer.clear_failed(connection, error_type)
         return gone, f"{_jobs(gone, 'failed job')} cleared" if gone else _no_such(there, error_type)
 
-    return _told(_with_queue(data, work, (0, _no_such({}, None))))[1]
+    gone, said = _told(_with_queue(data, work, (0, _no_such({}, None))))
+    return Report(said, cleared=gone)
 
 
 def clear_queue(data: str) -> str:
@@ -58,7 +61,8 @@ def clear_queue(data: str) -> str:
         stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
         return gone, (f"{_jobs(gone, 'queued job')} cleared" if gone else "No job waits in the queue") + stay
 
-    return _told(_with_queue(data, work, (0, "No job waits in the queue")))[1]
+    gone, said = _told(_with_queue(data, work, (0, "No job waits in the queue")))
+    return Report(said, cleared=gone)
 
 
 def _with_queue(data: str, work: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:

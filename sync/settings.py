@@ -130,6 +130,7 @@ Names = Annotated[Text, AfterValidator(_names)]
 Paths = Annotated[Text, AfterValidator(_paths)]
 Switch = Annotated[bool, BeforeValidator(_unquoted)]
 Seconds = Annotated[float, BeforeValidator(_number)]
+Rate = Annotated[float, BeforeValidator(_number)]
 Count = Annotated[int, BeforeValidator(_number)]
 
 
@@ -149,6 +150,9 @@ class Settings(BaseModel):
     max_retries: Count = Field(default=5, ge=0, le=100)
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
+    max_edits_per_second: Rate = Field(default=0, ge=0, le=1000)
+
+    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "never"
 
     only_organized: Switch = False
     only_stash_id: Switch = False
@@ -208,6 +212,8 @@ ACCEPTED = {
     "max_retries": "a whole number from 0 to 100",
     "connect_timeout": "seconds, above 0 and up to 300",
     "read_timeout": "seconds, above 0 and up to 3600",
+    "reconcile_every": "never, daily or weekly",
+    "max_edits_per_second": "edits a second, up to 1000; 0 for no cap",
     "only_tags": _NAMES,
     "skip_tags": _NAMES,
     "ignore_tags": _NAMES,
@@ -224,7 +230,7 @@ ACCEPTED = {
     "collection_prefix": f"text of at most {LONGEST_PREFIX} characters",
 }
 _ACCEPTED_SWITCH = "on or off"
-_NEVER_EMPTY = ("title_template", "code_field", "performer_pictures")
+_NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 
 def defaults() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sync.checklist import Checklist
 from sync.conditions import why_left_out, within_paths
+from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, UnusablePictureError
 from sync.model import MediaFile, Scene
 from sync.pictures import base_of, picture_access, picture_url, why_no_pictures
@@ -53,7 +54,8 @@ def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
         checklist.fault(f"The check's temporary database failed ({error}): free space in the system's temporary folder")
     finally:
         stash.close()
-    return log.redact(checklist.summary())
+    ending = Ending.NEEDS_A_LOOK if checklist.to_fix else Ending.WELL
+    return Report(log.redact(checklist.summary()), ending, to_fix=[log.redact(text) for text in checklist.to_fix])
 
 
 def _check(stash: StashClient, data: str, checklist: Checklist) -> None:

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS items (
     exact INTEGER NOT NULL,       -- held by the same path (1) or by the file's name alone (0)
     sent TEXT NOT NULL, result TEXT NOT NULL, intended TEXT NOT NULL,   -- JSON, see model.Memory
     fingerprint TEXT NOT NULL DEFAULT '',
+    cover TEXT NOT NULL DEFAULT '',   -- Stash's address of the cover it has; see pictures.dated_cover
     synced_at REAL,               -- seconds since the epoch; NULL: never confirmed
     PRIMARY KEY (machine, section, rating_key)
 ) WITHOUT ROWID;
@@ -55,9 +56,21 @@ CREATE TABLE IF NOT EXISTS libraries (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scenes (
     scene_id INTEGER PRIMARY KEY,
-    synced_at REAL NOT NULL       -- the sync timestamp
+    synced_at REAL NOT NULL,      -- the sync timestamp
+    refs TEXT NOT NULL DEFAULT '' -- what it named then, as in model.Scene.refs: ",studio 3,tag 17,"
 );
+CREATE TABLE IF NOT EXISTS portraits (
+    path TEXT PRIMARY KEY,        -- of a performer's picture in Stash
+    time TEXT NOT NULL,           -- of the performer's save after which it was looked at; '': look again
+    digest TEXT NOT NULL          -- of the picture; '': Stash had none
+) WITHOUT ROWID;
 """
+
+_LATER_COLUMNS = {
+    "items": ("cover", "TEXT NOT NULL DEFAULT ''"),
+    "scenes": ("refs", "TEXT NOT NULL DEFAULT ''"),
+}
+"""Columns that a state file of version 0.1.0 does not have."""
 
 STATISTICS_KEPT = 30 * 86_400.0
 """Seconds for which statistics are kept."""
@@ -77,6 +90,31 @@ class ItemRecord:
     memory: Memory = field(default_factory=Memory)
     fingerprint: str = ""
     synced_at: float | None = None
+    cover: str = ""
+    """Stash's address of the cover that it has; empty where that tells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What has to be known of an item that a scene holds to tell whether there is anything to do."""
+
+    section: int
+    rating_key: int
+    exact: bool
+    fingerprint: str
+    cover: str
+    is_settled: bool
+    """Nothing is intended that nobody has confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What is known of a performer's picture."""
+
+    time: str
+    """The `t` of its address when it was looked at; empty: it may be another one since."""
+    digest: str
+    """Of its content; empty: Stash had none."""
 
 
 class State:
@@ -101,6 +139,9 @@ class State:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(_SCHEMA)
+            for table, (column, kind) in _LATER_COLUMNS.items():
+                if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         except sqlite3.Error:
             connection.close()
             raise
@@ -126,13 +167,13 @@ class State:
         found = {}
         for some in chunks(sorted(set(rating_keys)), _SOME):
             rows = self.connection.execute(
-                "SELECT section, rating_key, scene_id, exact, sent, result, intended, fingerprint, synced_at "
+                "SELECT section, rating_key, scene_id, exact, sent, result, intended, fingerprint, synced_at, cover "
                 f"FROM items WHERE machine = ? AND section = ? AND rating_key IN ({_marks(some)})",
                 (machine, section, *some),
             )
             for row in rows:
                 memory = Memory(json.loads(row[4]), json.loads(row[5]), json.loads(row[6]))
-                found[row[1]] = ItemRecord(row[0], row[1], row[2], bool(row[3]), memory, row[7], row[8])
+                found[row[1]] = ItemRecord(row[0], row[1], row[2], bool(row[3]), memory, row[7], row[8], row[9])
         return found
 
     def items_of(self, machine: str, scene_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
@@ -147,16 +188,70 @@ class State:
                 found.setdefault(scene_id, []).append((section, rating_key))
         return found
 
+    def held_by(self, machine: str, scene_ids: Iterable[int]) -> dict[int, list[Held]]:
+        """Return the items that each of these scenes held last."""
+        found: dict[int, list[Held]] = {}
+        for some in chunks(sorted(set(scene_ids)), _SOME):
+            rows = self.connection.execute(
+                "SELECT scene_id, section, rating_key, exact, fingerprint, cover, intended = '{}' FROM items "
+                f"WHERE machine = ? AND scene_id IN ({_marks(some)})",
+                (machine, *some),
+            )
+            for scene_id, section, rating_key, exact, fingerprint, cover, settled in rows:
+                held = Held(section, rating_key, bool(exact), fingerprint, cover, bool(settled))
+                found.setdefault(scene_id, []).append(held)
+        return found
+
+    def put_covers(self, machine: str, places: Iterable[tuple[int, int]], cover: str) -> None:
+        """Note that these items (section, ratingKey) have the cover of this address of Stash's."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "UPDATE items SET cover = ? WHERE machine = ? AND section = ? AND rating_key = ?",
+                [(cover, machine, *place) for place in places],
+            )
+
+    def synced_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of these scenes that were brought into Plex at some time."""
+        found: set[int] = set()
+        for some in chunks(sorted(set(scene_ids)), _SOME):
+            rows = self.connection.execute(f"SELECT scene_id FROM scenes WHERE scene_id IN ({_marks(some)})", some)
+            found |= {row[0] for row in rows}
+        return found
+
+    def scenes_naming(self, ref: str, after: int, limit: int) -> list[int]:
+        """Return up to `limit` scenes above the id `after` that named this (see `model.Scene.refs`) when they were
+        brought into Plex last, by id."""
+        rows = self.connection.execute(
+            "SELECT scene_id FROM scenes WHERE scene_id > ? AND instr(refs, ?) ORDER BY scene_id LIMIT ?",
+            (after, f",{ref},", limit),
+        )
+        return [row[0] for row in rows]
+
+    def count_naming(self, ref: str) -> int:
+        """Return how many scenes named this when they were brought into Plex last."""
+        (count,) = self.connection.execute("SELECT count(*) FROM scenes WHERE instr(refs, ?)", (f",{ref},",)).fetchone()
+        return int(count)
+
+    def known_scenes(self, after: int, up_to: int | None) -> list[int]:
+        """Return the scenes above the id `after`, up to and with `up_to` (None: all), of which something is known."""
+        rows = self.connection.execute(
+            "SELECT scene_id FROM scenes WHERE scene_id > ?1 AND (?2 IS NULL OR scene_id <= ?2) "
+            "UNION SELECT scene_id FROM items WHERE scene_id > ?1 AND (?2 IS NULL OR scene_id <= ?2) ORDER BY 1",
+            (after, up_to),
+        )
+        return [row[0] for row in rows]
+
     def put_items(self, connection: sqlite3.Connection, machine: str, records: Iterable[ItemRecord]) -> None:
         """Write records of items, inside a transaction."""
         connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
 
-    def put_synced(self, connection: sqlite3.Connection, scene_ids: Iterable[int], now: float) -> None:
-        """Write the sync timestamp of scenes, inside a transaction; `now` in seconds since the epoch."""
+    def put_synced(self, connection: sqlite3.Connection, scenes: Iterable[tuple[int, str]], now: float) -> None:
+        """Write the sync timestamp of scenes, given as (id, refs), inside a transaction; `now` in seconds since the
+        epoch."""
         connection.executemany(
-            "INSERT INTO scenes (scene_id, synced_at) VALUES (?, ?) "
-            "ON CONFLICT (scene_id) DO UPDATE SET synced_at = excluded.synced_at",
-            [(scene_id, now) for scene_id in scene_ids],
+            "INSERT INTO scenes (scene_id, synced_at, refs) VALUES (?, ?, ?) "
+            "ON CONFLICT (scene_id) DO UPDATE SET synced_at = excluded.synced_at, refs = excluded.refs",
+            [(scene_id, now, refs) for scene_id, refs in scenes],
         )
 
     def count(self, counts: Mapping[tuple[str, str], int], now: float) -> None:
@@ -208,6 +303,24 @@ class State:
         row = self.connection.execute("SELECT synced_at FROM scenes WHERE scene_id = ?", (scene_id,)).fetchone()
         return row[0] if row else None
 
+    def portraits(self, paths: Iterable[str]) -> dict[str, Portrait]:
+        """Return what is known of performers' pictures, by their paths in Stash; unknown ones are absent."""
+        found: dict[str, Portrait] = {}
+        for some in chunks(sorted(set(paths)), _SOME):
+            rows = self.connection.execute(
+                f"SELECT path, time, digest FROM portraits WHERE path IN ({_marks(some)})", some
+            )
+            found |= {path: Portrait(time, digest) for path, time, digest in rows}
+        return found
+
+    def put_portraits(self, portraits: Mapping[str, Portrait]) -> None:
+        """Remember performers' pictures, by their paths in Stash."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)",
+                [(path, portrait.time, portrait.digest) for path, portrait in portraits.items()],
+            )
+
     def forget_scene(self, scene_id: int) -> None:
         """Forget a scene that Stash no longer has. Plex is left alone."""
         with self.transaction() as connection:
@@ -231,7 +344,7 @@ class State:
 
 _PUT_ITEM = (
     "INSERT OR REPLACE INTO items (machine, section, rating_key, scene_id, exact, sent, result, intended, "
-    "fingerprint, synced_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "fingerprint, synced_at, cover) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -240,7 +353,7 @@ def _item_row(machine: str, record: ItemRecord) -> tuple[object, ...]:
     return (
         *(machine, record.section, record.rating_key, record.scene_id, int(record.exact)),
         *(json.dumps(memory.sent), json.dumps(memory.result), json.dumps(memory.intended)),
-        *(record.fingerprint, record.synced_at),
+        *(record.fingerprint, record.synced_at, record.cover),
     )
 
 
@@ -261,7 +374,7 @@ def _day(now: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(now))
 
 
-def _marks(values: list[int]) -> str:
+def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))
 
 

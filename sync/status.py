@@ -10,23 +10,26 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from sync import paths
-from sync.queue import history, rescue, schema
+from sync.queue import batches, history, rescue, schema
 from sync.queue.lock import SharedLock, is_held
 from sync.stash import log
 from sync.worker.circuit_breaker import CircuitState, read_record, state_of
 
+_LANES = (schema.SAVED, schema.CHANGE, schema.LATE)
+BATCHES = 10
+"""Batches shown, the newest."""
 EXAMPLES = 3
 """Failed jobs shown of each cause."""
 NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")
 """The errors of a scene whose file Plex does not have."""
 
 _DAY = 24  # hours
-_WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.BULK}"
+_WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"
 
 # A media path in a message: in brackets, where it may hold brackets of its own; quoted; bare up to a blank.
 _ROOT = r"(?:[A-Za-z]:[/\\]|\\\\|/)"
@@ -113,6 +116,31 @@ class Coverage:
 
 
 @dataclass(slots=True)
+class BatchStatus:
+    """A batch, see `queue/batches.py`. Times in seconds since the epoch."""
+
+    id: str
+    kind: str
+    title: str
+    args: dict[str, Any]
+    status: str
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    left: int
+    progress: float
+    """From 0 to 1."""
+    libraries: dict[str, dict[str, int]]
+    found: dict[str, int]
+    samples: dict[str, list[str]]
+    created_at: float
+    started_at: float | None
+    completed_at: float | None
+    error: str = ""
+
+
+@dataclass(slots=True)
 class OutageStatus:
     """A time in which Plex was left alone. Times in seconds since the epoch; `ended_at` None: it lasts."""
 
@@ -129,6 +157,8 @@ class Status:
     queue: Queue = field(default_factory=Queue)
     breaker: Breaker = field(default_factory=Breaker)
     drain: DrainStatus = field(default_factory=DrainStatus)
+    batches: list[BatchStatus] = field(default_factory=list)
+    """The newest first."""
     last_24_hours: dict[str, dict[str, int]] = field(default_factory=dict)
     """Library -> outcome -> items; under '' scenes. By full hours."""
     failed: list[Cause] = field(default_factory=list)
@@ -149,20 +179,20 @@ def gather(data: str, now: float | None = None) -> Status:
     """
     status = Status(at=time.time() if now is None else now)
     queue_file, state_file = paths.queue_file(data), paths.state_file(data)
-    with _reading(queue_file, "queue", status.troubles) as connection:
+    with reading(queue_file, "queue", status.troubles) as connection:
         if connection:
             _read_queue(connection, status)
             _read_drain(connection, status, paths.drain_lock(data))
             _read_failed(connection, status)
             _read_outages(connection, status)
-    with _reading(state_file, "state file", status.troubles) as connection:
+    with reading(state_file, "state file", status.troubles) as connection:
         if connection:
             _read_state(connection, status)
     return status
 
 
 @contextlib.contextmanager
-def _reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Connection | None]:
+def reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Connection | None]:
     """Open a file for a look at one moment of it; None where it is missing or cannot be opened."""
     connection = None
     try:
@@ -225,17 +255,37 @@ def _number(connection: sqlite3.Connection, query: str, values: tuple[object, ..
 
 def _read_queue(connection: sqlite3.Connection, status: Status) -> None:
     queue, now = status.queue, (status.at,)
-    queue.due = _number(connection, f"SELECT count(*) {_WAITS} = 0 AND {schema.DUE_AT} <= ?", now)
-    queue.waiting = _number(connection, f"SELECT count(*) {_WAITS} = 0 AND {schema.DUE_AT} > ?", now)
-    queue.bulk = _number(connection, f"SELECT count(*) {_WAITS} = 1")
+    for lane in _LANES:
+        queue.due += _number(connection, f"SELECT count(*) {_WAITS} = {lane} AND {schema.DUE_AT} <= ?", now)
+        queue.waiting += _number(connection, f"SELECT count(*) {_WAITS} = {lane} AND {schema.DUE_AT} > ?", now)
+    queue.bulk = _number(connection, f"SELECT count(*) {_WAITS} = {schema.BULK}")
     queue.claimed = _number(connection, f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}")
-    for (next_due,) in _rows(connection, f"SELECT min({schema.DUE_AT}) {_WAITS} = 0 AND {schema.DUE_AT} > ?", now):
-        queue.next_due_at = next_due
+    times = [
+        next_due
+        for lane in _LANES
+        for (next_due,) in _rows(
+            connection, f"SELECT min({schema.DUE_AT}) {_WAITS} = {lane} AND {schema.DUE_AT} > ?", now
+        )
+    ]
+    queue.next_due_at = min((at for at in times if at is not None), default=None)
+    with contextlib.suppress(sqlite3.OperationalError):  # no table: there has been no batch yet
+        status.batches = [_told(batch) for batch in batches.latest(connection, BATCHES)]
     status.coverage.missing_waiting = _number(
         connection,
         f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
         f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
     )
+
+
+def _told(batch: batches.Batch) -> BatchStatus:
+    own = {
+        "title": batches.title_of(batch),
+        "left": batch.left,
+        "progress": batch.progress,
+        "samples": {reason: [log.redact(text) for text in texts] for reason, texts in batch.samples.items()},
+    }
+    same = {one.name: getattr(batch, one.name) for one in fields(BatchStatus) if one.name not in own}
+    return BatchStatus(**(same | own))
 
 
 def _read_drain(connection: sqlite3.Connection, status: Status, drain_lock: str) -> None:

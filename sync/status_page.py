@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from sync.status import Cause, OutageStatus, Status
+from sync.status import BatchStatus, Cause, OutageStatus, Status
 from sync.worker.circuit_breaker import CircuitState
 
 SHOWN_OUTAGES = 5
@@ -42,6 +42,7 @@ def page(status: Status) -> list[str]:
         *_queue(status),
         *_plex(status),
         *_drain(status),
+        *_batches(status),
         *_last_day(status),
         *_coverage(status),
         *_failed(status),
@@ -83,6 +84,33 @@ def _drain(status: Status) -> list[str]:
         return lines or ["Process queue: has not ended a run yet"]
     how = "ended" if drain.went_well else "could not go on"
     return [*lines, f"Last run: {how} {_when(drain.ended_at, status.at)}: {drain.said}"]
+
+
+def _batches(status: Status) -> list[str]:
+    """The batches that have not ended, and the last one that has."""
+    over = [batch for batch in status.batches if batch.completed_at is not None]
+    return [_batch(batch, status) for batch in [*(b for b in status.batches if b not in over), *over[:1]]]
+
+
+def _batch(batch: BatchStatus, status: Status) -> str:
+    through = f"{batch.done + batch.failed + batch.skipped} of {_n(batch.total, 'scene')}"
+    parts = {"synced": batch.done, "right already": batch.skipped, "failed": batch.failed}
+    counts = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+    libraries = [
+        f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        for name, counts in sorted(batch.libraries.items())
+    ]
+    found = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in batch.found.items())
+    said = "; ".join(part for part in (counts, *libraries, f"found {found}" if found else "", batch.error) if part)
+    if batch.completed_at is not None:
+        ended = f"{batch.status}, ended {_when(batch.completed_at, status.at)}, {_n(batch.total, 'scene')}"
+    elif batch.started_at is None:
+        ended = f"{batch.status}, has not begun"
+    else:
+        ended = f"{batch.status}, {through}, {batch.left} left"
+        if not status.drain.running:
+            ended += '; it goes on with its task or "Process queue"'
+    return f"Batch {batch.id}, {batch.title}: {ended}{f' ({said})' if said else ''}"
 
 
 def _last_day(status: Status) -> list[str]:
@@ -159,8 +187,8 @@ def _outages(status: Status) -> list[str]:
 
 def _outage(one: OutageStatus) -> str:
     if one.ended_at is None:
-        return f"since {_clock(one.began_at)}, for {_duration(one.seconds)} so far"
-    return f"from {_clock(one.began_at)} to {_clock(one.ended_at)}, {_duration(one.seconds)}"
+        return f"since {clock(one.began_at)}, for {_duration(one.seconds)} so far"
+    return f"from {clock(one.began_at)} to {clock(one.ended_at)}, {_duration(one.seconds)}"
 
 
 def _is_away(status: Status) -> bool:
@@ -171,7 +199,7 @@ def _n(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _clock(at: float) -> str:
+def clock(at: float) -> str:
     """A moment as the clock on the wall shows it; one that no clock shows is a number."""
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
@@ -182,7 +210,7 @@ def _clock(at: float) -> str:
 def _when(at: float | None, now: float) -> str:
     if at is None:
         return "an unknown time"
-    return f"{_clock(at)} ({_duration(now - at)} ago)" if at <= now else _clock(at)
+    return f"{clock(at)} ({_duration(now - at)} ago)" if at <= now else clock(at)
 
 
 def _in(at: float | None, now: float) -> str:

@@ -5,17 +5,22 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sync import paths, setup_check
+from sync.bulk.making import bulk_of
+from sync.bulk.runner import Bulk, summary_of
+from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, SetupError
 from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
+from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
-from sync.queue import rescue, wake
+from sync.queue import batches, rescue, wake
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.queue.store import JobStore
@@ -39,17 +44,35 @@ STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
 
 
-def process_queue(
-    server_connection: Mapping[str, Any], data: str, *, everything: bool, asked_by_sleeper: bool = False
-) -> str:
+RECONCILE_PAUSE = 60.0
+"""Seconds after a save's drain until a reconcile that is due begins: it is nobody's save that waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asked for a run, and what for."""
+
+    trigger: str = ""
+    """`hook`, `sleeper` or `page`; empty: a person, so what waits for a later try is tried too."""
+    batch: str | None = None
+    """The batch whose own task this is."""
+    all_batches: bool = False
+    """Every unfinished batch goes on."""
+
+    @property
+    def by_hand(self) -> bool:
+        """A person asked."""
+        return not self.trigger
+
+
+def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
     """Drain the queue; return what was done, in a sentence. Call it with the drain's lock held.
 
-    `everything`: a person asked, so what waits for a later try is tried too.
     Raises PlexSyncError, whose text ends with what became of the queue.
     """
     for _ in range(3):
         try:
-            return _with_store(server_connection, data, everything=everything, asked_by_sleeper=asked_by_sleeper)
+            return _with_store(server_connection, data, order)
         except sqlite3.Error as error:
             if not rescue.is_damage(error) or not _set_aside(data):
                 raise _unusable(data, error) from None
@@ -75,19 +98,18 @@ def _set_aside(data: str) -> bool:
     return queue or state
 
 
-def _with_store(
-    server_connection: Mapping[str, Any], data: str, *, everything: bool, asked_by_sleeper: bool = False
-) -> str:
+def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
     store = JobStore(paths.queue_folder(data))
     try:
         _tell_recovered(rescue.recover(paths.queue_file(data), store.connection))
-        return _Run(server_connection, data, store, everything, asked_by_sleeper).run()
+        return _Run(server_connection, data, store, order).run()
     except PlexSyncError as error:
         waiting = store.waiting()
         if not waiting:
             raise
         stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
-        raise PlexSyncError(f"{str(error).rstrip('. ')} ({stay} queued)") from None
+        error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
+        raise
     finally:
         store.close()
 
@@ -109,19 +131,20 @@ def _tell_recovered(recoveries: list[rescue.Recovery]) -> None:
 class _Run:
     """One run of "Process queue", from the settings to whoever wakes the next one."""
 
-    def __init__(
-        self, server_connection: Mapping[str, Any], data: str, store: JobStore, everything: bool, asked_by_sleeper: bool
-    ) -> None:
+    def __init__(self, server_connection: Mapping[str, Any], data: str, store: JobStore, order: Order) -> None:
         self._connection = server_connection
         self._data = data
         self._store = store
-        self._everything = everything
+        self._order = order
+        self._everything = order.by_hand
+        self._own = [order.batch] if order.batch else []
+        self._bulk: Bulk | None = None
         self._breaker = CircuitBreaker(store.connection)
         self._looked_at = time.time()
         record = self._breaker.record
         self._was_open = record.opened_at is not None or record.outage_began_at is not None
         # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
-        self._is_said = asked_by_sleeper and record.failures > 0
+        self._is_said = order.trigger == "sleeper" and record.failures > 0
         # The launcher said so already, in a file that may have been set aside as damaged since.
         wake.begin_drain(store.connection, run_of_stash())
 
@@ -137,12 +160,14 @@ class _Run:
                 stash.with_performer_tags = settings.sync_performer_tags
                 return self._drain(stash, settings)
             except PlexTemporaryError as error:
+                self._interrupt_batches()
                 self._resume_after_plex()
                 if self._is_said:
                     log.debug(f"Plex is still away: {error}")
-                    return f"Plex is still away: {error}"
+                    return Report(f"Plex is still away: {error}", Ending.LATER)
                 raise
             except StashTemporaryError:
+                self._interrupt_batches()
                 resume_later(self._store.connection, time.time() + STASH_PAUSE)
                 raise
             finally:
@@ -153,7 +178,8 @@ class _Run:
     def _drain(self, stash: StashClient, settings: Settings) -> str:
         client = self._connect(settings)
         if client is None:
-            return "Plex failed again and again and is left alone for a while; every job stays queued"
+            said = "Plex failed again and again and is left alone for a while; every job stays queued"
+            return Report(said, Ending.LATER)
         state = State(paths.state_file(self._data))
         try:
             try:
@@ -164,13 +190,30 @@ class _Run:
             chosen = choose_sections(sections, settings.library_names, settings.plex_library)
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
+            indexes = [LibraryIndex(client, state, section) for section in chosen]
             locator = Locator(
                 client=client,
                 stash=stash,
                 state=state,
-                indexes=[LibraryIndex(client, state, section) for section in chosen],
+                indexes=indexes,
                 rules=rules,
                 by_hand=self._everything,
+            )
+            pictures = _performer_pictures(settings, stash)
+            self._reconcile_when_due(settings)
+            self._bulk = bulk = bulk_of(
+                store=self._store,
+                state=state,
+                stash=stash,
+                client=client,
+                locator=locator,
+                indexes=indexes,
+                rules=rules,
+                settings=settings,
+                pictures=pictures,
+                own=self._own,
+                everything=self._order.all_batches,
+                after_outage=self._order.trigger != "hook",
             )
             drain = Drain(
                 store=self._store,
@@ -180,8 +223,11 @@ class _Run:
                 locator=locator,
                 settings=settings,
                 breaker=self._breaker,
-                pictures=_performer_pictures(settings, stash),
+                pictures=pictures,
+                bulk=bulk,
+                with_late=self._order.trigger != "hook",
                 scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
+                pacer=client.pacer,
             )
             try:
                 drain.run(everything=self._everything)
@@ -194,7 +240,12 @@ class _Run:
                     log.info(f"Process queue: {drain.summary}")
                     if drain.summary.by_library():
                         log.info(f"By library: {drain.summary.by_library()}")
-            return str(drain.summary)
+                told = [summary_of(batch) for batch in bulk.outcome()]
+                for line in (line for lines in told for line in lines):
+                    log.info(line)
+            own = [lines[0] for batch, lines in zip(bulk.outcome(), told, strict=True) if batch.id in self._own]
+            report = drain.summary.report()
+            return Report(". ".join(own), report.ending, **report.facts) if own else report
         finally:
             state.close()
             client.close()
@@ -217,6 +268,7 @@ class _Run:
                 identifier=client_identifier(self._data),
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.read_timeout,
+                pacer=Pacer(settings.max_edits_per_second, tell=_tell_pace),
             )
         except PlexTemporaryError:
             self._breaker.record_failure()
@@ -231,6 +283,28 @@ class _Run:
             if again:
                 log.info(f"{again} scenes that failed in the outage are queued again")
         return client
+
+    def _interrupt_batches(self) -> None:
+        """The run after the outage goes on with what this one was to work on."""
+        if self._bulk:
+            self._bulk.interrupt()
+        elif self._own:
+            with self._store.transaction() as connection:
+                batches.interrupt(connection, self._own)
+
+    def _reconcile_when_due(self, settings: Settings) -> None:
+        """Begin the reconcile that `reconcile_every` asks for; after a save a moment later, by the sleeper."""
+        now = time.time()
+        if not batches.is_due(self._store.connection, settings.reconcile_every, now):
+            return
+        with self._store.transaction() as connection:
+            batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
+            if self._order.trigger == "hook":
+                batches.interrupt(connection, [batch.id])
+        if self._order.trigger == "hook":
+            resume_later(self._store.connection, now + RECONCILE_PAUSE)
+        else:
+            self._own.append(batch.id)
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
@@ -253,6 +327,13 @@ class _Run:
         sleeper.ensure(
             connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
         )
+
+
+def _tell_pace(is_slow: bool) -> None:
+    if is_slow:
+        log.info("Plex answers slowly; edits are spaced out")
+    else:
+        log.debug("Plex answers as usual; edits follow one another without a pause again")
 
 
 def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:

@@ -19,6 +19,7 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     yield
     log.forget_secrets()
+    log.use(None)
 
 
 @pytest.fixture(autouse=True)

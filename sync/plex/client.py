@@ -11,6 +11,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
@@ -28,6 +29,7 @@ from sync.plex.exceptions import (
     PlexSetupError,
     PlexTemporaryError,
 )
+from sync.plex.pace import Pacer, kind_of
 
 PRODUCT = "PlexSync"
 
@@ -150,13 +152,22 @@ class PlexClient:
     """A Plex server, asked by path and answered with parsed XML.
 
     XML and not plexapi's objects: an object of a listing is partial, and its
-    first empty attribute costs a hidden request.
+    first empty attribute costs a hidden request. Edits wait for the `pacer`; reads never do.
     """
 
     def __init__(
-        self, address: str, token: str, *, identifier: str, connect_timeout: float, read_timeout: float
+        self,
+        address: str,
+        token: str,
+        *,
+        identifier: str,
+        connect_timeout: float,
+        read_timeout: float,
+        pacer: Pacer | None = None,
     ) -> None:
         self.address = address
+        self.pacer = pacer
+        """Spaces edits out; None: they are sent as they come."""
         self.requests_sent = 0
         self.replaces_lists = False
         """Whether this server was seen to replace a list of tags by the entries of an edit, instead of adding them."""
@@ -203,11 +214,16 @@ class PlexClient:
 
     def put(self, path: str, parameters: Parameters) -> None:
         """Send a PUT; Plex answers it without a body. Raises the errors of `plex/exceptions.py`."""
-        self._query(path, parameters, self._session.put)
+        with self._paced(kind_of(path, parameters)):
+            self._query(path, parameters, self._session.put)
 
     def post(self, path: str, body: bytes, content_type: str) -> None:
         """Send a POST with a body. Raises the errors of `plex/exceptions.py`."""
-        self._query(path, (), self._session.post, {"Content-Type": content_type}, body)
+        with self._paced(None):  # what an upload takes is a matter of its size
+            self._query(path, (), self._session.post, {"Content-Type": content_type}, body)
+
+    def _paced(self, kind: str | None) -> AbstractContextManager[None]:
+        return nullcontext() if self.pacer is None else self.pacer.edit(kind)
 
     def call(self, path: str, parameters: Parameters) -> None:
         """Send a GET that makes Plex do something and has no answer. Raises the errors of `plex/exceptions.py`."""

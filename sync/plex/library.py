@@ -310,11 +310,12 @@ class LibraryIndex:
 
     def correct(self, items: Iterable[PlexItem]) -> None:
         """Correct the index by items that were read whole, where it says otherwise."""
-        wrong = [(item.rating_key, item.files) for item in items if set(item.files) != self._files_of(item.rating_key)]
+        wrong = [(item.rating_key, item.files) for item in items if set(item.files) != self.files_of(item.rating_key)]
         if wrong:
             self._store(wrong)
 
-    def _files_of(self, rating_key: int) -> set[MediaFile]:
+    def files_of(self, rating_key: int) -> set[MediaFile]:
+        """Return the files of an item, as the index has them."""
         rows = self._state.connection.execute(
             "SELECT path, size FROM plex_files WHERE library = ? AND rating_key = ?", (self._library, rating_key)
         )

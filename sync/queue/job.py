@@ -67,16 +67,36 @@ class Job:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A performer, studio, tag or group that was changed, merged or deleted."""
+
+    entity: str
+    """One of `ENTITIES`."""
+    entity_id: int
+
+    def to_args(self) -> dict[str, Any]:
+        """Return what the batch that is made of it is started with."""
+        return {"entity": self.entity, "id": self.entity_id}
+
+
+ENTITIES = ("performer", "studio", "tag", "group")
+
+
+def read_change(data: object) -> Change:
+    """Return the change that a row's data tells of; raises UnreadableJobError."""
+    row = _read(data)
+    entity, entity_id = row.get("entity"), row.get("entity_id")
+    if entity not in ENTITIES or not isinstance(entity_id, int) or isinstance(entity_id, bool) or entity_id <= 0:
+        raise UnreadableJobError(
+            f"a queue row has entity {entity!r:.50} {entity_id!r:.50}; accepted: {', '.join(ENTITIES)} and its number"
+        )
+    return Change(entity, entity_id)
+
+
 def read_job(data: object) -> Job:
     """Return the job of a row's data; raises UnreadableJobError."""
-    if not isinstance(data, (bytes, str)):
-        raise UnreadableJobError("a queue row holds no text")
-    try:
-        row = json.loads(data)
-    except (ValueError, RecursionError):
-        raise UnreadableJobError("a queue row is no JSON") from None
-    if not isinstance(row, Mapping):
-        raise UnreadableJobError("a queue row is no JSON object")
+    row = _read(data)
     scene_id = row.get("scene_id")
     if not isinstance(scene_id, int) or isinstance(scene_id, bool) or not 0 < scene_id < 2**63:
         raise UnreadableJobError(f"a queue row has scene_id {scene_id!r:.50}; accepted: the number of a scene")
@@ -91,6 +111,18 @@ def read_job(data: object) -> Job:
         batch_id=row.get("batch_id"),
         early=row.get("early") is True,
     )
+
+
+def _read(data: object) -> Mapping[str, Any]:
+    if not isinstance(data, (bytes, str)):
+        raise UnreadableJobError("a queue row holds no text")
+    try:
+        row = json.loads(data)
+    except (ValueError, RecursionError):
+        raise UnreadableJobError("a queue row is no JSON") from None
+    if not isinstance(row, Mapping):
+        raise UnreadableJobError("a queue row is no JSON object")
+    return row
 
 
 def _time(value: object) -> float | None:

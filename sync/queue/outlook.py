@@ -4,11 +4,13 @@ import os
 import sqlite3
 from dataclasses import dataclass
 
-from sync.queue import schema, wake
+from sync.queue import batches, schema, wake
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.lock import is_held
 
-_HOOK_ROWS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.BULK} = 0"
+_LANES = (schema.SAVED, schema.CHANGE, schema.LATE)
+# What a batch has put on the queue and nobody has begun is that batch's, see `queue/batches.py`.
+_ROWS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE} IN {_LANES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +18,9 @@ class Outlook:
     """What waits at one moment. Times in seconds since the epoch; None: nothing of the kind."""
 
     waiting: bool
-    """Any row waits, due or not."""
+    """Any row waits, due or not, or a batch that goes on by itself."""
     due: bool
-    """A row is due."""
+    """A row is due, or a batch goes on by itself."""
     next_due: float | None
     """When the first row becomes due of those that became, or become, due after the moment asked about."""
     resume_at: float | None
@@ -41,15 +43,16 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
     flag, alive_at, resume_at, asked_at, stash = row or (0, None, None, None, None)
     draining = bool(flag) and is_held(drain_lock)
     (next_due,) = connection.execute(
-        f"SELECT min({schema.DUE_AT}) {_HOOK_ROWS} AND {schema.DUE_AT} > ?", (since,)
+        f"SELECT min({schema.DUE_AT}) {_ROWS} AND {schema.DUE_AT} > ?", (since,)
     ).fetchone()
     if next_due is not None and next_due > now + schema.LONGEST_WAIT:
         next_due = now  # the clock was set back since
-    due = connection.execute(f"SELECT 1 {_HOOK_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
-    waiting = connection.execute(f"SELECT 1 {_HOOK_ROWS} LIMIT 1").fetchone()
+    due = connection.execute(f"SELECT 1 {_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
+    waiting = connection.execute(f"SELECT 1 {_ROWS} LIMIT 1").fetchone()
+    goes_on = batches.goes_on_by_itself(connection)
     return Outlook(
-        waiting=waiting is not None,
-        due=due is not None,
+        waiting=waiting is not None or goes_on,
+        due=due is not None or goes_on,
         next_due=next_due,
         resume_at=resume_at,
         draining=draining,

@@ -40,7 +40,17 @@ TEXT = "CAST(data AS TEXT)"
 SCENE = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.scene_id') END"
 _RETRY_AT = f"json_type({TEXT}, '$.next_retry_at') IN ('integer', 'real')"
 DUE_AT = f"CASE WHEN json_valid({TEXT}) AND {_RETRY_AT} THEN json_extract({TEXT}, '$.next_retry_at') ELSE 0 END"
-BULK = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.batch_id') IS NOT NULL ELSE 0 END"
+BATCH = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.batch_id') END"
+
+# What a row is, and so which run takes it. A saved scene: any. A scene of a batch: those that work on the batch.
+# A change of a performer, studio, tag or group, from which a batch is to be made: any. A scene of a batch that
+# failed and waits for a later try: any but those that a save has asked for.
+SAVED, BULK, CHANGE, LATE = 0, 1, 2, 3
+LANE = (
+    f"CASE WHEN NOT json_valid({TEXT}) THEN {SAVED} "
+    f"WHEN json_extract({TEXT}, '$.batch_id') IS NOT NULL THEN CASE WHEN {_RETRY_AT} THEN {LATE} ELSE {BULK} END "
+    f"WHEN json_extract({TEXT}, '$.entity') IS NOT NULL THEN {CHANGE} ELSE {SAVED} END"
+)
 LAST_ERROR = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.last_error_type') END"
 WAITING = f"status < {CLAIMED}"
 HAS_FAILED = f"status < {CLAIMED} AND {LAST_ERROR} IS NOT NULL"
@@ -60,6 +70,15 @@ def new_row(scene_id: int, now: float) -> bytes:
     return (
         f'{{"scene_id": {scene_id}, "update_type": "scene_update", "job_key": "scene_{scene_id}", '
         f'"enqueued_at": {now!r}}}'
+    ).encode()
+
+
+def change_row(entity: str, entity_id: int, event: str, now: float) -> bytes:
+    """Return the queue row of a performer, studio, tag or group that was changed, merged or deleted; `now` in
+    seconds since the epoch."""
+    return (
+        f'{{"entity": "{entity}", "entity_id": {entity_id}, "update_type": "{entity}_{event}", '
+        f'"job_key": "{entity}_{entity_id}", "enqueued_at": {now!r}}}'
     ).encode()
 
 

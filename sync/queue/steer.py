@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sync.queue import schema
+from sync.queue import batches, schema
 from sync.queue.dead_letters import CREATE_DEAD_LETTERS
 from sync.queue.lock import is_held
 
@@ -67,6 +67,9 @@ def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> int:
     `drain_lock`, which dies with its holder, tells the two apart.
     """
     (last,) = connection.execute(f"SELECT max(_id) FROM `{schema.JOBS}`").fetchone()
+    batches.create_tables(connection)
+    with _transaction(connection):
+        batches.drop_all(connection, time.time())
     done, at = 0, 0
     while last is not None and at < last:
         with _transaction(connection):

@@ -10,7 +10,7 @@ transaction, through the package's own connection.
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ import persistqueue.serializers.json
 
 from sync import paths
 from sync.errors import PermanentError
-from sync.queue import schema, wake
+from sync.queue import batches, schema, wake
 from sync.queue.dead_letters import (
     CREATE_DEAD_LETTERS,
     DELETE_DEAD_LETTER,
@@ -29,12 +29,13 @@ from sync.queue.dead_letters import (
     REVIVED,
     DeadLetter,
 )
-from sync.queue.job import Job, UnreadableJobError, read_job
+from sync.queue.job import Change, Job, UnreadableJobError, read_change, read_job
 
-_SCENE, _DUE_AT, _BULK, _WAITING = schema.SCENE, schema.DUE_AT, schema.BULK, schema.WAITING
+_SCENE, _DUE_AT, _LANE, _WAITING = schema.SCENE, schema.DUE_AT, schema.LANE, schema.WAITING
 
 _INDEXES = (
-    f"CREATE INDEX IF NOT EXISTS plexsync_due ON `{schema.JOBS}` ({_BULK}, {_DUE_AT}, _id) WHERE {_WAITING}",
+    "DROP INDEX IF EXISTS plexsync_due",  # of version 0.1.0
+    f"CREATE INDEX IF NOT EXISTS plexsync_lanes ON `{schema.JOBS}` ({_LANE}, {_DUE_AT}, _id) WHERE {_WAITING}",
     f"CREATE INDEX IF NOT EXISTS plexsync_scene ON `{schema.JOBS}` ({_SCENE}) WHERE {_WAITING}",
     f"CREATE INDEX IF NOT EXISTS plexsync_claimed ON `{schema.JOBS}` (_id) WHERE status = {schema.CLAIMED}",
     f"CREATE INDEX IF NOT EXISTS plexsync_acked ON `{schema.JOBS}` (_id) WHERE status = {schema.ACKED}",
@@ -43,6 +44,11 @@ _INDEXES = (
     f"WHERE {schema.HAS_FAILED}",
     "CREATE INDEX IF NOT EXISTS plexsync_letters ON plexsync_dead_letters (error_type, last_at)",
 )
+
+
+def _due(late: bool) -> str:
+    lanes = (schema.SAVED, schema.CHANGE, schema.LATE) if late else (schema.SAVED, schema.CHANGE)
+    return f"FROM `{schema.JOBS}` WHERE {_WAITING} AND {_LANE} IN {lanes} AND {_DUE_AT} <= ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Claim:
     job: Job
     """The newest row; its count is 0 when a save came after the last failure."""
     row_ids: tuple[int, ...]
+    batches: tuple[str, ...] = ()
+    """The batches that some of the rows belong to."""
 
     @property
     def scene_id(self) -> int:
@@ -96,6 +104,7 @@ class JobStore:
         self.connection.isolation_level = None  # transactions begin where this class says so
         schema.create(self.connection)
         self.connection.execute(CREATE_DEAD_LETTERS)
+        batches.create_tables(self.connection)
         for statement in _INDEXES:
             self.connection.execute(statement)
 
@@ -112,7 +121,8 @@ class JobStore:
         with self._transaction():
             self.connection.execute(
                 f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?, '$.early', "
-                f"json('true')) AS BLOB) WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} > ?",
+                f"json('true')) AS BLOB) WHERE {_WAITING} AND {_LANE} IN ({schema.SAVED}, {schema.LATE}) "
+                f"AND {_DUE_AT} > ?",
                 (now, now),
             )
 
@@ -121,37 +131,79 @@ class JobStore:
         with self._transaction():
             self.connection.execute(
                 f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?) AS BLOB) "
-                f"WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} > ?",
+                f"WHERE {_WAITING} AND {_LANE} IN ({schema.SAVED}, {schema.LATE}) AND {_DUE_AT} > ?",
                 (now, now + schema.LONGEST_WAIT),
             )
 
-    def claim(self, limit: int, now: float) -> list[Claim]:
+    def claim(self, limit: int, now: float, *, late: bool = True) -> list[Claim]:
         """Claim the scenes of up to `limit` rows that are due at `now` (seconds since the epoch), with all
         their rows.
 
-        Oldest first. A row that cannot be read goes to the dead letters.
+        Oldest first; after saved scenes, and only where `late`, those of batches that failed and waited for a
+        later try. A row that cannot be read goes to the dead letters.
         """
         with self._transaction():
-            first = self.connection.execute(
-                f"SELECT _id, data FROM `{schema.JOBS}` WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} <= ? "
-                f"ORDER BY {_DUE_AT}, _id LIMIT ?",
-                (now, limit),
+            first = self._due_rows(schema.SAVED, limit, now)
+            if late and len(first) < limit:
+                first += self._due_rows(schema.LATE, limit - len(first), now)
+            return self._claim_all(first, now)
+
+    def claim_bulk(self, limit: int, now: float, batch_id: str | None) -> list[Claim]:
+        """Claim the scenes of up to `limit` rows of a batch, with all their rows; None: of whatever batch."""
+        with self._transaction():
+            if batch_id is None:
+                return self._claim_all(self._due_rows(schema.BULK, limit, now), now)
+            rows = self.connection.execute(
+                f"SELECT _id, data FROM `{schema.JOBS}` INDEXED BY plexsync_of_batch WHERE status < {schema.ACKED} "
+                f"AND {schema.BATCH} = ? AND {_WAITING} AND {_LANE} = {schema.BULK} ORDER BY _id LIMIT ?",
+                (batch_id, limit),
             ).fetchall()
-            claims: dict[int, Claim] = {}
-            for row_id, data in first:
+            return self._claim_all(rows, now)
+
+    def _due_rows(self, lane: int, limit: int, now: float) -> list[tuple[int, object]]:
+        return self.connection.execute(
+            f"SELECT _id, data FROM `{schema.JOBS}` WHERE {_WAITING} AND {_LANE} = {lane} AND {_DUE_AT} <= ? "
+            f"ORDER BY {_DUE_AT}, _id LIMIT ?",
+            (now, limit),
+        ).fetchall()
+
+    def _claim_all(self, rows: list[tuple[int, object]], now: float) -> list[Claim]:
+        claims: dict[int, Claim] = {}
+        for row_id, data in rows:
+            try:
+                scene_id = read_job(data).scene_id
+            except UnreadableJobError as error:
+                self._bury_unreadable(row_id, data, error, now)
+                continue
+            if scene_id not in claims:
+                claim = self._claim_of(scene_id, now)
+                if claim:
+                    claims[scene_id] = claim
+                else:
+                    self._bury_unreadable(row_id, data, UnreadableJobError("a queue row names no scene"), now)
+        self._set_status([row_id for claim in claims.values() for row_id in claim.row_ids], schema.CLAIMED)
+        return list(claims.values())
+
+    def take_changes(self, limit: int, now: float) -> int:
+        """Make batches of up to `limit` rows that say that a performer, studio, tag or group was changed.
+
+        Returns how many rows those were. Several changes of one of them make one batch, as long as it has not begun.
+        """
+        with self._transaction():
+            rows = self._due_rows(schema.CHANGE, limit, now)
+            begun: dict[Change, None] = {}
+            for row_id, data in rows:
                 try:
-                    scene_id = read_job(data).scene_id
+                    begun[read_change(data)] = None
                 except UnreadableJobError as error:
                     self._bury_unreadable(row_id, data, error, now)
-                    continue
-                if scene_id not in claims:
-                    claim = self._claim_of(scene_id, now)
-                    if claim:
-                        claims[scene_id] = claim
-                    else:
-                        self._bury_unreadable(row_id, data, UnreadableJobError("a queue row names no scene"), now)
-            self._set_status([row_id for claim in claims.values() for row_id in claim.row_ids], schema.CLAIMED)
-        return list(claims.values())
+            for change in begun:
+                waiting = [batch for batch in batches.unfinished(self.connection) if batch.started_at is None]
+                args = change.to_args()
+                if not any((batch.kind, batch.args) == (batches.CHANGE, args) for batch in waiting):
+                    batches.create(self.connection, batches.CHANGE, args, now, by_itself=True)
+            self._set_status([row_id for row_id, _ in rows], schema.ACKED)
+        return len(rows)
 
     def _claim_of(self, scene_id: int, now: float) -> Claim | None:
         rows: list[tuple[int, Job]] = []
@@ -166,15 +218,22 @@ class JobStore:
             return None
         # A save after a failure is a new beginning: it runs at once and its count starts at 0.
         newest = next((job for _, job in reversed(rows) if job.is_fresh), rows[-1][1])
+        named = tuple(dict.fromkeys(job.batch_id for _, job in rows if job.batch_id is not None))
         if any(job.batch_id is None for _, job in rows):
             newest = replace(newest, batch_id=None)  # somebody saved it: no longer the batch's alone
-        return Claim(newest, tuple(row_id for row_id, _ in rows))
+        return Claim(newest, tuple(row_id for row_id, _ in rows), named)
 
     def done(self, claims: list[Claim]) -> None:
         """Acknowledge the rows of scenes whose outcome is on disk; a dead letter of theirs is settled too."""
         with self._transaction():
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.ACKED)
             self.connection.executemany(DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
+            self._conclude(claims)
+
+    def _conclude(self, claims: list[Claim], *, failed: bool = False) -> None:
+        named = [batch_id for claim in claims for batch_id in claim.batches]
+        if named:
+            batches.conclude(self.connection, named, time.time(), failed=failed)
 
     def give_back(self, claims: list[Claim]) -> None:
         """Put claimed rows back as they were: no try is spent."""
@@ -189,25 +248,24 @@ class JobStore:
                 (persistqueue.serializers.json.dumps(job.to_row()), claim.row_ids[-1]),
             )
             self._set_status(list(claim.row_ids[:-1]), schema.ACKED)
+            # The surviving row counts for one batch; where somebody saved the scene meanwhile, for none.
+            others = tuple(batch_id for batch_id in claim.batches if batch_id != job.batch_id)
+            self._conclude([replace(claim, batches=others)])
 
     def bury(self, claim: Claim, letter: DeadLetter) -> None:
         """Write a dead letter and acknowledge the scene's rows, all or nothing."""
         with self._transaction():
             self.connection.execute(PUT_DEAD_LETTER, letter.row())
             self._set_status(list(claim.row_ids), schema.ACKED)
+            self._conclude([claim], failed=True)
 
-    def is_due(self, now: float) -> bool:
-        """Return whether a row is due at `now` (seconds since the epoch)."""
-        row = self.connection.execute(
-            f"SELECT 1 FROM `{schema.JOBS}` WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} <= ? LIMIT 1", (now,)
-        ).fetchone()
-        return row is not None
+    def is_due(self, now: float, *, late: bool = True) -> bool:
+        """Return whether a row is due at `now` (seconds since the epoch); batches' own only where `late`."""
+        return self.connection.execute(f"SELECT 1 {_due(late)} LIMIT 1", (now,)).fetchone() is not None
 
-    def due(self, now: float) -> int:
-        """Return how many rows are due at `now` (seconds since the epoch)."""
-        (count,) = self.connection.execute(
-            f"SELECT count(*) FROM `{schema.JOBS}` WHERE {_WAITING} AND {_BULK} = 0 AND {_DUE_AT} <= ?", (now,)
-        ).fetchone()
+    def due(self, now: float, *, late: bool = True) -> int:
+        """Return how many rows are due at `now` (seconds since the epoch); batches' own only where `late`."""
+        (count,) = self.connection.execute(f"SELECT count(*) {_due(late)}", (now,)).fetchone()
         return int(count)
 
     def waiting(self) -> int:
@@ -225,6 +283,11 @@ class JobStore:
             f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters ORDER BY last_at"
         ).fetchall()
         return [DeadLetter(*row) for row in rows]
+
+    def with_letters(self, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of these scenes that have a dead letter."""
+        query = "SELECT 1 FROM plexsync_dead_letters WHERE scene_id = ?"
+        return {scene_id for scene_id in scene_ids if self.connection.execute(query, (scene_id,)).fetchone()}
 
     def revive(self, since: float, error_types: tuple[str, ...]) -> int:
         """Queue again what failed for good with these errors after `since` (seconds since the epoch); return
@@ -250,13 +313,22 @@ class JobStore:
         """Delete acknowledged rows. Left alone persist-queue keeps them for ever."""
         self._rows.clear_acked_data(max_delete=-1, keep_latest=0)
 
-    def end(self, now: float) -> bool:
-        """Take the last look and end the drain; False when something has come, which is to be drained first."""
-        return wake.end_drain(self.connection, lambda: self.is_due(now))
+    def end(self, now: float, *, late: bool = True, more: Callable[[], bool] = lambda: False) -> bool:
+        """Take the last look and end the drain; False when something has come, which is to be drained first.
+
+        `more` looks, inside the same transaction, whether there is something else to do.
+        """
+        return wake.end_drain(self.connection, lambda: self.is_due(now, late=late) or more())
 
     def take_word(self) -> int:
         """Return and clear the word that a run which lost the lock has left; see `wake.take_word`."""
         return wake.take_word(self.connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing of what is done inside, on disk afterwards."""
+        with self._transaction():
+            yield self.connection
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

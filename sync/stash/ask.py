@@ -79,6 +79,21 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float) -> 
     return abs(added_at - asked_at) < _CLOCK_SLACK
 
 
+def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Stash's settings panel holds for PlexSync, unchecked. Raises AskFailedError, SetupError."""
+    query = f'query PlexSyncPanel {{ configuration {{ plugins(include: ["{PLUGIN_ID}"]) }} }}'
+    plugins = (_graphql(connection, query, "{}").get("configuration") or {}).get("plugins")
+    panel = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
+    return panel if isinstance(panel, dict) else {}
+
+
+def config_file(connection: Mapping[str, Any]) -> str:
+    """Return where Stash says its config.yml is, as Stash's machine names it. Raises AskFailedError, SetupError."""
+    data = _graphql(connection, "query PlexSyncPlace { configuration { general { configFilePath } } }", "{}")
+    general = (data.get("configuration") or {}).get("general") or {}
+    return str(general.get("configFilePath") or "")
+
+
 def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the connection with the fresh session cookie that Stash sends with every authenticated answer.
 

@@ -7,8 +7,9 @@ so the connection, the time-out and the meaning of a failure are PlexSync's own.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -16,10 +17,10 @@ from stashapi.classes import GQLWrapper
 
 from sync.errors import SetupError, UnusablePictureError
 from sync.model import MediaFile, Performer, Picture, Scene
-from sync.pictures import local_path, read_picture
+from sync.pictures import local_path, picture_sha1, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
-from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError
+from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
 
 PLUGIN_ID = "PlexSync"
 CONNECT_TIMEOUT = 5.0
@@ -28,11 +29,11 @@ READ_TIMEOUT = 60.0
 """Seconds; Stash answers slowly while it scans."""
 
 SCENE_FIELDS = (
-    "id title details date code director rating100 organized stash_ids { stash_id } paths { screenshot } "
-    "studio { name parent_studio { name } } groups { group { name } } tags { name } files { path size } "
-    "performers { name disambiguation gender birthdate country alias_list image_path ...T }"
+    "id title details date code director rating100 organized updated_at stash_ids { stash_id } paths { screenshot } "
+    "studio { id name parent_studio { id name } } groups { group { id name } } tags { id name } files { path size } "
+    "performers { id name disambiguation gender birthdate country alias_list image_path ...T }"
 )
-_PERFORMER_TAGS = "fragment T on Performer { tags { name } }"
+_PERFORMER_TAGS = "fragment T on Performer { tags { id name } }"
 _NO_PERFORMER_TAGS = "fragment T on Performer { name }"
 """Stash looks the tags of performers up one performer at a time: asked for where the settings need them."""
 
@@ -41,12 +42,24 @@ _SAMPLE_ORDER = "random_20250517"
 
 LARGEST_PICTURE = 10_000_000
 """Bytes of a picture; about the most that Plex takes."""
+_T = TypeVar("_T")
 
 _FILE_FIELDS = "id files { path size }"
 _ALL_FILES_QUERY = (
     "query PlexSyncFiles($after: Int!, $size: Int!) { findScenes("
     "scene_filter: {id: {value: $after, modifier: GREATER_THAN}}, "
     'filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { ' + _FILE_FIELDS + " } } }"
+)
+
+_PAGE = 'scene_filter: $where, filter: {per_page: $size, sort: "id", direction: ASC}'
+_IDS_QUERY = (
+    "query PlexSyncIds($where: SceneFilterType!, $size: Int!) { findScenes("
+    + _PAGE
+    + ") { scenes { id updated_at } } }"
+)
+_COUNT_QUERY = (
+    "query PlexSyncCount($where: SceneFilterType!) { findScenes(scene_filter: $where, filter: {per_page: 0}) "
+    "{ count } }"
 )
 
 _SETTINGS_QUERY = (
@@ -62,9 +75,10 @@ _CONFIGURE_MUTATION = (
 class StashSession(requests.Session):
     """A requests session with time-outs of its own, Stash's renewed cookie, and no other host."""
 
-    def __init__(self, cookie: tuple[str, str] | None) -> None:
+    def __init__(self, cookie: tuple[str, str] | None, key: str | None = None) -> None:
         super().__init__()
         self.cookie = cookie
+        self.key = key
         self.trust_env = False
         # Stash's certificate is self-signed as a rule, and this is the Stash that started us.
         self.verify = False
@@ -76,6 +90,8 @@ class StashSession(requests.Session):
         if self.cookie:
             # By hand: a jar would send the first cookie beside the renewed one.
             request.headers["Cookie"] = f"{self.cookie[0]}={self.cookie[1]}"
+        elif self.key:
+            request.headers["ApiKey"] = self.key
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
@@ -111,7 +127,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         self.address = f"{scheme}://{shown}:{port}"
         self.url = f"{self.address}/graphql"
         self.log = sys.modules[log.__name__]
-        session = StashSession(session_cookie(server_connection))
+        self._has_key = "ApiKey" in server_connection  # the command line's connection, not Stash's own
+        session = StashSession(session_cookie(server_connection), server_connection.get("ApiKey") or None)
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
         self._session = session
@@ -251,6 +268,29 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
                 return
             seen = last
 
+    def scene_page(self, after: int, size: int) -> list[Scene]:
+        """Return up to `size` scenes above the id `after`, by id: a scene that is deleted meanwhile moves no page."""
+        data = self.ask(
+            f"query PlexSyncPage($where: SceneFilterType!, $size: Int!) {{ findScenes({_PAGE}) "
+            f"{{ scenes {{ ...S }} }} }} {self._scene_fragment}",
+            {"where": _above(after, {}), "size": size},
+        )
+        return [read_scene(value) for value in _objects((data.get("findScenes") or {}).get("scenes"))]
+
+    def scene_ids(self, after: int, size: int, where: Mapping[str, Any]) -> list[tuple[int, float | None]]:
+        """Return (id, updated_at) of up to `size` scenes above the id `after` that a filter lets through, by id.
+
+        `where` is Stash's SceneFilterType; updated_at in seconds since the epoch, None where Stash did not say.
+        """
+        data = self.ask(_IDS_QUERY, {"where": _above(after, where), "size": size})
+        found = _objects((data.get("findScenes") or {}).get("scenes"))
+        return [(int(value["id"]), _seconds(value.get("updated_at"))) for value in found]
+
+    def count_scenes(self, where: Mapping[str, Any]) -> int:
+        """Return how many scenes a filter lets through (Stash's SceneFilterType; an empty one: all)."""
+        count = (self.ask(_COUNT_QUERY, {"where": dict(where)}).get("findScenes") or {}).get("count")
+        return count if isinstance(count, int) else 0
+
     @property
     def _scene_fragment(self) -> str:
         tags = _PERFORMER_TAGS if self.with_performer_tags else _NO_PERFORMER_TAGS
@@ -263,19 +303,28 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
         not take, StashPictureError where Stash cannot give it.
         """
-        if not path:
-            return None
+        return self._look_at(path, "cover", _read_whole) if path else None
+
+    def picture_sha1(self, path: str) -> str | None:
+        """Return the SHA-1 of a performer's picture by its path and query; None where Stash has none of its own.
+
+        Of whatever kind and size: Plex is not sent it. Asked as `picture` is. Raises StashPictureError where
+        Stash cannot give it, UnusablePictureError where it is empty.
+        """
+        return self._look_at(path, "picture", picture_sha1)
+
+    def _look_at(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T]) -> _T | None:
         # Is it Stash, or this one picture? One that is broken must not end every drain that comes to it.
         try:
-            return self._fetch(path)
+            return self._fetch(path, what, read)
         except StashTemporaryError as error:
             self.ask(_PING_QUERY)
-            raise StashPictureError(f"Stash cannot give the cover: {error}") from None
+            raise StashPictureError(f"Stash cannot give the {what}: {error}") from None
         except StashAuthError:
             self.ask(_PING_QUERY)
-            raise StashPictureError("Stash answers the request for the cover with a refusal or a redirect") from None
+            raise StashPictureError(f"Stash answers the request for the {what} with a refusal or a redirect") from None
 
-    def _fetch(self, path: str) -> Picture | None:
+    def _fetch(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T]) -> _T | None:
         with self.s.get(f"{self.address}{path}", stream=True) as response:
             status = response.status_code
             if status in (401, 403) or 300 <= status < 400:
@@ -283,20 +332,15 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
             if status in (404, 410):
                 return None
             if status != 200:
-                raise StashPictureError(f"Stash cannot give the cover (status {status})")
-            content = bytearray()
+                raise StashPictureError(f"Stash cannot give the {what} (status {status})")
             try:
-                for piece in response.iter_content(65_536):
-                    content += piece
-                    if len(content) > LARGEST_PICTURE:
-                        raise UnusablePictureError(
-                            f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
-                        )
+                return read(response.iter_content(65_536))
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise StashTemporaryError(f"it broke off in the middle ({type(error).__name__})") from None
-        return read_picture(bytes(content))
 
     def _refused(self, status: int) -> StashAuthError:
+        if self._has_key:
+            return StashAuthError(refusal(self.address, has_key=bool(self._session.key)))
         return StashAuthError(
             f"Stash refuses PlexSync's session (status {status}). Log in to Stash and "
             'press "Process queue", and make an API key under Settings > Security so that it lasts'
@@ -305,6 +349,17 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
     def close(self) -> None:
         """Close the connections."""
         self.s.close()
+
+
+def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
+    content = bytearray()
+    for piece in pieces:
+        content += piece
+        if len(content) > LARGEST_PICTURE:
+            raise UnusablePictureError(
+                f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
+            )
+    return read_picture(bytes(content))
 
 
 def read_scene(value: Mapping[str, Any]) -> Scene:
@@ -327,7 +382,32 @@ def read_scene(value: Mapping[str, Any]) -> Scene:
         has_stash_id=any(entry.get("stash_id") for entry in _objects(value.get("stash_ids"))),
         cover=local_path((value.get("paths") or {}).get("screenshot") or ""),
         files=tuple(file for _, file in _scene_files(value)),
+        refs=_refs(value),
+        updated_at=_seconds(value.get("updated_at")),
     )
+
+
+def _refs(value: Mapping[str, Any]) -> str:
+    studio = value.get("studio") or {}
+    performers = list(_objects(value.get("performers")))
+    named = [("studio", studio), ("studio", studio.get("parent_studio") or {})]
+    named += [("performer", performer) for performer in performers]
+    named += [("tag", tag) for tag in _objects(value.get("tags"))]
+    named += [("tag", tag) for performer in performers for tag in _objects(performer.get("tags"))]
+    named += [("group", entry.get("group") or {}) for entry in _objects(value.get("groups"))]
+    refs = dict.fromkeys(f"{kind} {one['id']}" for kind, one in named if one.get("id"))
+    return f",{','.join(refs)}," if refs else ""
+
+
+def _above(after: int, where: Mapping[str, Any]) -> dict[str, Any]:
+    return {**where, "id": {"value": after, "modifier": "GREATER_THAN"}}
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _performer(value: Mapping[str, Any]) -> Performer:

@@ -7,6 +7,7 @@ Stash's reader for good, so lines are cut well below, by bytes.
 
 import re
 import sys
+from collections.abc import Callable
 from urllib.parse import quote
 
 LONGEST_LINE = 8_000
@@ -17,6 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKEN = re.compile(r"(?i)((?:x-plex-token|apikey|api_key|token|password)(?:=|%3D|:\s*))[^\s&\"'<>;,]+")
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _secrets: set[str] = set()
+_sink: Callable[[str, str], None] | None = None
 
 
 def keep_secret(*values: str | None) -> None:
@@ -28,6 +30,12 @@ def keep_secret(*values: str | None) -> None:
         if value and len(value) >= _SHORTEST_SECRET:
             encoded = {quote(value, safe="", errors="replace"), quote(value, errors="replace")}
             _secrets.update({value} | encoded | {_ESCAPE.sub(lambda m: m[0].lower(), one) for one in encoded})
+
+
+def use(sink: Callable[[str, str], None] | None) -> None:
+    """Hand every line to `sink` as (level letter, clean text) from now on; None: back to Stash's protocol."""
+    global _sink
+    _sink = sink
 
 
 def forget_secrets() -> None:
@@ -77,6 +85,9 @@ def line(level: str, text: str) -> bytes:
 
 
 def _write(level: str, text: str) -> None:
+    if _sink is not None:
+        _sink(level, line(level, text)[3:-1].decode())
+        return
     stream = sys.stderr
     if stream is None:
         return

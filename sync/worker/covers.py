@@ -11,7 +11,7 @@ from sync.stash import log
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.item_steps import BACKGROUND, METADATA, POSTER, PictureStep
-from sync.worker.steps import StepBook, StepRecord, StepState, begun, is_current, put_all, refused
+from sync.worker.steps import Place, StepBook, StepRecord, StepState, begun, is_current, put_all, refused
 from sync.worker.work import Work
 
 
@@ -42,6 +42,35 @@ class Covers:
         except UnusablePictureError as error:
             log.warning(f"{scene.label}: its cover was left out: {error} in Stash")
             return None
+
+    def is_known(self, scene: Scene, works: list[Work]) -> bool:
+        """Return whether all of a scene's items have its cover, by what Stash calls it: it need not be fetched."""
+        return bool(scene.cover) and all(
+            work.target.record.cover == scene.cover
+            and all(
+                work.record_of(kind).state in (StepState.COMPLETED, StepState.REFUSED)
+                and kind not in work.target.record.memory.intended
+                for kind in self._kinds
+            )
+            for work in works
+        )
+
+    def is_in(self, places: list[Place], sha1: str) -> bool:
+        """Return whether these items have this very picture from us wherever the settings ask for it.
+
+        Under `preserve_plex_edits` one that never got a picture from us has a person's.
+        """
+        records = [self._book.of(place).get(kind, StepRecord()) for place in places for kind in self._kinds]
+        return all(
+            (self._preserve and record == StepRecord())
+            or (record.state in (StepState.COMPLETED, StepState.REFUSED) and record.fingerprint == sha1)
+            for record in records
+        )
+
+    @property
+    def are_synced(self) -> bool:
+        """Whether the settings ask for any picture of scenes."""
+        return bool(self._kinds)
 
     def steps(self, work: Work, cover: Picture, now: float) -> list[PictureStep]:
         """Return the uploads that an item needs, noted as intended; none where Plex has this very picture from us.

@@ -9,10 +9,12 @@ their outcome is on disk, and what is about to be written is noted before it is.
 """
 
 import json
+import math
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from sync.conditions import why_left_out, within_paths
 from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError, describe
@@ -23,7 +25,10 @@ from sync.plex.client import PlexClient
 from sync.plex.difference import difference, remember
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown
 from sync.plex.matcher import Candidate, Rules, holds_file_of
+from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
+from sync.queue import batches
+from sync.queue.batches import Batch
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
 from sync.queue.store import Claim, JobStore
@@ -39,20 +44,47 @@ from sync.worker.item_steps import MATCH
 from sync.worker.locate import Located, Locator, Target
 from sync.worker.outage import OutageWatch
 from sync.worker.outcome import confirmed, in_doubt, unkept, written
+from sync.worker.portraits import Portraits
 from sync.worker.steps import Place, StepBook, StepRecord, completed, is_current, put_all
 from sync.worker.work import Course, Summary, Work
 from sync.worker.writer import ItemWriter
 
 BATCH = 100
 """Scenes that share their reads."""
+LATE_ROUND = 60.0
+"""Seconds. What waits of a batch for a later try becomes due at the full minute."""
+BATCH_SECONDS = 30.0
+"""Seconds of edits that a batch holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 
 
 class UnforeseenError(TransientError):
     """A defect of PlexSync's: the job is tried again and its place is named."""
 
 
+class BulkWork(Protocol):
+    """Batches, as a drain sees them; see `bulk/runner.py`."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `next` has something to do."""
+
+    @property
+    def current(self) -> Batch | None:
+        """The batch that is being worked on, as it is now."""
+
+    def next(self, limit: int) -> list[Claim] | None:
+        """Claim what comes next: an empty list where that is not known yet, None where nothing does."""
+
+    def take_everything(self) -> None:
+        """A person asked for all there is."""
+
+
 class Drain:
-    """Takes what is due from the queue into Plex, until nothing is left."""
+    """Takes what is due from the queue into Plex, until nothing is left.
+
+    `bulk`: the batches this run may work on, when nothing of a person's is due. `with_late`: it takes scenes of
+    batches too that failed and waited for a later try.
+    """
 
     def __init__(
         self,
@@ -66,8 +98,13 @@ class Drain:
         breaker: CircuitBreaker,
         pictures: PictureAccess | None = None,
         scans: FolderScans | None = None,
+        bulk: BulkWork | None = None,
+        with_late: bool = True,
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._bulk = bulk
+        self._with_late = with_late
         self._store = store
         self._state = state
         self._stash = stash
@@ -78,7 +115,9 @@ class Drain:
         self._open: list[Claim] = []
         self._book = StepBook(state)
         self._pictures = pictures
+        self._portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures, clock=clock)
         self._scans = scans
+        self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
         covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
         self._writer = ItemWriter(
@@ -86,6 +125,9 @@ class Drain:
         )
         self.summary = Summary()
         self._counted: Counter[tuple[str, str]] = Counter()
+        self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
+        self._is_bulk = False
+        self._shown = -1  # percent on Stash's bar
         self.looked_at = clock()
         """When the queue was looked at last for what is due, in seconds since the epoch."""
 
@@ -98,16 +140,17 @@ class Drain:
         self._store.mend_times(self._clock())
         try:
             while True:
-                if self._store.take_word() > 1 or everything:
+                if (word := self._store.take_word()) > 1 or everything:
                     self._store.hasten(self._clock())
                     everything = False
-                while claims := self._store.claim(BATCH, self._look()):
-                    still_alive(self._store.connection, self._clock())
-                    self._open = list(claims)
-                    self._batch(claims)
+                    if word > 1:
+                        self._with_late = True
+                        if self._bulk:
+                            self._bulk.take_everything()
+                while self._step():
                     self._keep_counts()
                     self._show_progress()
-                if self._store.end(self._look()):
+                if self._store.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     break
         finally:
             self._store.give_back(self._open)
@@ -116,8 +159,32 @@ class Drain:
             self._keep_counts()
         return self.summary
 
+    def _step(self) -> bool:
+        """Do what comes next: what was saved before what a batch has listed. False when nothing is left."""
+        while self._store.take_changes(BATCH, self._look()):
+            pass
+        still_alive(self._store.connection, self._clock())
+        claims: list[Claim] | None = self._store.claim(self._batch_size(), self._look(), late=self._with_late)
+        self._is_bulk = not claims
+        if not claims:
+            claims = self._bulk.next(self._batch_size()) if self._bulk else None
+        if claims is None:
+            return False
+        self._open = list(claims)
+        self._batch(claims)
+        if self._open:  # for a person's save, or with the circuit breaker
+            self._store.give_back(self._open)
+            self._open = []
+        return True
+
+    def _has_bulk_work(self) -> bool:
+        return self._bulk is not None and self._bulk.has_work
+
     def _keep_counts(self) -> None:
         """Add what this drain did since the last time to the statistics: a drain may be killed."""
+        for batch_id, libraries in self._of_batches.items():
+            batches.add_libraries(self._store.connection, batch_id, libraries)
+        self._of_batches.clear()
         counts = self.summary.counts()
         if new := counts - self._counted:
             self._state.count(new, self._clock())
@@ -127,14 +194,28 @@ class Drain:
         self.looked_at = self._clock()
         return self.looked_at
 
-    def _show_progress(self) -> None:
-        left = self._store.due(self._clock())
-        log.progress(self.summary.scenes / (self.summary.scenes + left))
+    def _show_progress(self, begun: int = 0) -> None:
+        """Set Stash's bar; `begun`: scenes that were written of those that were claimed together."""
+        batch = self._bulk.current if self._bulk else None
+        if batch:
+            done, total = batch.concluded + (begun if self._is_bulk else 0), batch.total
+        elif self._is_bulk:
+            done, total = 1, 1
+        else:
+            done = self.summary.scenes + begun
+            total = self.summary.scenes + len(self._open) + self._store.due(self._clock(), late=self._with_late)
+        percent = 100 * done // total if total else 100
+        if percent != self._shown:
+            self._shown = percent
+            log.progress(done / total if total else 1.0)
 
     # One batch
 
+    def _batch_size(self) -> int:
+        return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
+
     def _batch(self, claims: list[Claim]) -> None:
-        scenes = self._stash.scenes([claim.scene_id for claim in claims])
+        scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
         courses = []
         for claim in claims:
             scene = scenes.get(claim.scene_id)
@@ -165,11 +246,13 @@ class Drain:
         except Exception as error:
             self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
             return
-        self._writer.write_groups(courses)
-        begun = []
-        for course in courses:
+        begun: list[Course] = []
+        for course in self._writer.write_groups(courses):
             if not self._watch.is_over:
                 break  # the rest goes back on the queue as it was
+            if self._is_bulk and begun and not course.has_sent and self._store.is_due(self._clock(), late=False):
+                break  # somebody has saved a scene meanwhile
+            self._show_progress(len(begun))
             begun.append(course)
             self._writer.write(course, now)
         self._writer.read_back(begun)
@@ -259,14 +342,14 @@ class Drain:
                 record.memory = remember(work.target.item, after, work.wanted, record.memory, work.edit)
                 record.memory.intended |= doubtful
                 if not course.errors:
-                    record.fingerprint = work.fingerprint
+                    record.fingerprint, record.cover = work.fingerprint, course.cover
                 record.synced_at = now
                 records.append(record)
             if not course.errors:
                 done.append(course)
         with self._state.transaction() as connection:
             self._state.put_items(connection, self._client.machine, records)
-            self._state.put_synced(connection, [course.scene.id for course in done], now)
+            self._state.put_synced(connection, [(course.scene.id, course.scene.refs) for course in done], now)
             put_all(connection, steps)
         for course in courses:
             self._tell(course)
@@ -279,6 +362,8 @@ class Drain:
         for work in course.works:
             outcome = "failed" if work.after is None else "changed" if work.sent else "right"
             self.summary.libraries[work.library, outcome] += 1
+            for batch_id in course.claim.batches:
+                self._of_batches.setdefault(batch_id, Counter())[work.library, outcome] += 1
         if changed:
             wrote = (f"{', '.join(written(work))} to Plex item {work.target.item.rating_key}" for work in changed)
             log.info(f"{course.scene.label}: wrote {'; '.join(wrote)}")
@@ -323,13 +408,16 @@ class Drain:
             self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)
+            if job.batch_id is not None:  # a thousand of them become due together, not one by one
+                delay = math.ceil((now + delay) / LATE_ROUND) * LATE_ROUND - now
             self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
             said = (
                 f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
             )
             # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
-            (log.debug if isinstance(error, PlexNotFound) and job.retry_count else log.warning)(said)
+            is_said = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
+            (log.debug if is_said else log.warning)(said)
         self._open = [one for one in self._open if one.scene_id != claim.scene_id]
 
     def _may_lack(self, error: PlexSyncError) -> bool:
@@ -353,7 +441,9 @@ class Drain:
         self._store.bury(claim, letter)
         self.summary.failed += 1
         tried = f" after {tries} tries" if tries > 1 else ""
-        log.error(
+        # Thousands of a batch's scenes may not be in Plex: the batch says how many.
+        is_told = isinstance(error, PlexNotFound) and claim.job.batch_id is not None
+        (log.debug if is_told else log.error)(
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
             'press "Retry failed jobs"'
         )

@@ -1,8 +1,9 @@
 """Scenes and their items on their way through a batch of the drain, and what it sums up to."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
+from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError
 from sync.model import PlexItem, Scene, Wanted
 from sync.plex.difference import Edit
@@ -42,6 +43,13 @@ class Course:
     scene: Scene
     works: list[Work] = field(default_factory=list)
     errors: list[PlexSyncError] = field(default_factory=list)
+    cover: str = ""
+    """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something was sent to one of its items."""
+        return any(work.sent for work in self.works)
 
 
 def works_of(courses: list[Course]) -> list[Work]:
@@ -91,6 +99,15 @@ class Summary:
         }
         said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
         return f"{self.scenes} scene{'' if self.scenes == 1 else 's'}: {said}"
+
+    def report(self) -> Report:
+        """Return it as the answer of a task."""
+        libraries: dict[str, dict[str, int]] = {}
+        for (library, outcome), count in self.libraries.items():
+            libraries.setdefault(library, {})[outcome] = count
+        scenes = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "libraries"}
+        ending = worst(Ending.NEEDS_A_LOOK if self.failed else Ending.WELL, Ending.LATER if self.later else Ending.WELL)
+        return Report(str(self), ending, **scenes, libraries=libraries)
 
     def by_library(self) -> str:
         """What was done in each library, where there are several."""

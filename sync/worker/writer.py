@@ -8,6 +8,7 @@ from collections.abc import Container
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.model import Picture
+from sync.pictures import dated_cover
 from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
@@ -74,17 +75,27 @@ class ItemWriter:
         ]
         return [step for step in steps if step.name not in work.sent and not step.is_there()]
 
-    def write_groups(self, courses: list[Course]) -> None:
-        """Send the edits that are the same for many items; `write` does the rest."""
+    def write_groups(self, courses: list[Course]) -> list[Course]:
+        """Send the edits that are the same for many items; `write` does the rest.
+
+        Return the scenes with those in front that it has written to, so that they are concluded where Plex begins to
+        fail or a person saves a scene. Those with more to do come after those that are done with, which ask Plex
+        for nothing more and would hide that it fails one scene after another.
+        """
         works = [work for work in works_of(courses) if work.edit]
         for work in works:
             _lock_pictures(work, work.target.record.memory.sent)
         self._groups.write(works)
+        begun = [course for course in courses if course.has_sent]
+        rest = [course for course in courses if not course.has_sent]
+        return [*sorted(begun, key=self._has_more_to_send), *rest]
+
+    def _has_more_to_send(self, course: Course) -> bool:
+        return any(self._field_steps(work) for work in course.works)
 
     def write(self, course: Course, now: float) -> None:
         """Write to each of the scene's items; what fails is no reason to leave the rest out."""
-        grouped = sum(len(work.sent) for work in course.works)
-        cover = self._fetch_cover(course) if course.works else None
+        cover = self._fetch_cover(course, now) if course.works else None
         for work in course.works:
             if not self._watch.is_over:
                 return
@@ -95,11 +106,9 @@ class ItemWriter:
                 if not self._watch.is_over:
                     return
                 self._run(course, work, step, now)
-        # A step that went well clears nothing where Plex failed another step of the scene, nor does a group's edit:
-        # that was told when it went, maybe before Plex began to fail.
+        # A step that went well clears nothing where Plex failed another step of the scene.
         failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
-        sent = sum(len(work.sent) for work in course.works) > grouped
-        if not failed_by_plex and (sent or not (course.errors or grouped)):
+        if not failed_by_plex and (not course.errors or course.has_sent):
             self._watch.answered()
 
     def _run(self, course: Course, work: Work, step: MetadataStep | RatingStep | PictureStep, now: float) -> None:
@@ -122,9 +131,14 @@ class ItemWriter:
         else:
             work.sent |= dict.fromkeys(wrote)
 
-    def _fetch_cover(self, course: Course) -> Picture | None:
+    def _fetch_cover(self, course: Course, now: float) -> Picture | None:
+        if self._covers.is_known(course.scene, course.works):
+            course.cover = course.scene.cover
+            return None
         try:
-            return self._covers.fetch(course.scene)
+            cover = self._covers.fetch(course.scene)
+            course.cover = dated_cover(course.scene.cover, now)
+            return cover
         except (StashTemporaryError, SetupError):
             raise
         except PlexSyncError as error:

@@ -200,7 +200,7 @@ class World:
         except SetupError:
             assert self.fails is not None
 
-    def process_queue(self, *_: object, everything: bool, asked_by_sleeper: bool = False) -> str:
+    def process_queue(self, _connection: object, _data: object, order: tasks.Order) -> str:
         """`tasks.process_queue` without its servers: the real loop, each batch done at once."""
         store = SteppingStore(self)
         store.execute_resume()
@@ -208,7 +208,7 @@ class World:
             pause("the drain cannot go on")
             raise self.fails
         drain = BatchlessDrain(self, store)
-        return str(drain.run(everything=everything))
+        return str(drain.run(everything=order.by_hand))
 
     # what can be seen
 
@@ -326,7 +326,7 @@ class BatchlessDrain(Drain):
         self._finish(claims)
         self._world.batches -= 1
 
-    def _show_progress(self) -> None:
+    def _show_progress(self, begun: int = 0) -> None:
         """Nobody looks."""
 
 

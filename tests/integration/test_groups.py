@@ -395,8 +395,27 @@ def test_scenes_whose_edit_went_with_a_group_do_not_hide_that_plex_fails(site: S
     for scene in list(scenes)[::2]:
         site.stash.scene(scene).title = f"New title {scene}"
     site.plex.fail(status=500, where=for_one, times=None)
-    assert "Plex failed 5 scenes in a row" in str(drain_all(site, scenes).error)
+    answer = drain_all(site, scenes)
+    assert "Plex failed 5 scenes in a row" in str(answer.error)
     assert sizes(site) == [10, 1, 1, 1, 1, 1]
+    assert answer.said("i").count("wrote studio to Plex item") == 10
+    assert len(site.rows()) == 10, "what went with the group is done"
+
+
+def test_a_second_library_that_fails_is_noticed_beside_groups_of_the_first(site: Site) -> None:
+    scenes = add_scenes(site, 16)
+    second = site.plex.add_library("Second")
+    for number, key in enumerate(list(scenes.values())[::2]):
+        copy = site.plex.item(key)
+        site.plex.add_item(second, copy.files, title=copy.title, genres=[f"Theirs {number}"])
+    drain_all(site, scenes)
+    for scene in scenes:
+        site.stash.scene(scene).tag_ids = [site.stash.add_tag("new")]
+    site.plex.fail(status=500, where=for_one, times=None)
+    answer = drain_all(site, scenes)
+    assert "Plex failed 5 scenes in a row" in str(answer.error)
+    assert sizes(site) == [16, 1, 1, 1, 1, 1], "those of the second library have lists of their own"
+    assert len(site.rows()) == 8
 
 
 def test_a_plex_that_goes_away_over_a_group_costs_no_try(site: Site) -> None:

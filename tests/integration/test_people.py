@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import urllib.request
@@ -55,9 +56,17 @@ def actors(site: Site, key: int) -> dict[str, Role]:
     return {role.name: role for role in site.item(key).actors}
 
 
+def another_face(site: Site, number: int) -> None:
+    """Another picture, saved later."""
+    saved = site.stash.store.performers[number]
+    saved.image = (saved.image or FACE) + b"."
+    saved.updated_s += 100
+
+
 def address(site: Site, number: int) -> str:
-    """A performer's picture as Stash gives its address to the plugin."""
-    return f"{site.stash.url}/performer/{number}/image?t={int(site.stash.store.performers[number].updated_s)}"
+    """Where Plex is to find a performer's picture: at Stash's address, with a digest of the picture in it."""
+    digest = hashlib.sha1(site.stash.store.performers[number].image or b"", usedforsecurity=False).hexdigest()
+    return f"{site.stash.url}/performer/{number}/image?t={digest[:12]}"
 
 
 def sent(plex: PlexStandIn) -> str:
@@ -180,7 +189,7 @@ def test_a_new_picture_is_written_once_whatever_plex_makes_of_it(
         assert f"/performer/{number}/image?t=" in sent(site.plex)
         if does == "kept":
             assert actors(site, key)["Ann"].thumb == address(site, number)
-        site.stash.store.performers[number].updated_s += 100
+        another_face(site, number)
     assert site.rows() == []
 
 
@@ -189,7 +198,7 @@ def test_a_new_picture_reaches_all_scenes_of_the_performer_with_one_write(site: 
     (first, one), (second, two) = cast(site, number, number=1), cast(site, number, number=2)
     for scene in (first, second):
         site.sync(scene)
-    site.stash.store.performers[number].updated_s += 100
+    another_face(site, number)
     site.plex.clear_requests()
     for scene in (first, second, first):
         site.sync(scene)
@@ -226,7 +235,7 @@ def test_the_external_host_of_stash_is_where_others_find_it(tmp_path: Path, plex
         scene, key = cast(site, performer(site, "Ann"))
         site.sync(scene)
         assert re.fullmatch(
-            r"https://stash\.example\.test/sub/performer/\d+/image\?t=\d+", actors(site, key)["Ann"].thumb
+            r"https://stash\.example\.test/sub/performer/\d+/image\?t=[0-9a-f]{12}", actors(site, key)["Ann"].thumb
         )
 
 
@@ -295,7 +304,7 @@ def test_who_opts_in_gives_plex_the_key_in_the_address_and_nowhere_else(guarded:
     answers.append(guarded.sync(scene))
     assert len(guarded.plex.edits) == 1
     # Where Plex fails, errors and dead letters tell of the very request that holds it.
-    guarded.stash.store.performers[number].updated_s += 100
+    another_face(guarded, number)
     guarded.configure(performer_pictures="on", stash_url=stash_url, max_retries=1)
     guarded.plex.fail(status=400, method="PUT", body=b"no such thing")
     answers.append(guarded.sync(scene))
@@ -373,7 +382,7 @@ def test_a_role_and_a_picture_that_a_person_changed_stay_under_preserve(site: Si
     site.sync(scene)
     site.plex.person_edits(key, actors=[THEIRS])
     site.stash.update_performer(number, country="DE")
-    site.stash.store.performers[number].updated_s += 100
+    another_face(site, number)
     site.save_and_sync(scene, title="After")
     assert (site.item(key).title, actors(site, key)["Ann"]) == ("After", THEIRS)
     site.configure(preserve_plex_edits=False, performer_role="from {country}")
@@ -393,7 +402,7 @@ def test_a_write_that_nobody_confirmed_is_still_ours(
     site.sync(scene)
     # Before it is looked at again, name, role and picture have changed in Stash.
     site.stash.update_performer(number, disambiguation="fair")
-    site.stash.store.performers[number].updated_s += 100
+    another_face(site, number)
     site.sync(scene)
     assert site.item(key).actors == [Role("Ann (fair)", "fair", address(site, number))]
     assert site.rows() == []
@@ -406,7 +415,7 @@ def test_a_picture_that_nobody_confirmed_gives_way_to_a_new_one(site: Site, pres
     site.configure(preserve_plex_edits=preserve)
     site.plex.fail(kind="reset", method="PUT", after_effect=True)
     site.sync(scene)
-    site.stash.store.performers[number].updated_s += 100
+    another_face(site, number)
     site.sync(scene)
     assert site.item(key).actors == [Role("Ann", "", address(site, number))]
 

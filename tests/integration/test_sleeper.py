@@ -244,9 +244,16 @@ def test_it_ends_at_once_where_nothing_ever_waited(site: Site, clock: Clock) -> 
 
 
 def test_bulk_rows_are_not_its_business(site: Site, clock: Clock) -> None:
-    queue(site, Job(1, batch_id="b", retry_count=1, next_retry_at=clock.now + 5))
+    queue(site, Job(1, batch_id="1"))
     assert asleep(site, clock).run()
     assert asks(site) == []
+
+
+def test_a_batchs_scene_that_waits_for_a_later_try_is(site: Site, clock: Clock) -> None:
+    queue(site, Job(1, batch_id="1", retry_count=1, next_retry_at=clock.now + 5))
+    clock.at(10, lambda: empty(site))
+    assert asleep(site, clock).run()
+    assert [ask["args"]["trigger"] for ask in asks(site)] == ["sleeper"]
 
 
 def test_a_persons_stop_holds(site: Site, clock: Clock) -> None:

@@ -374,7 +374,7 @@ def test_a_hundred_thousand_of_everything(site: Site) -> None:
             "VALUES ('m', ?, ?, ?, 1, ?, '{}', '{}')",
             ((1 + n % 2, n, n, "{}" + " " * 1000) for n in range(1, count + 1)),
         )
-        state.put_synced(connection, range(1, count + 1), now)
+        state.put_synced(connection, [(scene, "") for scene in range(1, count + 1)], now)
     state.close()
     best = 9.9
     for _ in range(3):

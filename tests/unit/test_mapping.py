@@ -150,6 +150,8 @@ def test_a_fingerprint_tells_scenes_apart(change: dict[str, Any]) -> None:
         {"collection_tags": "jazz"},
         {"collection_groups": False},
         {"collection_prefix": "Stash: "},
+        {"sync_poster": False},
+        {"sync_background": True},
     ],
     ids=str,
 )
@@ -163,12 +165,12 @@ def test_a_fingerprint_changes_with_the_settings_that_shape_what_is_written(chan
     "change",
     [
         {"read_timeout": 7},
+        {"max_edits_per_second": 7},
         {"plex_token": "another"},
         {"strict_matching": False},
         {"trigger_plex_scan": True},
         {"only_organized": True},
         {"skip_tags": "rock"},
-        {"sync_poster": False},
     ],
     ids=str,
 )

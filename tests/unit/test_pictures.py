@@ -16,9 +16,12 @@ from sync.pictures import (
     is_loopback,
     local_path,
     picture_access,
+    picture_sha1,
     picture_url,
     read_picture,
+    split_time,
     why_no_pictures,
+    with_digest,
 )
 
 PROPERTY = settings(max_examples=100, deadline=None)
@@ -157,6 +160,7 @@ def test_a_key_is_given_along_where_the_user_said_so(url: str, expected: str) ->
         ("http://h:9999/scene/x/screenshot", ""),
         ("http://h:9999/studio/1/image", ""),
         ("http://h:9999", ""),
+        ("http://[::1/performer/7/image?t=1", "/performer/7/image?t=1"),
         ("", ""),
     ],
 )
@@ -174,6 +178,32 @@ def test_a_picture_is_asked_of_stashs_own_address(url: str, expected: str) -> No
 )
 def test_the_address_that_stash_believes_to_be_its_own(url: str, expected: str) -> None:
     assert base_of(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "time", "expected"),
+    [
+        (IMAGE, "/performer/7/image", "1700000000", "http://192.168.1.20:9999/performer/7/image?t=abc"),
+        ("http://h:1/performer/7/image", "/performer/7/image", "", "http://h:1/performer/7/image?t=abc"),
+        (
+            "https://h/s/performer/7/image?x=1&t=5&y=2",
+            "/performer/7/image?x=1&y=2",
+            "5",
+            "https://h/s/performer/7/image?x=1&y=2&t=abc",
+        ),
+        (
+            "http://h:1/performer/7/image?apikey=s3cret&t=5",
+            "/performer/7/image",
+            "5",
+            "http://h:1/performer/7/image?t=abc",
+        ),
+        ("http://h:1/performer/7/image?t=5#x", "/performer/7/image", "5", "http://h:1/performer/7/image?t=abc"),
+    ],
+)
+def test_a_digest_takes_the_place_of_the_time(url: str, path: str, time: str, expected: str) -> None:
+    assert split_time(url) == (path, time)
+    assert with_digest(url, "abc") == expected
+    assert with_digest(expected, "abc") == expected
 
 
 @pytest.mark.parametrize(
@@ -195,6 +225,7 @@ def test_the_address_that_stash_believes_to_be_its_own(url: str, expected: str) 
         ("http://127.0.0.1.example.org", False),
         ("http://[fe80::1]", False),
         ("http://host.docker.internal", False),
+        ("http://[::1", False),
         ("", False),
     ],
 )
@@ -252,6 +283,24 @@ def test_pictures_that_plex_does_not_take_are_refused_in_words(content: bytes) -
 def test_an_empty_picture_is_refused_in_words() -> None:
     with pytest.raises(UnusablePictureError, match="empty"):
         read_picture(b"")
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+@pytest.mark.parametrize("content", [PNG, JPEG + b"<svg>", WEBP, b"GIF89a", b"\x00\x00\x00\x1cftypavif", b"x" * 5000])
+def test_a_picture_of_any_kind_has_a_digest(content: bytes, size: int) -> None:
+    pieces = [content[start : start + size] for start in range(0, len(content), size)]
+
+    assert picture_sha1(pieces) == hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def test_the_drawing_of_no_picture_has_no_digest() -> None:
+    assert picture_sha1([b"<?xml version='1.0'?>\n<!-- x -->\n<S", b"VG/>"]) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\n<html>not found</html>"])
+def test_what_is_no_picture_has_no_digest(content: bytes) -> None:
+    with pytest.raises(UnusablePictureError):
+        picture_sha1([content])
 
 
 # Properties

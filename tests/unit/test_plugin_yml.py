@@ -26,7 +26,11 @@ def test_no_key_that_stash_does_not_know() -> None:
 
 def test_stash_starts_the_door() -> None:
     assert (PLUGIN["interface"], PLUGIN["exec"]) == ("raw", ["python3", "{pluginDir}/plexsync.py"])
-    assert [one["triggeredBy"] for one in PLUGIN["hooks"]] == [[hook.UPDATE_HOOK], [hook.DESTROY_HOOK]]
+    assert [one["triggeredBy"] for one in PLUGIN["hooks"]] == [
+        [hook.UPDATE_HOOK],
+        [hook.DESTROY_HOOK],
+        list(hook.CHANGE_HOOKS),
+    ]
     assert {task["defaultArgs"]["mode"] for task in PLUGIN["tasks"]} <= set(launch.MODES)
     assert ask.TASK_NAME in {task["name"] for task in PLUGIN["tasks"]}
 
@@ -49,6 +53,7 @@ def test_the_panel_is_filled_with_all_that_it_would_show_as_something_else() -> 
         "code_field": "tagline",
         "performer_role": "{disambiguation}",
         "performer_pictures": "auto",
+        "reconcile_every": "never",
     }
     for name, value in texts.items():
         assert value in PLUGIN["settings"][name]["description"], "what is normal stands beside the field"

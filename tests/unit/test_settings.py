@@ -29,12 +29,16 @@ PROPERTY = settings(max_examples=100, deadline=None)
 TOKEN = "Zq7-xYsecret_9"
 GOOD = {"plex_url": "http://192.168.1.10:32400", "plex_token": TOKEN}
 SWITCHES = [name for name, field in Settings.model_fields.items() if isinstance(field.default, bool)]
-NUMBERS = ["max_retries", "connect_timeout", "read_timeout", "max_tags"]
+NUMBERS = ["max_retries", "connect_timeout", "read_timeout", "max_edits_per_second", "max_tags"]
 NAMES = ["only_tags", "skip_tags", "ignore_tags", "collection_tags"]
 PATHS = ["only_paths", "skip_paths"]
 TEXTS = ["plex_library", "path_map", "stash_url", *NAMES, *PATHS, "content_rating", "collection_prefix"]
 """Texts that are empty by default."""
-CHOICES = {"code_field": ("tagline", "original_title", "off"), "performer_pictures": ("auto", "on", "off")}
+CHOICES = {
+    "code_field": ("tagline", "original_title", "off"),
+    "performer_pictures": ("auto", "on", "off"),
+    "reconcile_every": ("never", "daily", "weekly"),
+}
 TEMPLATES = {"title_template": TITLE_PLACES, "performer_role": ROLE_PLACES}
 
 
@@ -56,6 +60,7 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
     assert got.strict_matching is True
     assert got.preserve_plex_edits is False
     assert (got.max_retries, got.connect_timeout, got.read_timeout) == (5, 5, 30)
+    assert got.max_edits_per_second == 0
     assert got.path_pairs == ()
     assert got.library_names == ()
     on = {name for name in SWITCHES if getattr(got, name)}
@@ -215,6 +220,10 @@ def test_what_is_no_switch(name: str, typed: object) -> None:
         ("read_timeout", 3600, 3600),
         ("read_timeout", 0.5, 0.5),
         ("read_timeout", " 60 ", 60),
+        ("max_edits_per_second", "0.5", 0.5),
+        ("max_edits_per_second", 1000, 1000),
+        ("max_edits_per_second", 0, 0),
+        ("max_edits_per_second", " 2 ", 2),
         ("max_tags", "12", 12),
         ("max_tags", 10_000, 10_000),
         ("max_tags", 0, 0),
@@ -247,6 +256,13 @@ def test_numbers_as_people_type_them(name: str, typed: object, expected: float) 
         ("read_timeout", 0),
         ("read_timeout", 3601),
         ("read_timeout", {"s": 5}),
+        ("max_edits_per_second", -1),
+        ("max_edits_per_second", 1001),
+        ("max_edits_per_second", "fast"),
+        ("max_edits_per_second", "0,5"),
+        ("max_edits_per_second", True),
+        ("max_edits_per_second", "nan"),
+        ("max_edits_per_second", float("inf")),
         ("max_tags", -1),
         ("max_tags", 10_001),
         ("max_tags", "all"),

@@ -141,13 +141,18 @@ def test_claiming_uses_the_indexes(store: JobStore) -> None:
     from sync.queue import store as module
 
     plan = store.connection.execute(
-        f"EXPLAIN QUERY PLAN SELECT _id, data FROM `{schema.JOBS}` WHERE {module._WAITING} AND {module._BULK} = 0 "
+        f"EXPLAIN QUERY PLAN SELECT _id, data FROM `{schema.JOBS}` WHERE {module._WAITING} AND {module._LANE} = 0 "
         f"AND {module._DUE_AT} <= ? ORDER BY {module._DUE_AT}, _id LIMIT ?",
         (NOW, 50),
     ).fetchall()
     text = " ".join(str(row[-1]) for row in plan)
-    assert "USING INDEX plexsync_due" in text
+    assert "USING INDEX plexsync_lanes" in text
     assert "TEMP B-TREE" not in text
+    for late in (False, True):
+        query = f"EXPLAIN QUERY PLAN SELECT 1 {module._due(late)} LIMIT 1"
+        looks = " ".join(str(row[-1]) for row in store.connection.execute(query, (NOW,)))
+        assert "SEARCH" in looks
+        assert "plexsync_lanes (<expr>=? AND <expr><?)" in looks
     plan = store.connection.execute(
         f"EXPLAIN QUERY PLAN SELECT _id FROM `{schema.JOBS}` WHERE {module._WAITING} AND {module._SCENE} = ? "
         "ORDER BY _id",

@@ -1,0 +1,49 @@
+"""What the tasks on many scenes are started with, checked. Standard library alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.errors import SetupError
+from sync.queue import batches
+
+MODES = (batches.SYNC_ALL, batches.SYNC_RECENT, batches.RECONCILE)
+MOST_DAYS = 36_500
+
+
+def read(mode: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a batch is recorded with, of the args that a task was started with.
+
+    Raises SetupError, which names what is not accepted.
+    """
+    if mode == batches.SYNC_RECENT:
+        return {"days": _days(args.get("days"))}
+    if mode == batches.RECONCILE:
+        scope = args.get("scope")
+        scope = "all" if scope is None else scope
+        if scope not in tuple(batches.SCOPES):
+            raise SetupError(f"args.scope is {scope!r:.100}; accepted: {', '.join(batches.SCOPES)}")
+        return {"scope": scope} | ({"dry_run": True} if _is_on("dry_run", args.get("dry_run")) else {})
+    return {}
+
+
+def _days(value: object) -> float:
+    if value is None:
+        return 1.0
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        days = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        days = 0.0
+    if not 0 < days <= MOST_DAYS:
+        raise SetupError(f"args.days is {value!r:.100}; accepted: a number of days above 0 and up to {MOST_DAYS}")
+    return days
+
+
+def _is_on(name: str, value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = str(value).strip().casefold()
+    if text not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise SetupError(f"args.{name} is {value!r:.100}; accepted: true or false")
+    return text in ("true", "1", "yes", "on")

@@ -1,0 +1,76 @@
+"""In what way a scene and Plex have come apart. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sync.errors import PlexSyncError
+from sync.model import PlexItem
+from sync.plex.difference import LIST_FIELDS, Edit, bears_file_name
+from sync.plex.exceptions import PlexNotFound
+
+NEVER_SYNCED = "never_synced"
+STALE = "stale"
+EMPTY = "empty_in_plex"
+CHANGED = "changed_in_plex"
+MISSING = "missing_from_plex"
+ORPHANED = "orphaned_state"
+DOUBTFUL = "doubtful_match"
+REASONS = {
+    NEVER_SYNCED: "never synced",
+    STALE: "stale: Stash holds something else than what was written",
+    EMPTY: "empty in Plex",
+    CHANGED: "changed in Plex",
+    MISSING: "missing from Plex",
+    ORPHANED: "orphaned state: the scene is gone from Stash",
+    DOUBTFUL: "no single item in Plex, or one that could not be read",
+}
+"""What a reconcile finds, and how a person is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One item of a scene, beside what it should hold."""
+
+    item: PlexItem
+    edit: Edit
+    """What would have to be written."""
+    is_known: bool
+    """It was synced for this scene before."""
+    maps_as_before: bool
+    """What the scene maps to is what was written last."""
+    has_cover: bool
+    """It has the scene's cover as it is now, as far as PlexSync knows: one that was chosen in Plex is not seen."""
+
+
+def reason_of(looks: Sequence[Look], errors: Sequence[PlexSyncError], *, was_synced: bool, may_lack: bool) -> str:
+    """Return why a scene has to be synced again; empty where it has not.
+
+    `was_synced`: it was brought into Plex at some time. `may_lack`: a scene that Plex does not have is right as it is.
+    """
+    is_missing = any(isinstance(error, PlexNotFound) for error in errors)
+    if is_missing and not (may_lack and not was_synced):
+        return MISSING
+    if any(not isinstance(error, PlexNotFound) for error in errors):
+        return DOUBTFUL
+    if is_missing:
+        return ""
+    if not was_synced and not any(look.is_known for look in looks):
+        return NEVER_SYNCED
+    reasons = {_reason_of_item(look) for look in looks}
+    return next((reason for reason in (STALE, CHANGED, EMPTY) if reason in reasons), "")
+
+
+def _reason_of_item(look: Look) -> str:
+    if look.is_known and look.maps_as_before and not look.has_cover:
+        return STALE
+    if not look.edit:
+        return "" if look.is_known else CHANGED  # it took the place of one that was
+    if look.is_known and not look.maps_as_before:
+        return STALE
+    return EMPTY if _lacks_all(look.item, look.edit) else CHANGED
+
+
+def _lacks_all(item: PlexItem, edit: Edit) -> bool:
+    """Return whether Plex holds nothing in any field that would be written."""
+    singles = all(not getattr(item, name) or (name == "title" and bears_file_name(item)) for name in edit.single)
+    return singles and not any(getattr(item, name) for name in edit.lists if name in LIST_FIELDS)

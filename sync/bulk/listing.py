@@ -1,0 +1,118 @@
+"""Which scenes a batch looks at: a page at a time, by id, so that a stop or a deleted scene moves nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sync.model import Scene
+from sync.queue import batches
+from sync.queue.batches import Batch
+from sync.settings import Settings
+from sync.stash.client import StashClient
+from sync.state import State
+
+PAGE = 200
+"""Scenes that are looked at together."""
+_IDS = 1_000  # scenes of which only the number is asked for, in one request
+_ZONES = 15 * 3600.0
+"""Seconds. Stash compares times as text, in the time zone they were written in: what lies this much before may be
+later on our clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Scenes that come next, and how far they reach."""
+
+    scenes: list[Scene]
+    cursor: int
+    """Every scene up to this id has been looked at with this page."""
+    is_last: bool
+
+
+class Listing:
+    """Scenes of Stash's by what a batch asks for. Raises the errors of `stash/exceptions.py`."""
+
+    def __init__(self, stash: StashClient, state: State, settings: Settings) -> None:
+        self._stash = stash
+        self._state = state
+        self._settings = settings
+
+    def count(self, batch: Batch) -> int:
+        """Return how many scenes a batch is about; of a change the most it can be."""
+        if batch.kind == batches.CHANGE:
+            most = max(self._stash.count_scenes(where) for where in self._filters(batch.args))
+            return max(most, self._state.count_naming(_ref(batch.args)))
+        since = since_of(batch)
+        if since is None:
+            return self._stash.count_scenes({})
+        count, after = 0, 0
+        while True:
+            found = self._stash.scene_ids(after, _IDS, _changed_since(since))
+            count += sum(_is_since(at, since) for _, at in found)
+            if len(found) < _IDS:
+                return count
+            after = found[-1][0]
+
+    def page(self, batch: Batch) -> Page:
+        """Return the scenes that come after the batch's cursor."""
+        since = since_of(batch)
+        if batch.kind != batches.CHANGE and since is None:
+            scenes = self._stash.scene_page(batch.cursor, PAGE)
+            last = max((scene.id for scene in scenes), default=batch.cursor)
+            return Page(scenes, last, len(scenes) < PAGE or last <= batch.cursor)
+        if batch.kind == batches.CHANGE:
+            pages = [
+                [number for number, _ in self._stash.scene_ids(batch.cursor, PAGE, where)]
+                for where in self._filters(batch.args)
+            ]
+            # Stash no longer knows what had a deleted tag, and nobody has told us who got a new one.
+            pages.append(self._state.scenes_naming(_ref(batch.args), batch.cursor, PAGE))
+            numbers = sorted({number for page in pages for number in page})[:PAGE]
+            is_last = all(len(page) < PAGE for page in pages) and len(numbers) < PAGE
+        else:
+            found = self._stash.scene_ids(batch.cursor, PAGE, _changed_since(since or 0.0))
+            numbers = [number for number, at in found if _is_since(at, since or 0.0)]
+            is_last = len(found) < PAGE
+            if not is_last:
+                read = self._stash.scenes(numbers)
+                return Page([read[number] for number in numbers if number in read], found[-1][0], False)
+        read = self._stash.scenes(numbers)
+        return Page([read[number] for number in numbers if number in read], max(numbers, default=batch.cursor), is_last)
+
+    def _filters(self, args: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the filters for the scenes that a performer, studio, tag or group is on now."""
+        number, entity = str(args.get("id")), args.get("entity")
+        one: dict[str, Any] = {"value": [number], "modifier": "INCLUDES"}
+        if entity == "performer":
+            return [{"performers": one}]
+        if entity == "studio":
+            return [{"studios": {**one, "depth": 1}}]  # with the scenes whose parent studio it is
+        if entity == "group":
+            return [{"groups": one}]
+        of_performers = [{"performer_tags": one}] if self._settings.sync_performer_tags else []
+        return [{"tags": one}, *of_performers]
+
+
+def since_of(batch: Batch) -> float | None:
+    """Return from when on scenes are looked at, in seconds since the epoch; None: all."""
+    if batch.kind == batches.SYNC_RECENT:
+        days: float | None = float(batch.args.get("days", 1))
+    elif batch.kind == batches.RECONCILE:
+        days = batches.SCOPES.get(str(batch.args.get("scope")))
+    else:
+        days = None
+    return None if days is None else (batch.started_at or batch.created_at) - days * 86_400
+
+
+def _changed_since(since: float) -> dict[str, Any]:
+    from_then = datetime.fromtimestamp(max(0.0, since - _ZONES), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"updated_at": {"value": from_then, "modifier": "GREATER_THAN"}}
+
+
+def _is_since(at: float | None, since: float) -> bool:
+    return at is None or at >= since
+
+
+def _ref(args: Mapping[str, Any]) -> str:
+    return f"{args.get('entity')} {args.get('id')}"

@@ -1,0 +1,115 @@
+"""What hooks have missed and what has changed in Plex since: a page of scenes held against their items."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sync.bulk import drift
+from sync.bulk.drift import Look
+from sync.conditions import within_paths
+from sync.errors import PlexSyncError, SetupError
+from sync.mapping import fingerprint, wanted_of
+from sync.model import Scene
+from sync.pictures import PictureAccess
+from sync.plex.difference import difference
+from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
+from sync.settings import Settings
+from sync.stash.exceptions import StashTemporaryError
+from sync.state import State
+from sync.worker.locate import Located, Locator
+
+MOST_FAILURES = 5
+"""Scenes in a row that Plex fails to answer for: then Plex is failing, not a scene."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found on a page."""
+
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Scene id -> why it has to be synced again; see `drift.REASONS`."""
+    told: dict[str, list[str]] = field(default_factory=dict)
+    """Reason -> the scenes, for people."""
+
+    def add(self, scene_id: int, label: str, reason: str) -> None:
+        """Note one scene."""
+        self.reasons[scene_id] = reason
+        self.told.setdefault(reason, []).append(label)
+
+
+class Reconciler:
+    """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        locator: Locator,
+        settings: Settings,
+        pictures: PictureAccess | None,
+        has_cover: Callable[[Scene], bool],
+    ) -> None:
+        self._state = state
+        self._locator = locator
+        self._settings = settings
+        self._pictures = pictures
+        self._has_cover = has_cover
+
+    def look(self, scenes: Sequence[Scene]) -> Findings:
+        """Return what is wrong with these scenes.
+
+        Raises PlexServerDown, PlexTemporaryError where Plex fails again and again, SetupError and
+        StashTemporaryError.
+        """
+        findings = Findings()
+        synced = self._state.synced_scenes([scene.id for scene in scenes])
+        for scene, located in self._locate(scenes):
+            narrow = within_paths(scene, self._settings)
+            wanted = wanted_of(narrow, self._settings, self._pictures)
+            mark = fingerprint(wanted, self._settings)
+            looks = []
+            for target in located.targets:
+                record = target.record
+                edit = difference(target.item, wanted, record.memory, preserve=self._settings.preserve_plex_edits)
+                looks.append(
+                    Look(
+                        target.item,
+                        edit,
+                        is_known=record.synced_at is not None,
+                        maps_as_before=record.fingerprint == mark and not record.memory.intended,
+                        has_cover=record.cover == scene.cover or self._has_cover(scene),
+                    )
+                )
+            reason = drift.reason_of(
+                looks, located.errors, was_synced=scene.id in synced, may_lack=self._settings.skip_not_found
+            )
+            if reason:
+                findings.add(scene.id, scene.label, reason)
+        return findings
+
+    def _locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
+        """Find the items of scenes that share their reads; one at a time where a shared read fails."""
+        try:
+            located = self._locator.locate([within_paths(scene, self._settings) for scene in scenes])
+            return [(scene, located[scene.id]) for scene in scenes]
+        except (PlexServerDown, SetupError, StashTemporaryError):
+            raise
+        except PlexSyncError:
+            if len(scenes) == 1:
+                raise
+        found, failures = [], 0
+        for scene in scenes:
+            try:
+                found += self._locate([scene])
+                failures = 0
+            except (PlexServerDown, SetupError, StashTemporaryError):
+                raise
+            except PlexSyncError as error:
+                failures += isinstance(error, PlexTemporaryError)
+                if failures >= MOST_FAILURES:
+                    raise
+                found.append((scene, Located(errors=[error])))
+        return found
+
+    def orphans(self, after: int, up_to: int | None, there: Sequence[int]) -> list[int]:
+        """Return the scenes of which something is known between two ids and that are not among those `there`."""
+        return sorted(set(self._state.known_scenes(after, up_to)) - set(there))

@@ -1,0 +1,220 @@
+"""Batches at work: what comes next of them, for a drain that has nothing of a person's left to do."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from sync.bulk import drift
+from sync.bulk.listing import Listing, Page
+from sync.bulk.reconcile import Findings, Reconciler
+from sync.bulk.unchanged import Unchanged
+from sync.conditions import why_left_out
+from sync.plex.library import LibraryIndex
+from sync.queue import batches
+from sync.queue.batches import Batch
+from sync.queue.store import Claim, JobStore
+from sync.settings import Settings
+from sync.stash import log
+from sync.state import State
+from sync.worker.portraits import Portraits
+
+
+class Bulk:
+    """Gives a drain the scenes of the batches that it may work on, a page of Stash's scenes at a time.
+
+    `own`: batches that this run was started for. `everything`: a person asked for all there is.
+    `after_outage`: nobody's save has started this run, so it goes on with what a server that was away has ended.
+    `shape` names the settings: a batch that was begun under others begins anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        state: State,
+        machine: str,
+        listing: Listing,
+        unchanged: Unchanged,
+        portraits: Portraits,
+        reconciler: Reconciler,
+        indexes: Sequence[LibraryIndex],
+        settings: Settings,
+        shape: str,
+        own: Sequence[str] = (),
+        everything: bool = False,
+        after_outage: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._machine = machine
+        self._listing = listing
+        self._unchanged = unchanged
+        self._portraits = portraits
+        self._reconciler = reconciler
+        self._indexes = indexes
+        self._settings = settings
+        self._shape = shape
+        self._own = set(own)
+        self._everything = everything
+        self._after_outage = after_outage
+        self._clock = clock
+        self._begun: dict[str, None] = {}
+        self._looked_through: set[str] = set()
+        """Batches of which only rows that wait for a later try are left."""
+
+    def take_everything(self) -> None:
+        """A person asked for all there is while this run was at work."""
+        self._everything = True
+
+    def next(self, limit: int) -> list[Claim] | None:
+        """Claim what comes next: an empty list where a page of scenes was looked at first, None where no batch has
+        anything to do in this run.
+
+        Raises the errors of `stash/exceptions.py` and `plex/exceptions.py`; what was found so far is on disk then.
+        """
+        batch = self._current()
+        if batch is None:
+            # Rows whose batch nobody knows any more: its record was lost with a damaged file.
+            return (self._store.claim_bulk(limit, self._clock(), None) or None) if self._everything else None
+        if batch.id not in self._begun:
+            batch = self._begin(batch)
+        claims = self._store.claim_bulk(limit, self._clock(), batch.id)
+        if not claims and batch.listed:
+            self._looked_through.add(batch.id)
+        elif not claims:
+            self._look_at_page(batch)
+        return claims
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `next` has something to do. Safe inside a transaction of the queue's."""
+        return self._current() is not None
+
+    @property
+    def current(self) -> Batch | None:
+        """The batch that is being worked on, as it is now."""
+        return self._current()
+
+    def interrupt(self) -> None:
+        """A server that was away ends this run: the run after it goes on with what this one may work on."""
+        with self._store.transaction() as connection:
+            named = [batch.id for batch in batches.unfinished(connection) if self._may_take(batch)]
+            batches.interrupt(connection, named)
+
+    def outcome(self) -> list[Batch]:
+        """Return the batches that this run has worked on, as they are now."""
+        found = (batches.get(self._store.connection, batch_id) for batch_id in self._begun)
+        return [batch for batch in found if batch]
+
+    def _current(self) -> Batch | None:
+        for batch in batches.unfinished(self._store.connection):
+            if batch.id not in self._looked_through and self._may_take(batch):
+                return batch
+        return None
+
+    def _may_take(self, batch: Batch) -> bool:
+        return (
+            self._everything
+            or batch.by_itself
+            or batch.id in self._own
+            or batch.id in self._begun
+            or (self._after_outage and batch.interrupted)
+        )
+
+    def _begin(self, batch: Batch) -> Batch:
+        with self._store.transaction() as connection:
+            batch = batches.begin(connection, batch, self._shape, self._clock())
+        if not batch.total or not batch.cursor:
+            total = self._listing.count(batch)
+            with self._store.transaction() as connection:
+                batches.set_total(connection, batch.id, total)
+            batch.total = total
+        for index in self._indexes:
+            # Of a batch over everything, what was moved in or taken out of Plex is to be found.
+            if batch.kind in (batches.SYNC_ALL, batches.RECONCILE):
+                index.list_again(by_hand=True)
+            else:
+                index.look_for_new()
+        self._begun[batch.id] = None
+        begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
+        log.info(f"{batches.title_of(batch)} {begins} {_scenes(batch.total)}")
+        return batch
+
+    def _look_at_page(self, batch: Batch) -> None:
+        page = self._listing.page(batch)
+        left_out = {scene.id for scene in page.scenes if why_left_out(scene, self._settings)}
+        settled = self._portraits.settle({scene.id: scene for scene in page.scenes if scene.id not in left_out})
+        scenes = list(settled.values())
+        if batch.kind == batches.RECONCILE:
+            findings = self._reconciler.look(scenes)
+            rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
+            self._see_to_orphans(batch, page, findings)
+            self._put(batch, page, rows, findings)
+            return
+        known = {scene.id for scene in scenes}
+        if batch.kind == batches.CHANGE:
+            # A scene that was never synced is not made a job by the name of its studio.
+            held = self._state.items_of(self._machine, known)
+            known &= held.keys() | self._state.synced_scenes(known)
+        due = [scene for scene in scenes if scene.id in known]
+        right = self._unchanged.among(due)
+        self._put(batch, page, [(scene.id, batch.kind) for scene in due if scene.id not in right])
+
+    def _put(self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], findings: Findings | None = None) -> None:
+        with self._store.transaction() as connection:
+            batches.put_page(
+                connection,
+                batch,
+                rows=rows,
+                skipped=len(page.scenes) - len(rows),
+                cursor=page.cursor,
+                listed=page.is_last,
+                now=self._clock(),
+                found=findings.told if findings else None,
+            )
+
+    def _worth_a_job(self, findings: Findings) -> list[tuple[int, str]]:
+        """Return the scenes that another try may mend: of what failed for want of an item a letter tells already."""
+        hopeless = [
+            scene
+            for scene, reason in findings.reasons.items()
+            if reason == drift.DOUBTFUL or (reason == drift.MISSING and not self._settings.trigger_plex_scan)
+        ]
+        told = self._store.with_letters(hopeless)
+        return [(scene, f"reconcile_{reason}") for scene, reason in findings.reasons.items() if scene not in told]
+
+    def _see_to_orphans(self, batch: Batch, page: Page, findings: Findings) -> None:
+        if batch.args.get("scope") != "all":
+            return
+        there = [scene.id for scene in page.scenes]
+        lost = self._reconciler.orphans(batch.cursor, None if page.is_last else page.cursor, there)
+        told = findings.told.setdefault(drift.ORPHANED, []) if lost else []
+        for scene_id in lost:
+            told.append(f"Scene {scene_id}")
+            if not batch.args.get("dry_run"):
+                self._state.forget_scene(scene_id)
+
+
+def summary_of(batch: Batch) -> list[str]:
+    """Return what became of a batch, as lines for a person."""
+    parts = {
+        "synced": batch.done,
+        "right already" if batch.kind != batches.RECONCILE else "looked at and left": batch.skipped,
+        "failed": batch.failed,
+        "left": batch.left,
+    }
+    said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
+    lines = [f"{batches.title_of(batch)}: {_scenes(batch.total)}: {said}"]
+    for reason, text in drift.REASONS.items():
+        count = batch.found.get(reason, 0)
+        if count:
+            samples = batch.samples.get(reason, [])
+            more = ", ..." if count > len(samples) else ""
+            lines.append(f"{batches.title_of(batch)} found {count} {text} ({', '.join(samples)}{more})")
+    if batch.kind == batches.RECONCILE and not batch.found and batch.is_over:
+        lines.append(f"{batches.title_of(batch)} found nothing: Plex holds what Stash has")
+    return lines
+
+
+def _scenes(count: int) -> str:
+    return f"{count} scene{'' if count == 1 else 's'}"

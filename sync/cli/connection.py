@@ -1,0 +1,139 @@
+"""Which Stash the command line talks to, with which key, and where the plugin's data is. Standard library alone."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sync.cli.arguments import DEFAULT_URL, Options
+from sync.errors import SetupError
+from sync.stash import log
+from sync.stash.address import stash_address
+from sync.stash.ask import AskFailedError, config_file
+from sync.stash.exceptions import StashAuthError, StashTemporaryError, refusal
+
+_LONGEST_KEY = 8_000  # characters; Stash's keys have some 150
+
+
+def connection_of(options: Options, environment: Mapping[str, str], *, needs_stash: bool) -> dict[str, Any]:
+    """Return what Stash would send its plugin as `server_connection`, with the API key and the data folder.
+
+    `needs_stash`: the command talks to Stash; otherwise Stash is asked only where the data folder is not said.
+    Raises SetupError, StashAuthError, StashTemporaryError.
+    """
+    chosen = options.data_dir or environment.get("PLEXSYNC_DATA_DIR")
+    folder = _chosen_folder(chosen, "--data-dir" if options.data_dir else "PLEXSYNC_DATA_DIR") if chosen else ""
+    if folder and not needs_stash:
+        return {"DataDir": folder}
+    connection = {**read_url(*_url(options, environment)), "ApiKey": _key(options, environment)}
+    return {**connection, "DataDir": folder or _folder_of_stash(connection)}
+
+
+def read_url(url: str, name: str = "--stash-url") -> dict[str, Any]:
+    """Return Scheme, Host and Port of a URL; `name` says where it was written. Raises SetupError."""
+    accepted = "accepted: where Stash listens, such as http://localhost:9999"
+    if "@" in url or "?" in url or "#" in url:
+        # Not shown: such a URL is there to carry a password or a key.
+        raise SetupError(f"{name} holds more than an address; {accepted}. An API key belongs into --api-key-file")
+    text = url.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise SetupError(f"{name} is {url!r:.100}; {accepted}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        raise SetupError(f"{name} is {url!r:.100}; {accepted}")
+    found = {"Scheme": parts.scheme, "Host": parts.hostname, "Port": port}
+    try:
+        stash_address(found)
+    except SetupError:
+        raise SetupError(f"{name} is {url!r:.100}; {accepted}") from None
+    return found
+
+
+def _url(options: Options, environment: Mapping[str, str]) -> tuple[str, str]:
+    if options.stash_url is not None:
+        return options.stash_url, "--stash-url"
+    return environment.get("STASH_URL") or DEFAULT_URL, "STASH_URL"
+
+
+def _key(options: Options, environment: Mapping[str, str]) -> str:
+    """Return the API key, empty where there is none; from here on no line shows it."""
+    if options.api_key_file is None:
+        return _checked(environment.get("STASH_API_KEY") or "", "STASH_API_KEY")
+    path = os.path.expanduser(options.api_key_file)
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST_KEY + 1)
+    except FileNotFoundError:
+        # Not shown: it may be the key itself.
+        raise SetupError("--api-key-file names no file; accepted: a file that holds Stash's API key") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        if not os.path.exists(path):
+            raise SetupError(f"the file that --api-key-file names cannot be read ({reason})") from None
+        raise SetupError(f"--api-key-file {path!r:.300} cannot be read ({reason})") from None
+    if not text.strip():
+        raise SetupError(f"--api-key-file {path!r:.300} is empty; accepted: a file that holds Stash's API key")
+    return _checked(text, "--api-key-file")
+
+
+def _checked(text: str, name: str) -> str:
+    key = text.strip()
+    log.keep_secret(key)
+    # A line break would end the header: what follows it would be a header of its own.
+    if len(key) > _LONGEST_KEY or any(ord(c) < 33 or ord(c) > 126 for c in key):
+        raise SetupError(f"{name} holds no API key; accepted: the one line that Stash shows under Settings > Security")
+    return key
+
+
+def _chosen_folder(text: str, name: str) -> str:
+    folder = os.path.abspath(os.path.expanduser(text))
+    try:
+        known = os.path.isdir(folder)
+    except ValueError:  # a NUL character in the path, before Python 3.13
+        known = False
+    if not known:
+        raise SetupError(
+            f"{name} is {text!r:.300}, which is no folder here; accepted: the data folder of the plugin, which is "
+            "plexsync beside Stash's config.yml"
+        )
+    _refuse_root(folder)
+    return folder
+
+
+def _folder_of_stash(connection: Mapping[str, Any]) -> str:
+    """Return the data folder of the plugin in this Stash; made where it is not there yet."""
+    scheme, host, port = stash_address(connection)
+    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    try:
+        config = config_file(connection)
+    except AskFailedError as error:
+        if error.refused:
+            raise StashAuthError(refusal(address, has_key=bool(connection["ApiKey"]))) from None
+        raise StashTemporaryError(
+            f"{error} at {address}. Does it run, and is that its address (--stash-url or STASH_URL)?"
+        ) from None
+    # The file and not its folder alone: another machine's, or a container's, may be of the same name.
+    if not os.path.isabs(config) or not os.path.isfile(config):
+        raise SetupError(
+            f"Stash at {address} has its config at {config!r:.300}, which is not on this machine or cannot be read. "
+            "Run this where Stash runs, or name the data folder of the plugin (plexsync beside that file) with "
+            "--data-dir or PLEXSYNC_DATA_DIR"
+        )
+    folder = os.path.join(os.path.dirname(config), "plexsync")
+    _refuse_root(folder if os.path.isdir(folder) else config)
+    return folder
+
+
+def _refuse_root(path: str) -> None:
+    """Refuse root what is somebody else's: the files it makes there would be closed to the plugin."""
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return
+    owner = os.stat(path).st_uid
+    if owner != 0:
+        raise SetupError(
+            f"{path!r:.300} belongs to user {owner}, and this is root, whose files Stash could not open. Run it as "
+            f"the user of Stash: sudo -u '#{owner}' python3 plexsync.py ..."
+        )

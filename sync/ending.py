@@ -1,0 +1,59 @@
+"""How a task ended: a sentence for a person, and an ending that the command line's exit code is. Pure."""
+
+from enum import IntEnum
+from typing import Any
+
+from sync.errors import PlexSyncError, TransientError
+
+
+class Ending(IntEnum):
+    """How it ended; the numbers are the command line's exit codes."""
+
+    WELL = 0
+    NEEDS_A_LOOK = 1
+    """Done, but a scene failed for good, or there is something to fix."""
+    WRONG = 2
+    """Wrong usage or settings."""
+    LATER = 3
+    """Plex or Stash is away or stumbles, or Plex has not got a file yet: what is left goes on by itself."""
+    BUSY = 4
+    """Another run is at work, and takes what is queued."""
+    INTERRUPTED = 130
+
+
+class Report(str):
+    """What a task answers: its sentence, with how it ended and the numbers behind it.
+
+    A str, because Stash is told the sentence alone.
+    """
+
+    ending: Ending
+    facts: dict[str, Any]
+    """For a script: what the sentence says, by name."""
+
+    def __new__(cls, said: str, ending: Ending = Ending.WELL, **facts: Any) -> "Report":
+        report = super().__new__(cls, said)
+        report.ending, report.facts = ending, facts
+        return report
+
+    def after(self, said: str, **facts: Any) -> "Report":
+        """Return the report with a sentence, and facts, of what was done before."""
+        return Report(f"{said}. {self}", self.ending, **facts, **self.facts)
+
+
+def report_of(said: str) -> Report:
+    """Return an answer as a report; a bare sentence is one of a task that ended well."""
+    return said if isinstance(said, Report) else Report(said)
+
+
+def ending_of(error: PlexSyncError) -> Ending:
+    """Return the ending of a task that raised this."""
+    return Ending.LATER if isinstance(error, TransientError) else Ending.WRONG
+
+
+def worst(*endings: Ending) -> Ending:
+    """Return the one of these endings that a person has to know of first."""
+    return max(endings, key=_GRAVITY.index)
+
+
+_GRAVITY = (Ending.WELL, Ending.LATER, Ending.NEEDS_A_LOOK, Ending.BUSY, Ending.WRONG, Ending.INTERRUPTED)

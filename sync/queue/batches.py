@@ -1,0 +1,360 @@
+"""Batches: many scenes at once, as they are recorded in the queue's own file. Standard library alone.
+
+They stand beside the rows so that a row's end and its batch's count are one transaction: a kill at
+any moment loses no progress and counts nothing twice. Scenes get their rows a page at a time
+(`cursor` is the highest scene id that was looked at), so that a batch of 100,000 scenes is a few
+hundred rows.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.queue import schema
+
+SYNC_ALL, SYNC_RECENT, RECONCILE, CHANGE = "sync_all", "sync_recent", "reconcile", "change"
+"""Kinds of batches; a change is one of a performer, studio, tag or group."""
+PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED"
+
+KEPT = 50
+"""Batches that are kept after their end."""
+STALE = 86_400.0
+"""Seconds without work after which an unfinished batch begins anew: what it saw then says nothing of today."""
+SAMPLES = 5
+"""Examples kept of each reason that a reconcile found."""
+
+CREATE_BATCHES = """
+CREATE TABLE IF NOT EXISTS plexsync_batches (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL, args TEXT NOT NULL,         -- JSON: what it was started with
+    status TEXT NOT NULL,
+    total INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,
+    cursor INTEGER NOT NULL DEFAULT 0,              -- every scene up to this id was looked at
+    listed INTEGER NOT NULL DEFAULT 0,              -- every scene was
+    by_itself INTEGER NOT NULL DEFAULT 0,           -- any run goes on with it; else its task or a person's press
+    interrupted INTEGER NOT NULL DEFAULT 0,         -- by a server that was away: the run after that goes on
+    shape TEXT NOT NULL DEFAULT '',                 -- the settings it was begun with
+    created_at REAL NOT NULL, started_at REAL, worked_at REAL, completed_at REAL,
+    found TEXT NOT NULL DEFAULT '{}',               -- JSON: reason -> how many scenes
+    samples TEXT NOT NULL DEFAULT '{}',             -- JSON: reason -> a few of them
+    libraries TEXT NOT NULL DEFAULT '{}',           -- JSON: library -> outcome -> how many items
+    error TEXT NOT NULL DEFAULT ''
+)
+"""
+_COLUMNS = (
+    "number, kind, args, status, total, done, failed, skipped, cursor, listed, by_itself, interrupted, shape, "
+    "created_at, started_at, worked_at, completed_at, found, samples, libraries, error"
+)
+_UNFINISHED = f"status IN ('{PENDING}', '{RUNNING}')"
+_LIVE_ROW = f"SELECT 1 FROM `{schema.JOBS}` WHERE status < {schema.ACKED} AND {schema.BATCH} = ? LIMIT 1"
+
+CREATE_ROWS_INDEX = (
+    f"CREATE INDEX IF NOT EXISTS plexsync_of_batch ON `{schema.JOBS}` ({schema.BATCH}) "
+    f"WHERE status < {schema.ACKED} AND {schema.BATCH} IS NOT NULL"
+)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch. Times in seconds since the epoch."""
+
+    id: str
+    """What its rows carry as `batch_id`."""
+    kind: str
+    args: dict[str, Any]
+    status: str = PENDING
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    """Scenes that were right as they were, or that the settings leave out."""
+    cursor: int = 0
+    listed: bool = False
+    by_itself: bool = False
+    interrupted: bool = False
+    shape: str = ""
+    created_at: float = 0.0
+    started_at: float | None = None
+    worked_at: float | None = None
+    completed_at: float | None = None
+    found: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    libraries: dict[str, dict[str, int]] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def concluded(self) -> int:
+        """Scenes that are through."""
+        return self.done + self.failed + self.skipped
+
+    @property
+    def left(self) -> int:
+        """Scenes that are not, as far as it is known yet."""
+        return 0 if self.is_over else max(0, self.total - self.concluded)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.status in (COMPLETED, FAILED)
+
+    @property
+    def progress(self) -> float:
+        """From 0 to 1 over the whole of it, whatever runs it took."""
+        if self.is_over:
+            return 1.0
+        return min(1.0, self.concluded / self.total) if self.total else 0.0
+
+
+WHOLE = {"scope": "all"}
+"""What a reconcile of everything is started with."""
+SCOPES = {"all": None, "7d": 7.0, "1d": 1.0}
+"""What a reconcile looks at: days since the scene's last change in Stash; None: every scene."""
+PERIODS = {"daily": 86_400.0, "weekly": 604_800.0}
+"""`reconcile_every` -> seconds."""
+TITLES = {SYNC_ALL: "Sync all scenes", SYNC_RECENT: "Sync recent scenes", RECONCILE: "Reconcile"}
+
+
+def title_of(batch: Batch) -> str:
+    """Return what a person calls a batch: its task, or what was changed."""
+    if batch.kind == CHANGE:
+        return f"Change of {batch.args.get('entity')} {batch.args.get('id')}"
+    return f"{TITLES.get(batch.kind, batch.kind)}{' (dry run)' if batch.args.get('dry_run') else ''}"
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the table and its index. Like everything here: a connection in autocommit mode; raises sqlite3.Error."""
+    connection.execute(CREATE_BATCHES)
+    connection.execute(CREATE_ROWS_INDEX)
+
+
+def is_due(connection: sqlite3.Connection, every: str, now: float) -> bool:
+    """Return whether a reconcile of everything is due at `now`; `every` is the setting `reconcile_every`."""
+    period = PERIODS.get(every)
+    if period is None:
+        return False
+    try:
+        row = connection.execute(
+            "SELECT max(created_at) FROM plexsync_batches WHERE kind = ? AND args = ?",
+            (RECONCILE, json.dumps(WHOLE, sort_keys=True)),
+        ).fetchone()
+    except sqlite3.OperationalError:
+        return True  # no drain has made the table yet
+    last = row[0] if row else None
+    return last is None or not 0 <= now - last < period  # a clock that was set back keeps nothing from being due
+
+
+def start(connection: sqlite3.Connection, kind: str, args: Mapping[str, Any], now: float) -> Batch:
+    """Return the batch to work on for a task that was started at `now`: the one that is unfinished, or a new one.
+
+    Call it inside a transaction.
+    """
+    text = json.dumps(args, sort_keys=True)
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} AND kind = ? AND args = ? ORDER BY number DESC",
+        (kind, text),
+    ).fetchone()
+    if row:
+        batch = _batch(row)
+        if now - (batch.worked_at or batch.created_at) > STALE:
+            _restart(connection, batch, now)
+        return get(connection, batch.id) or batch
+    return create(connection, kind, args, now)
+
+
+def create(
+    connection: sqlite3.Connection, kind: str, args: Mapping[str, Any], now: float, *, by_itself: bool = False
+) -> Batch:
+    """Record a new batch at `now`. Call it inside a transaction."""
+    cursor = connection.execute(
+        "INSERT INTO plexsync_batches (kind, args, status, by_itself, created_at) VALUES (?, ?, ?, ?, ?)",
+        (kind, json.dumps(args, sort_keys=True), PENDING, int(by_itself), now),
+    )
+    connection.execute(
+        f"DELETE FROM plexsync_batches WHERE NOT {_UNFINISHED} AND number NOT IN "
+        "(SELECT number FROM plexsync_batches ORDER BY number DESC LIMIT ?)",
+        (KEPT,),
+    )
+    return Batch(str(cursor.lastrowid), kind, dict(args), by_itself=by_itself, created_at=now)
+
+
+def get(connection: sqlite3.Connection, batch_id: str) -> Batch | None:
+    """Return a batch as it is now; None where it is not known."""
+    if not batch_id.isdigit():
+        return None
+    row = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches WHERE number = ?", (int(batch_id),)).fetchone()
+    return _batch(row) if row else None
+
+
+def latest(connection: sqlite3.Connection, limit: int = KEPT) -> list[Batch]:
+    """Return the batches, newest first. Raises sqlite3.OperationalError where the table is not there yet."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches ORDER BY number DESC LIMIT ?", (limit,))
+    return [_batch(row) for row in rows]
+
+
+def unfinished(connection: sqlite3.Connection) -> list[Batch]:
+    """Return the batches that have not ended: those that any run goes on with first, then the oldest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} ORDER BY by_itself DESC, number"
+    )
+    return [_batch(row) for row in rows]
+
+
+def goes_on_by_itself(connection: sqlite3.Connection) -> bool:
+    """Return whether an unfinished batch needs no person to go on."""
+    try:
+        row = connection.execute(
+            f"SELECT 1 FROM plexsync_batches WHERE {_UNFINISHED} AND (by_itself OR interrupted) LIMIT 1"
+        ).fetchone()
+    except sqlite3.OperationalError:
+        return False  # no drain has made the table yet
+    return row is not None
+
+
+def begin(connection: sqlite3.Connection, batch: Batch, shape: str, now: float) -> Batch:
+    """Take a batch up at `now`, under settings of this `shape`; anew where they were others. Inside a transaction."""
+    if batch.started_at is not None and batch.shape != shape:
+        _restart(connection, batch, now)
+    connection.execute(
+        "UPDATE plexsync_batches SET status = ?, shape = ?, started_at = coalesce(started_at, ?), worked_at = ?, "
+        "interrupted = 0 WHERE number = ?",
+        (RUNNING, shape, now, now, int(batch.id)),
+    )
+    return get(connection, batch.id) or batch
+
+
+def set_total(connection: sqlite3.Connection, batch_id: str, total: int) -> None:
+    """Note how many scenes there are to look at. Inside a transaction."""
+    connection.execute("UPDATE plexsync_batches SET total = ? WHERE number = ?", (total, int(batch_id)))
+
+
+def interrupt(connection: sqlite3.Connection, batch_ids: Iterable[str]) -> None:
+    """Note that a server which was away has ended the run that worked on these: the run after it goes on."""
+    connection.executemany(
+        f"UPDATE plexsync_batches SET interrupted = 1 WHERE number = ? AND {_UNFINISHED}",
+        [(int(batch_id),) for batch_id in batch_ids],
+    )
+
+
+def put_page(
+    connection: sqlite3.Connection,
+    batch: Batch,
+    *,
+    rows: Sequence[tuple[int, str]],
+    skipped: int,
+    cursor: int,
+    listed: bool,
+    now: float,
+    found: Mapping[str, Sequence[str]] | None = None,
+) -> int:
+    """Put the rows of a page of scenes on the queue and note that they were looked at; return how many were put.
+
+    `rows`: (scene id, update_type); `found`: reason -> the scenes it was found of. A scene that has a row of this
+    batch already (it began anew) gets no second one. A batch that was ended meanwhile gets none at all. Call it
+    inside a transaction.
+    """
+    known = get(connection, batch.id)
+    if known is None or known.is_over:
+        return 0
+    queued = (
+        f"SELECT 1 FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.SCENE} = ? AND {schema.BATCH} = ? LIMIT 1"
+    )
+    fresh = [row for row in rows if not connection.execute(queued, (row[0], batch.id)).fetchone()]
+    connection.executemany(
+        schema.INSERT_JOB,
+        [(_row(scene_id, update_type, batch.id, now), now) for scene_id, update_type in fresh],
+    )
+    counts, samples = dict(batch.found), {reason: list(texts) for reason, texts in batch.samples.items()}
+    for reason, texts in (found or {}).items():
+        counts[reason] = counts.get(reason, 0) + len(texts)
+        samples[reason] = [*samples.get(reason, []), *texts][:SAMPLES]
+    connection.execute(
+        "UPDATE plexsync_batches SET cursor = ?, listed = ?, skipped = skipped + ?, worked_at = ?, found = ?, "
+        "samples = ? WHERE number = ?",
+        (cursor, int(listed), skipped, now, json.dumps(counts), json.dumps(samples), int(batch.id)),
+    )
+    _end_if_done(connection, batch.id, now)
+    return len(fresh)
+
+
+def conclude(connection: sqlite3.Connection, batch_ids: Iterable[str], now: float, *, failed: bool = False) -> None:
+    """Count one scene of each of these batches (one id for each scene) as through. Call it inside the transaction
+    that ends the rows."""
+    column = "failed" if failed else "done"
+    counts: dict[str, int] = {}
+    for batch_id in batch_ids:
+        counts[batch_id] = counts.get(batch_id, 0) + 1
+    for batch_id, count in counts.items():
+        if not batch_id.isdigit():
+            continue
+        connection.execute(
+            f"UPDATE plexsync_batches SET {column} = {column} + ?, worked_at = ? WHERE number = ?",
+            (count, now, int(batch_id)),
+        )
+        _end_if_done(connection, batch_id, now)
+
+
+def add_libraries(connection: sqlite3.Connection, batch_id: str, counts: Mapping[tuple[str, str], int]) -> None:
+    """Add (library, outcome) -> how many items to a batch's own counts."""
+    batch = get(connection, batch_id)
+    if batch is None or not counts:
+        return
+    for (library, outcome), count in counts.items():
+        own = batch.libraries.setdefault(library, {})
+        own[outcome] = own.get(outcome, 0) + count
+    connection.execute(
+        "UPDATE plexsync_batches SET libraries = ? WHERE number = ?", (json.dumps(batch.libraries), int(batch_id))
+    )
+
+
+def drop_all(connection: sqlite3.Connection, now: float) -> int:
+    """End every unfinished batch, whose rows are cleared; return how many. Call it inside a transaction."""
+    return connection.execute(
+        f"UPDATE plexsync_batches SET status = ?, error = 'the queue was cleared', listed = 1, interrupted = 0, "
+        f"completed_at = ? WHERE {_UNFINISHED}",
+        (FAILED, now),
+    ).rowcount
+
+
+def _end_if_done(connection: sqlite3.Connection, batch_id: str, now: float) -> None:
+    row = connection.execute(
+        f"SELECT listed, failed, done + failed + skipped FROM plexsync_batches WHERE number = ? AND {_UNFINISHED}",
+        (int(batch_id),),
+    ).fetchone()
+    if not row or not row[0] or connection.execute(_LIVE_ROW, (batch_id,)).fetchone():
+        return
+    connection.execute(
+        "UPDATE plexsync_batches SET status = ?, total = ?, completed_at = ?, interrupted = 0 WHERE number = ?",
+        (FAILED if row[1] else COMPLETED, row[2], now, int(batch_id)),
+    )
+
+
+def _restart(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
+    """From the first scene on; what is in Plex by then costs no request. Rows that wait stay."""
+    connection.execute(
+        "UPDATE plexsync_batches SET cursor = 0, listed = 0, total = 0, done = 0, failed = 0, skipped = 0, "
+        "found = '{}', samples = '{}', libraries = '{}', created_at = ?, started_at = ?, worked_at = ? "
+        "WHERE number = ?",
+        (now, now, now, int(batch.id)),
+    )
+
+
+def _row(scene_id: int, update_type: str, batch_id: str, now: float) -> bytes:
+    job = {
+        "scene_id": scene_id,
+        "update_type": update_type,
+        "job_key": f"scene_{scene_id}",
+        "enqueued_at": now,
+        "batch_id": batch_id,
+    }
+    return json.dumps(job).encode()
+
+
+def _batch(row: Sequence[Any]) -> Batch:
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    values["id"] = str(values.pop("number"))
+    values |= {name: json.loads(values[name]) for name in ("args", "found", "samples", "libraries")}
+    values |= {name: bool(values[name]) for name in ("listed", "by_itself", "interrupted")}
+    return Batch(**values)

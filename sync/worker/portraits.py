@@ -1,0 +1,111 @@
+"""Performers' pictures, known by their content.
+
+Stash ends a picture's address with the time of the performer's last save, so that a new weight
+gives the same picture another address, in every scene of the performer. A digest of the picture
+stands there instead.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from sync.conditions import why_left_out
+from sync.errors import UnusablePictureError
+from sync.model import Scene
+from sync.pictures import PictureAccess, local_path, picture_url, split_time, with_digest
+from sync.settings import Settings
+from sync.stash import log
+from sync.stash.client import StashClient
+from sync.stash.exceptions import StashPictureError
+from sync.state import Portrait, State
+
+TRUSTED_AFTER = 2.0
+"""Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""
+DIGEST_LENGTH = 12
+"""Characters of the SHA-1 that stand in an address."""
+
+
+class Portraits:
+    """The pictures of performers, asked of Stash once for each save of the performer.
+
+    `access`: how Plex reaches them; None: it gets none, and nothing is asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        stash: StashClient,
+        state: State,
+        settings: Settings,
+        access: PictureAccess | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._stash = stash
+        self._state = state
+        self._settings = settings
+        self._access = access if settings.sync_performers else None
+        self._clock = clock
+        self._looked_at: dict[str, str | None] = {}
+        """What was asked in this run: a picture's path and query -> its digest, None where nothing is known."""
+
+    def settle(self, scenes: Mapping[int, Scene]) -> dict[int, Scene]:
+        """Return the scenes with a digest of the picture in the address of each performer's picture.
+
+        An address keeps its time where the picture has never been seen and Stash cannot give it now; a performer
+        who turns out to have none has none. Scenes that the settings leave out are returned as they are. Raises
+        StashTemporaryError and StashAuthError where Stash itself is away, and sqlite3.Error.
+        """
+        access = self._access
+        if access is None:
+            return dict(scenes)
+        due = {number: scene for number, scene in scenes.items() if not why_left_out(scene, self._settings)}
+        urls = dict.fromkeys(one.picture for scene in due.values() for one in scene.performers)
+        addresses = self._addresses(url for url in urls if picture_url(url, access))
+        return {**scenes, **{number: _with_pictures(scene, addresses) for number, scene in due.items()}}
+
+    def _addresses(self, urls: Iterable[str]) -> dict[str, str]:
+        """Return the addresses that change, by those that Stash built."""
+        places = {url: split_time(url) for url in urls}
+        known = self._state.portraits(path for path, _ in places.values())
+        digests, learned = {}, {}
+        for url, (path, saved) in places.items():
+            before = known.get(path)
+            if before and before.time and before.time == saved:
+                digests[url] = before.digest
+                continue
+            asked = local_path(url)
+            if asked not in self._looked_at:
+                portrait = self._look(asked, saved, before)
+                self._looked_at[asked] = portrait.digest if portrait else None
+                if portrait and portrait != before:
+                    learned[path] = portrait
+            digest = self._looked_at[asked]
+            if digest is not None:
+                digests[url] = digest
+        if learned:
+            self._state.put_portraits(learned)
+        return {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
+
+    def _look(self, path: str, saved: str, before: Portrait | None) -> Portrait | None:
+        """Return a picture as Stash has it now; what was known `before` where Stash cannot give it."""
+        trusted = _is_past(saved, self._clock())
+        try:
+            sha1 = self._stash.picture_sha1(path)
+        except (StashPictureError, UnusablePictureError) as error:
+            log.debug(f"A performer's picture, {path}, is taken to be what it was before: {error}")
+            return before
+        # Stash shows its drawing where reading the picture failed, too.
+        return Portrait(saved if trusted else "", sha1[:DIGEST_LENGTH]) if sha1 else Portrait("", "")
+
+
+def _is_past(saved: str, now: float) -> bool:
+    """Return whether no second save of the performer can bear the same time (seconds since the epoch)."""
+    try:
+        return int(saved) <= now - TRUSTED_AFTER
+    except ValueError:
+        return False
+
+
+def _with_pictures(scene: Scene, addresses: Mapping[str, str]) -> Scene:
+    performers = tuple(replace(one, picture=addresses.get(one.picture, one.picture)) for one in scene.performers)
+    return replace(scene, performers=performers) if performers != scene.performers else scene

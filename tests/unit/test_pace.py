@@ -1,0 +1,392 @@
+"""How fast edits follow one another, on a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.plex.exceptions import (
+    PlexItemGone,
+    PlexPermanentError,
+    PlexServerDown,
+    PlexSetupError,
+    PlexTemporaryError,
+)
+from sync.plex.pace import (
+    APART,
+    ENOUGH,
+    LEAST_SHARE,
+    LONGEST_PAUSE,
+    PAUSE_PER_EDIT,
+    REMEMBERED,
+    STEP,
+    Pace,
+    Pacer,
+    after_answer,
+    after_failure,
+    after_refusal,
+    is_slow,
+    kind_of,
+    pause_after,
+    usual,
+)
+
+PROPERTY = settings(max_examples=25, deadline=None)
+KIND = "edit"
+
+
+@dataclass
+class Hands:
+    """A clock that goes on when somebody sleeps or works, and the pauses it saw."""
+
+    now: float = 1000.0
+    pauses: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@dataclass
+class Run:
+    """A drain's edits, by a pacer whose clock is turned by hand."""
+
+    cap: float = 0.0
+    hands: Hands = field(default_factory=Hands)
+    told: list[bool] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pacer = Pacer(self.cap, clock=self.hands.clock, sleep=self.hands.sleep, tell=self.told.append)
+
+    def edit(self, seconds: float, kind: str | None = KIND, error: Exception | None = None) -> None:
+        try:
+            with self.pacer.edit(kind):
+                self.starts.append(self.hands.now)
+                self.hands.now += seconds
+                if error:
+                    raise error
+        except Exception as raised:
+            assert raised is error
+
+    def edits(self, latencies: Iterable[float]) -> Run:
+        for seconds in latencies:
+            self.edit(seconds)
+        return self
+
+    def until(self, is_done: Callable[[Pace], bool], seconds: float, most: int = 500) -> int:
+        """Edit until the pace is so; return how many edits it took."""
+        for count in range(most):
+            if is_done(self.pacer.pace):
+                return count
+            self.edit(seconds)
+        raise AssertionError(f"not within {most} edits: {self.pacer.pace}")
+
+
+def jitter(seed: int, base: float, count: int) -> list[float]:
+    source = random.Random(seed)
+    return [base * source.uniform(0.5, 1.5) for _ in range(count)]
+
+
+def known(seconds: float, count: int = 60) -> Pace:
+    pace = Pace()
+    for _ in range(count):
+        pace = after_answer(pace, seconds, KIND)
+    return pace
+
+
+# The rules
+
+
+latencies = st.floats(0, 100)
+events = st.lists(
+    st.tuples(st.sampled_from(["a", "b", None]), latencies) | st.sampled_from(["failure", "refusal"]), max_size=200
+)
+
+
+@PROPERTY
+@given(events, latencies)
+def test_whatever_plex_answers_share_and_pause_stay_within_bounds(
+    happened: list[tuple[str | None, float] | str], seconds: float
+) -> None:
+    pace = Pace()
+    for event in happened:
+        if event == "failure":
+            pace = after_failure(pace)
+        elif event == "refusal":
+            pace = after_refusal(pace)
+        else:
+            kind, took = event
+            pace = after_answer(pace, took, kind)  # type: ignore[arg-type]
+        assert LEAST_SHARE <= pace.share <= 1
+        assert 0 <= pause_after(pace, seconds) <= min(LONGEST_PAUSE, PAUSE_PER_EDIT * pace.edits)
+        assert all(len(times) <= REMEMBERED for times in pace.recent.values())
+    assert pace.edits == len(happened)
+
+
+def test_it_begins_without_a_pause() -> None:
+    assert Pace().share == 1
+    assert pause_after(after_answer(Pace(), 5.0, KIND), 5.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("normal", "seconds", "expected"),
+    [
+        (0.010, 0.100, False),
+        (0.010, 0.111, True),
+        (0.100, 0.240, False),
+        (0.100, 0.260, True),
+        (1.0, 2.4, False),
+        (1.0, 2.6, True),
+        (1.0, 0.1, False),
+    ],
+)
+def test_slow_is_much_slower_than_usual_by_the_factor_and_by_the_margin(
+    normal: float, seconds: float, expected: bool
+) -> None:
+    assert is_slow(known(normal), KIND, seconds) is expected
+
+
+def test_nothing_is_slow_before_enough_is_known() -> None:
+    few = known(0.01, ENOUGH - 1)
+    assert usual(few, KIND) is None
+    assert not is_slow(few, KIND, 50.0)
+    assert is_slow(known(0.01, ENOUGH), KIND, 50.0)
+    assert not is_slow(known(0.01), "another kind", 50.0)
+
+
+def test_a_slow_answer_soon_after_another_halves_the_share_and_one_alone_does_not() -> None:
+    pace = after_answer(known(0.01), 1.0, KIND)
+    assert pace.share == 1, "a hiccup"
+    assert after_answer(pace, 1.0, KIND).share == 0.5
+    for _ in range(APART - 1):
+        pace = after_answer(pace, 0.01, KIND)
+    assert after_answer(pace, 1.0, KIND).share == 0.5
+    assert after_answer(after_answer(pace, 0.01, KIND), 1.0, KIND).share == 1
+
+
+def test_failures_halve_the_share_down_to_the_least_and_good_answers_add_to_it() -> None:
+    pace, shares = known(0.01), []
+    for _ in range(5):
+        pace = after_failure(pace)
+        shares.append(pace.share)
+    assert shares == [0.5, 0.25, 0.125, LEAST_SHARE, LEAST_SHARE]
+    assert after_answer(pace, 0.01, KIND).share == pytest.approx(LEAST_SHARE + STEP)
+    assert after_answer(pace, 60.0, None).share == pytest.approx(LEAST_SHARE + STEP), "an upload, which Plex took"
+    assert after_refusal(pace).share == LEAST_SHARE
+
+
+def test_a_pause_leaves_the_edits_their_share_of_the_time() -> None:
+    for share in (1.0, 0.5, 0.25, 0.1):
+        took = 0.02
+        pause = pause_after(Pace(share=share, edits=100), took)
+        assert took / (took + pause) == pytest.approx(share)
+
+
+def test_a_handful_of_edits_is_never_held_up_for_long() -> None:
+    pace, paused = Pace(), 0.0
+    for _ in range(5):
+        pace = after_failure(pace)
+        paused += pause_after(pace, 30.0)
+    assert paused <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ([("id", "1"), ("title.value", "x" * 200)], [("id", "2"), ("title.value", "x" * 300)], True),
+        ([("id", "1"), ("title.value", "x" * 20)], [("id", "1"), ("title.value", "x" * 2000)], False),
+    ],
+)
+def test_edits_are_alike_by_their_length(one: list[tuple[str, str]], other: list[tuple[str, str]], alike: bool) -> None:
+    path = "/library/sections/1/all"
+    assert (kind_of(path, one) == kind_of(path, other)) is alike
+    assert kind_of(path, one) != kind_of("/:/rate", one)
+
+
+def test_an_edit_of_several_items_is_compared_with_nothing() -> None:
+    path = "/library/sections/1/all"
+    assert kind_of(path, [("type", "1"), ("id", "1,2,3"), ("title.value", "x")]) is None
+    assert kind_of(path, [("type", "1"), ("id", "1"), ("title.value", "x, y")]) is not None
+
+
+# A Plex over time
+
+
+@PROPERTY
+@given(st.integers(0, 2**32), st.floats(0.001, 5))
+def test_a_healthy_plex_sees_no_pause_though_its_answers_jitter(seed: int, base: float) -> None:
+    run = Run().edits(jitter(seed, base, 2000))
+    worked = run.hands.now - 1000.0 - sum(run.hands.pauses)
+    assert sum(run.hands.pauses) < 0.05 * worked
+    assert run.pacer.pace.share == 1
+
+
+def test_housekeeping_now_and_then_costs_no_pause() -> None:
+    run = Run().edits([1.5 if n % 15 == 14 else 0.02 for n in range(600)])
+    assert run.hands.pauses == []
+
+
+def test_long_edits_among_short_ones_are_no_slow_answers() -> None:
+    run = Run()
+    for n in range(600):
+        long = n % 3 == 0
+        run.edit(0.6 if long else 0.05, "long" if long else "short")
+    assert run.hands.pauses == []
+
+
+def test_one_failure_costs_little() -> None:
+    run = Run().edits([0.02] * 50)
+    run.edit(0.02, error=PlexTemporaryError("x"))
+    run.until(lambda pace: pace.share == 1, 0.02)
+    assert sum(run.hands.pauses) < 0.1
+    assert run.told == []
+
+
+@dataclass
+class Burdened:
+    """A Plex that has work left after each edit, and answers ten times as slowly while that is much."""
+
+    base: float = 0.05
+    work: float = 0.25
+    left: float = 0.0
+    at: float = 0.0
+    slow: int = 0
+
+    def latency(self, now: float) -> float:
+        """Seconds that an edit takes which begins now."""
+        self.left = max(0.0, self.left - (now - self.at)) + self.work
+        self.at = now
+        self.slow += self.left > 2.0
+        return self.base * (10 if self.left > 2.0 else 1)
+
+
+def test_a_plex_that_gets_slow_under_load_is_given_time() -> None:
+    run, hurried = Run(), Run()
+    loaded, overloaded = Burdened(), Burdened()
+    for _ in range(400):
+        run.edit(loaded.latency(max(run.hands.now, run.pacer.next_at)))
+        hurried.hands.now += overloaded.latency(hurried.hands.now)
+    assert loaded.slow < overloaded.slow / 2, "half of all edits were slow"
+    assert run.hands.now == pytest.approx(hurried.hands.now, rel=0.1), "and so it takes no longer"
+    assert run.told == [True]
+
+
+def test_after_a_busy_time_the_pace_recovers_fully() -> None:
+    run = Run().edits(jitter(1, 0.05, 100))
+    run.edits(jitter(2, 0.5, 10))
+    assert run.pacer.pace.share == LEAST_SHARE
+    assert run.told == [True]
+    assert run.until(lambda pace: pace.share == 1, 0.05) <= 1 + 0.9 / STEP
+    assert run.told == [True, False]
+
+
+def test_a_plex_that_is_slower_for_good_is_taken_for_usual() -> None:
+    run = Run().edits([0.02] * 200)
+    run.until(lambda pace: pace.share == LEAST_SHARE, 0.5, most=10)
+    run.until(lambda pace: pace.share == 1, 0.5, most=REMEMBERED)
+    run.hands.pauses.clear()
+    run.edits(jitter(3, 0.5, 200))
+    assert run.hands.pauses == []
+
+
+def test_it_is_said_once_a_run() -> None:
+    run = Run().edits([0.02] * 20)
+    for _ in range(3):
+        for _ in range(2):
+            run.edit(0.02, error=PlexTemporaryError("x"))
+        run.until(lambda pace: pace.share == 1, 0.02)
+    assert run.told == [True, False, False, False]
+
+
+# What an edit teaches
+
+
+@pytest.mark.parametrize("error", [PlexTemporaryError("500"), PlexServerDown("503")], ids=repr)
+def test_a_failure_of_plex_slows_edits_down_also_where_it_comes_at_once(error: Exception) -> None:
+    run = Run().edits([0.2] * 10)
+    run.edit(0.0, error=error)
+    assert run.pacer.pace.share == 0.5
+    run.edit(0.2)
+    assert run.hands.pauses == [pytest.approx(0.2)]
+
+
+@pytest.mark.parametrize(
+    "error", [PlexPermanentError("400"), PlexItemGone("404"), PlexSetupError("401"), RuntimeError("x")], ids=repr
+)
+def test_a_refusal_does_not(error: Exception) -> None:
+    run = Run().edits([0.02] * 10)
+    run.edit(5.0, error=error)
+    run.edit(5.0, error=error)
+    assert run.pacer.pace.share == 1
+    assert run.hands.pauses == []
+
+
+def test_uploads_wait_and_fail_like_others_and_their_time_says_nothing() -> None:
+    run = Run().edits([0.02] * 20)
+    for _ in range(5):
+        run.edit(20.0, None)
+    assert run.hands.pauses == []
+    assert usual(run.pacer.pace, KIND) == pytest.approx(0.02)
+    run.edit(0.5, None, PlexTemporaryError("500"))
+    assert run.pacer.pace.share == 0.5
+    run.edit(20.0, None)
+    assert run.hands.pauses == [pytest.approx(0.5)]
+
+
+def test_what_was_waited_for_anyway_is_not_waited_for_again() -> None:
+    run = Run().edits([0.2] * 10)
+    run.edit(0.2, error=PlexTemporaryError("x"))
+    run.hands.now += 0.15  # reads
+    run.edit(0.2)
+    assert run.hands.pauses == [pytest.approx(0.05)]
+
+
+# The cap
+
+
+@PROPERTY
+@given(st.floats(0.01, 1000), st.lists(st.floats(0, 2) | st.none(), min_size=2, max_size=40))
+def test_edits_begin_no_oftener_than_the_cap_allows(cap: float, takes: list[float | None]) -> None:
+    run = Run(cap)
+    for seconds in takes:
+        run.edit(seconds or 0.0, error=None if seconds is not None else PlexTemporaryError("x"))
+    assert run.starts[0] == 1000.0, "the first waits for nothing"
+    assert run.starts[-1] - run.starts[0] >= (len(takes) - 1) / cap * 0.999999
+    assert all(later - sooner >= 1 / cap * 0.999999 for sooner, later in zip(run.starts, run.starts[1:], strict=False))
+
+
+def test_a_cap_that_plex_does_not_reach_costs_nothing() -> None:
+    assert Run(5).edits([0.3] * 20).hands.pauses == []
+
+
+def test_an_edit_of_several_items_counts_once() -> None:
+    run = Run(2.0)
+    for _ in range(5):
+        run.edit(0.0, None)
+    assert run.hands.pauses == [0.5] * 4
+
+
+@pytest.mark.parametrize("cap", [5e-324, 1e-9])
+def test_a_cap_of_next_to_nothing_is_an_edit_an_hour(cap: float) -> None:
+    assert Run(cap).edits([0.0] * 2).hands.pauses == [3600]
+
+
+def test_how_many_edits_fit_into_a_time() -> None:
+    assert Run().pacer.edits_within(30) > 1000, "nothing is known"
+    assert Run().edits([0.125] * 20).pacer.edits_within(30) == 240
+    assert Run(2.0).pacer.edits_within(30) == 60
+    assert Run(0.01).pacer.edits_within(30) == 1
+    slowed = Run().edits([0.125] * 20)
+    for _ in range(2):
+        slowed.edit(0.125, error=PlexTemporaryError("x"))
+    assert slowed.pacer.edits_within(30) == 60
