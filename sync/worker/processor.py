@@ -49,7 +49,7 @@ from sync.worker.steps import Place, StepBook, StepRecord, completed, is_current
 from sync.worker.work import Course, Summary, Work
 from sync.worker.writer import ItemWriter
 
-BATCH = 50
+BATCH = 100
 """Scenes that share their reads."""
 LATE_ROUND = 60.0
 """Seconds. What waits of a batch for a later try becomes due at the full minute."""
@@ -249,10 +249,10 @@ class Drain:
             self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
             return
         begun: list[Course] = []
-        for course in courses:
+        for course in self._writer.write_groups(courses):
             if not self._watch.is_over:
                 break  # the rest goes back on the queue as it was
-            if self._is_bulk and begun and self._store.is_due(self._clock(), late=False):
+            if self._is_bulk and begun and not course.has_sent and self._store.is_due(self._clock(), late=False):
                 break  # somebody has saved a scene meanwhile
             self._show_progress(len(begun))
             begun.append(course)
