@@ -45,8 +45,8 @@ STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
 
 
-RECONCILE_PAUSE = 60.0
-"""Seconds after a save's drain until a reconcile that is due begins: it is nobody's save that waits for it."""
+HAND_OVER = 60.0
+"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +238,7 @@ class _Run:
             )
             try:
                 drain.run(everything=self._everything)
+                self._hand_over()
             except PlexServerDown:
                 self._breaker.record_failure()
                 raise
@@ -300,7 +301,7 @@ class _Run:
                 batches.interrupt(connection, self._own)
 
     def _reconcile_when_due(self, settings: Settings) -> None:
-        """Begin the reconcile that `reconcile_every` asks for; after a save a moment later, by the sleeper."""
+        """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
         now = time.time()
         if not batches.is_due(self._store.connection, settings.reconcile_every, now):
             return
@@ -308,10 +309,16 @@ class _Run:
             batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
             if self._order.trigger == "hook":
                 batches.interrupt(connection, [batch.id])
-        if self._order.trigger == "hook":
-            resume_later(self._store.connection, now + RECONCILE_PAUSE)
-        else:
+        if self._order.trigger != "hook":
             self._own.append(batch.id)
+
+    def _hand_over(self) -> None:
+        """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
+        now = time.time()
+        if self._order.trigger == "hook" and (
+            self._store.is_due(now, late=True) or batches.goes_on_by_itself(self._store.connection)
+        ):
+            resume_later(self._store.connection, now + HAND_OVER)
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""

@@ -23,7 +23,7 @@ from sync.model import MediaFile, Scene
 from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
 from sync.plex.difference import difference, outline, remember
-from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown
+from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, PlexTemporaryError
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
@@ -167,7 +167,7 @@ class Drain:
         claims: list[Claim] | None = self._store.claim(self._batch_size(), self._look(), late=self._with_late)
         self._is_bulk = not claims
         if not claims:
-            claims = self._bulk.next(self._batch_size()) if self._bulk else None
+            claims = self._next_of_batches()
         if claims is None:
             return False
         self._open = list(claims)
@@ -176,6 +176,15 @@ class Drain:
             self._store.give_back(self._open)
             self._open = []
         return True
+
+    def _next_of_batches(self) -> list[Claim] | None:
+        try:
+            return self._bulk.next(self._batch_size()) if self._bulk else None
+        except PlexServerDown:
+            raise  # whoever started this run tells the breaker
+        except PlexTemporaryError:
+            self._watch.count_server()
+            raise
 
     def _has_bulk_work(self) -> bool:
         return self._bulk is not None and self._bulk.has_work
