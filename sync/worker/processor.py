@@ -119,7 +119,7 @@ class Drain:
         self._scans = scans
         self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
-        covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
+        self._covers = covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
         self._writer = ItemWriter(
             client=client, state=state, book=self._book, covers=covers, watch=self._watch, settings=settings
         )
@@ -351,6 +351,8 @@ class Drain:
                     course.errors.append(lost)
                     continue
                 steps += [(work.place, name, record) for name, record in confirmed(work, now)]
+                if course.has_no_cover and course.cover:
+                    steps += self._covers.without_cover(work, now)
                 how = "path" if work.target.record.exact else "name"
                 if not is_current(work.record_of(MATCH), how):
                     steps.append((work.place, MATCH, completed(work.record_of(MATCH), how, now)))

@@ -45,6 +45,8 @@ class Course:
     errors: list[PlexSyncError] = field(default_factory=list)
     cover: str = ""
     """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
+    has_no_cover: bool = False
+    """Stash was asked for the cover and has none that Plex would take."""
 
     @property
     def has_sent(self) -> bool:

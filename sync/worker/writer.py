@@ -137,7 +137,7 @@ class ItemWriter:
             return None
         try:
             cover = self._covers.fetch(course.scene)
-            course.cover = dated_cover(course.scene.cover, now)
+            course.cover, course.has_no_cover = dated_cover(course.scene.cover, now), cover is None
             return cover
         except (StashTemporaryError, SetupError):
             raise
