@@ -67,6 +67,8 @@ def name_key(name: str) -> str:
 
 
 def _visible(text: str) -> str:
+    if text.replace("\n", "").isprintable():  # nearly every text; a look at each character takes ten times as long
+        return text if text.isascii() else unicodedata.normalize("NFC", text)
     # Composed last: what was taken out may have stood between a letter and its accent.
     return unicodedata.normalize("NFC", "".join(character for character in text if _is_visible(character)))
 
