@@ -74,9 +74,8 @@ class Bulk:
         """
         batch = self._current()
         if batch is None:
-            # Rows whose batch nobody knows any more: its record was lost with a damaged file.
-            return (self._store.claim_bulk(limit, self._clock(), None) or None) if self._everything else None
-        if batch.id not in self._begun:
+            return self._claim_leftovers(limit)
+        if batch.id not in self._begun or batch.id in self._looked_through:
             batch = self._begin(batch)
         claims = self._store.claim_bulk(limit, self._clock(), batch.id)
         if not claims and batch.listed:
@@ -84,6 +83,14 @@ class Bulk:
         elif not claims:
             self._look_at_page(batch)
         return claims
+
+    def _claim_leftovers(self, limit: int) -> list[Claim] | None:
+        """Claim rows without a batch that goes on: it was ended by "Clear queue" while this run was at it, or its
+        record is lost."""
+        for batch_id in (None,) if self._everything else tuple(self._begun):
+            if claims := self._store.claim_bulk(limit, self._clock(), batch_id):
+                return claims
+        return None
 
     @property
     def has_work(self) -> bool:
@@ -108,7 +115,9 @@ class Bulk:
 
     def _current(self) -> Batch | None:
         for batch in batches.unfinished(self._store.connection):
-            if batch.id not in self._looked_through and self._may_take(batch):
+            # Listed no longer: its task was pressed again a day later.
+            is_through = batch.id in self._looked_through and batch.listed
+            if not is_through and self._may_take(batch):
                 return batch
         return None
 
@@ -124,6 +133,9 @@ class Bulk:
     def _begin(self, batch: Batch) -> Batch:
         with self._store.transaction() as connection:
             batch = batches.begin(connection, batch, self._shape, self._clock())
+        # Before a server is asked: where that fails, it is this run that was interrupted.
+        self._begun[batch.id] = None
+        self._looked_through.discard(batch.id)
         if not batch.total or not batch.cursor:
             total = self._listing.count(batch)
             with self._store.transaction() as connection:
@@ -135,7 +147,6 @@ class Bulk:
                 index.list_again(by_hand=True)
             else:
                 index.look_for_new()
-        self._begun[batch.id] = None
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
         log.info(f"{batches.title_of(batch)} {begins} {_scenes(batch.total)}")
         return batch
