@@ -109,7 +109,8 @@ def _batch(batch: BatchStatus, status: Status) -> str:
     else:
         ended = f"{batch.status}, {through}, {batch.left} left"
         if not status.drain.running:
-            ended += '; it goes on with its task or "Process queue"'
+            how = "by itself" if batch.goes_on_by_itself else 'with its task or "Process queue"'
+            ended += f"; it goes on {how}"
     return f"Batch {batch.id}, {batch.title}: {ended}{f' ({said})' if said else ''}"
 
 
