@@ -44,8 +44,8 @@ logging.getLogger().addHandler(logging.NullHandler())
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
-
-
+BATCH_PAUSE = 5.0
+"""Seconds after a save's drain until a batch goes on that an outage has ended."""
 RECONCILE_PAUSE = 60.0
 """Seconds after a save's drain until a reconcile that is due begins: it is nobody's save that waits for it."""
 
@@ -165,7 +165,9 @@ class _Run:
                 privacy.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
-                return self._drain(stash, settings)
+                said = self._drain(stash, settings)
+                self._leave_interrupted()
+                return said
             except PlexTemporaryError as error:
                 self._interrupt_batches()
                 self._resume_after_plex()
@@ -318,6 +320,12 @@ class _Run:
             resume_later(self._store.connection, now + RECONCILE_PAUSE)
         else:
             self._own.append(batch.id)
+
+    def _leave_interrupted(self) -> None:
+        """A save's run has taken back when the next was to be tried, and leaves to that what an outage has ended."""
+        (resume_at,) = self._store.connection.execute("SELECT resume_at FROM plexsync_wake").fetchone()
+        if self._order.trigger == "hook" and resume_at is None and batches.has_interrupted(self._store.connection):
+            resume_later(self._store.connection, time.time() + BATCH_PAUSE)
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""

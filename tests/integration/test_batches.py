@@ -25,6 +25,7 @@ from sync.queue import batches
 from sync.queue.batches import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
 from sync.stash import log
 from sync.stash.client import StashClient
+from sync.worker import sleeper
 from sync.worker.processor import Drain
 from tests.servers.plex import Request
 from tests.site import Answer, Child, Site, kill_sleepers_below
@@ -618,6 +619,23 @@ def test_a_server_that_goes_away_in_the_middle(site: Site, monkeypatch: pytest.M
     assert set(edited(site).values()) == {1}
 
 
+def test_a_save_after_the_outage_does_not_leave_the_batch_behind(site: Site) -> None:
+    pairs = fill(site, 3)
+    site.plex.stop()
+    assert site.call(ALL).error is not None
+    site.plex.start()
+    for number in (98, 99):  # a save's run takes back when the next was to be, and leaves the batch to it
+        scene, key = site.add(f"/media/{number}.mp4", number)
+        site.save_and_sync(scene, title="Saved")
+        assert site.item(key).title == "Saved"
+        assert newest(site).interrupted
+        assert sleeper.something_waits({}, str(site.data), since=time.time())
+    site.call(SLEEPER)
+    assert counts(newest(site)) == (COMPLETED, 5, 3, 2, 0)
+    assert titles(site, pairs) == wanted(pairs)
+    assert not sleeper.something_waits({}, str(site.data), since=time.time() + 3600)
+
+
 @pytest.mark.parametrize("query", ["PlexSyncCount", "PlexSyncPage"])
 def test_a_run_that_goes_on_after_an_outage_and_meets_the_next(site: Site, query: str) -> None:
     pairs = fill(site, 3)
@@ -842,7 +860,14 @@ def test_two_batches_in_two_processes(site: Site, monkeypatch: pytest.MonkeyPatc
     first = Child(site, ALL)
     site.plex.wait_for_edit(1, timeout=30)
     assert site.call(RECENT).output == "Another run of Process queue is at work and takes what is queued"
+    saved = list(pairs)[-1]
+    change(site, saved, f"Title {saved}")
+    assert Child.hook(site, saved).end().output == f"Scene {saved} queued"
+    sent = len(site.plex.edits)
     assert first.end().error is None
+    order = [int(edit.query["id"]) for edit in site.plex.edits]
+    assert order.index(pairs[saved]) <= sent + 1, "a save goes before both"
+    assert "PlexSyncAsk" not in str(site.stash.queries()), "the run that is at work takes it"
     kinds = {one.kind: one for one in found(site)}
     assert {one.status for one in kinds.values()} == {COMPLETED}
     assert (kinds[SYNC_ALL].concluded, kinds[SYNC_RECENT].concluded) == (60, 30)

@@ -345,7 +345,7 @@ def model(scenes: int) -> Iterator[Model]:
 ACTIONS = st.sampled_from(["page", "claim", "claim_late", "end", "end", "save", "kill"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenes=st.integers(0, 12), actions=st.lists(st.tuples(ACTIONS, st.integers(1, 5)), max_size=25))
 def test_every_scene_counts_once_in_any_course(scenes: int, actions: list[tuple[str, int]]) -> None:
     with model(scenes) as made:
