@@ -1,7 +1,7 @@
 """Batches at work: what comes next of them, for a drain that has nothing of a person's left to do."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sync.bulk import drift
 from sync.bulk.listing import Listing, Page
@@ -154,14 +154,14 @@ class Bulk:
     def _look_at_page(self, batch: Batch) -> None:
         page = self._listing.page(batch)
         log.know_files((file.path for scene in page.scenes for file in scene.files), anew=True)
-        left_out = {scene.id for scene in page.scenes if why_left_out(scene, self._settings)}
+        left_out = {scene.id: scene.label for scene in page.scenes if why_left_out(scene, self._settings)}
         settled = self._portraits.settle({scene.id: scene for scene in page.scenes if scene.id not in left_out})
         scenes = list(settled.values())
         if batch.kind == batches.RECONCILE:
             findings = self._reconciler.look(scenes)
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
-            self._put(batch, page, rows, findings)
+            self._put(batch, page, rows, findings.told)
             return
         known = {scene.id for scene in scenes}
         if batch.kind == batches.CHANGE:
@@ -170,9 +170,12 @@ class Bulk:
             known &= held.keys() | self._state.synced_scenes(known)
         due = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(due)
-        self._put(batch, page, [(scene.id, batch.kind) for scene in due if scene.id not in right])
+        rows = [(scene.id, batch.kind) for scene in due if scene.id not in right]
+        self._put(batch, page, rows, {batches.LEFT_OUT: list(left_out.values())} if left_out else {})
 
-    def _put(self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], findings: Findings | None = None) -> None:
+    def _put(
+        self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], found: Mapping[str, Sequence[str]]
+    ) -> None:
         with self._store.transaction() as connection:
             batches.put_page(
                 connection,
@@ -182,7 +185,7 @@ class Bulk:
                 cursor=page.cursor,
                 listed=page.is_last,
                 now=self._clock(),
-                found=findings.told if findings else None,
+                found=found,
             )
 
     def _worth_a_job(self, findings: Findings) -> list[tuple[int, str]]:
@@ -209,9 +212,11 @@ class Bulk:
 
 def summary_of(batch: Batch) -> list[str]:
     """Return what became of a batch, as lines for a person."""
+    left_out = batch.found.get(batches.LEFT_OUT, 0)
     parts = {
         "synced": batch.done,
-        "right already" if batch.kind != batches.RECONCILE else "looked at and left": batch.skipped,
+        "right already" if batch.kind != batches.RECONCILE else "looked at and left": batch.skipped - left_out,
+        "left out by the settings": left_out,
         "failed": batch.failed,
         "left": batch.left,
     }

@@ -113,6 +113,8 @@ class Batch:
         return min(1.0, self.concluded / self.total) if self.total else 0.0
 
 
+LEFT_OUT = "left_out"
+"""Under this stands in `found` how many of those that were skipped the settings leave out."""
 WHOLE = {"scope": "all"}
 """What a reconcile of everything is started with."""
 SCOPES = {"all": None, "7d": 7.0, "1d": 1.0}
@@ -280,7 +282,7 @@ def put_page(
         schema.INSERT_JOB,
         [(_row(scene_id, update_type, batch.id, now), now) for scene_id, update_type in fresh],
     )
-    counts, samples = dict(batch.found), {reason: list(texts) for reason, texts in batch.samples.items()}
+    counts, samples = dict(known.found), {reason: list(texts) for reason, texts in known.samples.items()}
     for reason, texts in (found or {}).items():
         counts[reason] = counts.get(reason, 0) + len(texts)
         samples[reason] = [*samples.get(reason, []), *texts][:SAMPLES]

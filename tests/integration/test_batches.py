@@ -368,13 +368,17 @@ def test_left_out_scenes_cost_nothing(site: Site) -> None:
     pairs = fill(site, 4)
     organized = list(pairs)[2]
     site.stash.scene(organized).organized = True
-    site.call(ALL)
+    answer = site.call(ALL)
+    assert answer.output == "Sync all scenes: 4 scenes: 1 synced, 3 left out by the settings"
+    assert "(1 synced, 3 left out by the settings; " in page(site)
     assert counts(newest(site)) == (COMPLETED, 4, 1, 3, 0)
     assert set(edited(site)) == {pairs[organized]}
     first, *_ = pairs
     site.stash.scene(first).organized = True
     site.call(ALL)
     assert set(edited(site)) == {pairs[organized], pairs[first]}
+    answer = site.call(ALL)
+    assert answer.output == "Sync all scenes: 4 scenes: 2 right already, 2 left out by the settings"
 
 
 def test_scenes_that_plex_may_lack(site: Site) -> None:
