@@ -44,10 +44,10 @@ logging.getLogger().addHandler(logging.NullHandler())
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
-BATCH_PAUSE = 5.0
-"""Seconds after a save's drain until a batch goes on that an outage has ended."""
-RECONCILE_PAUSE = 60.0
-"""Seconds after a save's drain until a reconcile that is due begins: it is nobody's save that waits for it."""
+
+
+HAND_OVER = 60.0
+"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,7 @@ class _Run:
                 privacy.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
-                said = self._drain(stash, settings)
-                self._leave_interrupted()
-                return said
+                return self._drain(stash, settings)
             except PlexTemporaryError as error:
                 self._interrupt_batches()
                 self._resume_after_plex()
@@ -245,6 +243,7 @@ class _Run:
             )
             try:
                 drain.run(everything=self._everything)
+                self._hand_over()
             except PlexServerDown:
                 self._breaker.record_failure()
                 raise
@@ -308,7 +307,7 @@ class _Run:
             batches.interrupt(connection, [*self._own, *everything])
 
     def _reconcile_when_due(self, settings: Settings) -> None:
-        """Begin the reconcile that `reconcile_every` asks for; after a save a moment later, by the sleeper."""
+        """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
         now = time.time()
         if not batches.is_due(self._store.connection, settings.reconcile_every, now):
             return
@@ -316,16 +315,16 @@ class _Run:
             batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
             if self._order.trigger == "hook":
                 batches.interrupt(connection, [batch.id])
-        if self._order.trigger == "hook":
-            resume_later(self._store.connection, now + RECONCILE_PAUSE)
-        else:
+        if self._order.trigger != "hook":
             self._own.append(batch.id)
 
-    def _leave_interrupted(self) -> None:
-        """A save's run has taken back when the next was to be tried, and leaves to that what an outage has ended."""
-        (resume_at,) = self._store.connection.execute("SELECT resume_at FROM plexsync_wake").fetchone()
-        if self._order.trigger == "hook" and resume_at is None and batches.has_interrupted(self._store.connection):
-            resume_later(self._store.connection, time.time() + BATCH_PAUSE)
+    def _hand_over(self) -> None:
+        """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
+        now = time.time()
+        if self._order.trigger == "hook" and (
+            self._store.is_due(now, late=True) or batches.goes_on_by_itself(self._store.connection)
+        ):
+            resume_later(self._store.connection, now + HAND_OVER)
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
