@@ -33,7 +33,7 @@ def _days(value: object) -> float:
         if isinstance(value, bool):
             raise ValueError
         days = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         days = 0.0
     if not 0 < days <= MOST_DAYS:
         raise SetupError(f"args.days is {value!r:.100}; accepted: a number of days above 0 and up to {MOST_DAYS}")

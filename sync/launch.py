@@ -103,8 +103,8 @@ def _status(data: str, *, is_logged: bool) -> str:
     return status_page.summary(found)
 
 
-def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> str:
-    """Record the batch that a task was started for, or find the one that is unfinished; return its id."""
+def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> batches.Batch:
+    """Record the batch that a task was started for, or find the one that is unfinished."""
     queue_file = paths.queue_file(data)
     try:
         connection = _open_queue(queue_file)
@@ -120,7 +120,7 @@ def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> str:
             f"PlexSync's queue {queue_file!r:.300} cannot be written ({error}). Check the folder's free space and "
             "permissions"
         ) from None
-    return batch.id
+    return batch
 
 
 def _process_queue(
@@ -128,7 +128,7 @@ def _process_queue(
     data: str,
     *,
     trigger: str = "",
-    batch: str | None = None,
+    batch: batches.Batch | None = None,
     all_batches: bool = False,
 ) -> str:
     by_hand = not trigger

@@ -127,6 +127,8 @@ class BatchStatus:
     left: int
     progress: float
     """From 0 to 1."""
+    goes_on_by_itself: bool
+    """No person is needed: it does not wait for its task."""
     libraries: dict[str, dict[str, int]]
     found: dict[str, int]
     samples: dict[str, list[str]]
@@ -278,6 +280,7 @@ def _told(batch: batches.Batch) -> BatchStatus:
         "title": batches.title_of(batch),
         "left": batch.left,
         "progress": batch.progress,
+        "goes_on_by_itself": not batch.is_over and (batch.by_itself or batch.interrupted),
         "samples": {reason: [log.redact(text) for text in texts] for reason, texts in batch.samples.items()},
     }
     same = {one.name: getattr(batch, one.name) for one in fields(BatchStatus) if one.name not in own}

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from sync.queue.batches import LEFT_OUT
 from sync.status import BatchStatus, Cause, OutageStatus, Status
 from sync.worker.circuit_breaker import CircuitState
 
@@ -94,13 +95,21 @@ def _batches(status: Status) -> list[str]:
 
 def _batch(batch: BatchStatus, status: Status) -> str:
     through = f"{batch.done + batch.failed + batch.skipped} of {_n(batch.total, 'scene')}"
-    parts = {"synced": batch.done, "right already": batch.skipped, "failed": batch.failed}
+    left_out = batch.found.get(LEFT_OUT, 0)
+    parts = {
+        "synced": batch.done,
+        "right already": batch.skipped - left_out,
+        "left out by the settings": left_out,
+        "failed": batch.failed,
+    }
     counts = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
     libraries = [
         f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
         for name, counts in sorted(batch.libraries.items())
     ]
-    found = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in batch.found.items())
+    found = ", ".join(
+        f"{count} {reason.replace('_', ' ')}" for reason, count in batch.found.items() if reason != LEFT_OUT
+    )
     said = "; ".join(part for part in (counts, *libraries, f"found {found}" if found else "", batch.error) if part)
     if batch.completed_at is not None:
         ended = f"{batch.status}, ended {_when(batch.completed_at, status.at)}, {_n(batch.total, 'scene')}"
@@ -109,7 +118,8 @@ def _batch(batch: BatchStatus, status: Status) -> str:
     else:
         ended = f"{batch.status}, {through}, {batch.left} left"
         if not status.drain.running:
-            ended += '; it goes on with its task or "Process queue"'
+            how = "by itself" if batch.goes_on_by_itself else 'with its task or "Process queue"'
+            ended += f"; it goes on {how}"
     return f"Batch {batch.id}, {batch.title}: {ended}{f' ({said})' if said else ''}"
 
 

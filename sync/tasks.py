@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sync import paths, privacy, setup_check
@@ -22,6 +22,7 @@ from sync.plex.matcher import Rules
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
 from sync.queue import batches, rescue, wake
+from sync.queue.batches import Batch
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.queue.store import JobStore
@@ -55,7 +56,7 @@ class Order:
 
     trigger: str = ""
     """`hook`, `sleeper` or `page`; empty: a person, so what waits for a later try is tried too."""
-    batch: str | None = None
+    batch: Batch | None = None
     """The batch whose own task this is."""
     all_batches: bool = False
     """Every unfinished batch goes on."""
@@ -103,6 +104,10 @@ def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -
     store = JobStore(paths.queue_folder(data))
     try:
         _tell_recovered(rescue.recover(paths.queue_file(data), store.connection))
+        if order.batch and not batches.is_current(store.connection, order.batch):
+            with store.transaction() as connection:
+                batch = batches.start(connection, order.batch.kind, order.batch.args, order.batch.created_at)
+            order = replace(order, batch=batch)
         return _Run(server_connection, data, store, order).run()
     except PlexSyncError as error:
         waiting = store.waiting()
@@ -138,7 +143,7 @@ class _Run:
         self._store = store
         self._order = order
         self._everything = order.by_hand
-        self._own = [order.batch] if order.batch else []
+        self._own = [order.batch.id] if order.batch else []
         self._bulk: Bulk | None = None
         self._breaker = CircuitBreaker(store.connection)
         self._looked_at = time.time()
@@ -296,9 +301,10 @@ class _Run:
         """The run after the outage goes on with what this one was to work on."""
         if self._bulk:
             self._bulk.interrupt()
-        elif self._own:
-            with self._store.transaction() as connection:
-                batches.interrupt(connection, self._own)
+            return
+        with self._store.transaction() as connection:
+            everything = [batch.id for batch in batches.unfinished(connection)] if self._order.all_batches else []
+            batches.interrupt(connection, [*self._own, *everything])
 
     def _reconcile_when_due(self, settings: Settings) -> None:
         """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""

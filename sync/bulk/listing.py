@@ -1,5 +1,6 @@
 """Which scenes a batch looks at: a page at a time, by id, so that a stop or a deleted scene moves nothing."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,7 +107,8 @@ def since_of(batch: Batch) -> float | None:
         days = batches.SCOPES.get(str(batch.args.get("scope")))
     else:
         days = None
-    return None if days is None else (batch.started_at or batch.created_at) - days * 86_400
+    # From the press on: it may have waited for Plex since. Stash writes whole seconds.
+    return None if days is None else math.floor(batch.created_at - days * 86_400)
 
 
 def _changed_since(since: float) -> dict[str, Any]:

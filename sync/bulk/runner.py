@@ -1,7 +1,7 @@
 """Batches at work: what comes next of them, for a drain that has nothing of a person's left to do."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sync.bulk import drift
 from sync.bulk.listing import Listing, Page
@@ -74,9 +74,8 @@ class Bulk:
         """
         batch = self._current()
         if batch is None:
-            # Rows whose batch nobody knows any more: its record was lost with a damaged file.
-            return (self._store.claim_bulk(limit, self._clock(), None) or None) if self._everything else None
-        if batch.id not in self._begun:
+            return self._claim_leftovers(limit)
+        if batch.id not in self._begun or batch.id in self._looked_through:
             batch = self._begin(batch)
         claims = self._store.claim_bulk(limit, self._clock(), batch.id)
         if not claims and batch.listed:
@@ -84,6 +83,14 @@ class Bulk:
         elif not claims:
             self._look_at_page(batch)
         return claims
+
+    def _claim_leftovers(self, limit: int) -> list[Claim] | None:
+        """Claim rows without a batch that goes on: it was ended by "Clear queue" while this run was at it, or its
+        record is lost."""
+        for batch_id in (None,) if self._everything else tuple(self._begun):
+            if claims := self._store.claim_bulk(limit, self._clock(), batch_id):
+                return claims
+        return None
 
     @property
     def has_work(self) -> bool:
@@ -108,7 +115,9 @@ class Bulk:
 
     def _current(self) -> Batch | None:
         for batch in batches.unfinished(self._store.connection):
-            if batch.id not in self._looked_through and self._may_take(batch):
+            # Listed no longer: its task was pressed again a day later.
+            is_through = batch.id in self._looked_through and batch.listed
+            if not is_through and self._may_take(batch):
                 return batch
         return None
 
@@ -124,6 +133,9 @@ class Bulk:
     def _begin(self, batch: Batch) -> Batch:
         with self._store.transaction() as connection:
             batch = batches.begin(connection, batch, self._shape, self._clock())
+        # Before a server is asked: where that fails, it is this run that was interrupted.
+        self._begun[batch.id] = None
+        self._looked_through.discard(batch.id)
         if not batch.total or not batch.cursor:
             total = self._listing.count(batch)
             with self._store.transaction() as connection:
@@ -135,7 +147,6 @@ class Bulk:
                 index.list_again(by_hand=True)
             else:
                 index.look_for_new()
-        self._begun[batch.id] = None
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
         log.info(f"{batches.title_of(batch)} {begins} {_scenes(batch.total)}")
         return batch
@@ -143,14 +154,14 @@ class Bulk:
     def _look_at_page(self, batch: Batch) -> None:
         page = self._listing.page(batch)
         log.know_files((file.path for scene in page.scenes for file in scene.files), anew=True)
-        left_out = {scene.id for scene in page.scenes if why_left_out(scene, self._settings)}
+        left_out = {scene.id: scene.label for scene in page.scenes if why_left_out(scene, self._settings)}
         settled = self._portraits.settle({scene.id: scene for scene in page.scenes if scene.id not in left_out})
         scenes = list(settled.values())
         if batch.kind == batches.RECONCILE:
             findings = self._reconciler.look(scenes)
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
-            self._put(batch, page, rows, findings)
+            self._put(batch, page, rows, findings.told)
             return
         known = {scene.id for scene in scenes}
         if batch.kind == batches.CHANGE:
@@ -159,9 +170,12 @@ class Bulk:
             known &= held.keys() | self._state.synced_scenes(known)
         due = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(due)
-        self._put(batch, page, [(scene.id, batch.kind) for scene in due if scene.id not in right])
+        rows = [(scene.id, batch.kind) for scene in due if scene.id not in right]
+        self._put(batch, page, rows, {batches.LEFT_OUT: list(left_out.values())} if left_out else {})
 
-    def _put(self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], findings: Findings | None = None) -> None:
+    def _put(
+        self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], found: Mapping[str, Sequence[str]]
+    ) -> None:
         with self._store.transaction() as connection:
             batches.put_page(
                 connection,
@@ -171,7 +185,7 @@ class Bulk:
                 cursor=page.cursor,
                 listed=page.is_last,
                 now=self._clock(),
-                found=findings.told if findings else None,
+                found=found,
             )
 
     def _worth_a_job(self, findings: Findings) -> list[tuple[int, str]]:
@@ -198,9 +212,11 @@ class Bulk:
 
 def summary_of(batch: Batch) -> list[str]:
     """Return what became of a batch, as lines for a person."""
+    left_out = batch.found.get(batches.LEFT_OUT, 0)
     parts = {
         "synced": batch.done,
-        "right already" if batch.kind != batches.RECONCILE else "looked at and left": batch.skipped,
+        "right already" if batch.kind != batches.RECONCILE else "looked at and left": batch.skipped - left_out,
+        "left out by the settings": left_out,
         "failed": batch.failed,
         "left": batch.left,
     }

@@ -49,7 +49,12 @@ _COLUMNS = (
     "created_at, started_at, worked_at, completed_at, found, samples, libraries, error"
 )
 _UNFINISHED = f"status IN ('{PENDING}', '{RUNNING}')"
-_LIVE_ROW = f"SELECT 1 FROM `{schema.JOBS}` WHERE status < {schema.ACKED} AND {schema.BATCH} = ? LIMIT 1"
+_OF_BATCH = f"status < {schema.ACKED} AND {schema.BATCH} = ?"
+_LIVE_ROW = f"SELECT 1 FROM `{schema.JOBS}` WHERE {_OF_BATCH} LIMIT 1"
+_UNTRIED_ROW = (
+    f"SELECT 1 FROM `{schema.JOBS}` WHERE {_OF_BATCH} "
+    f"AND (status = {schema.CLAIMED} OR {schema.LANE} = {schema.BULK}) LIMIT 1"
+)
 
 CREATE_ROWS_INDEX = (
     f"CREATE INDEX IF NOT EXISTS plexsync_of_batch ON `{schema.JOBS}` ({schema.BATCH}) "
@@ -108,6 +113,8 @@ class Batch:
         return min(1.0, self.concluded / self.total) if self.total else 0.0
 
 
+LEFT_OUT = "left_out"
+"""Under this stands in `found` how many of those that were skipped the settings leave out."""
 WHOLE = {"scope": "all"}
 """What a reconcile of everything is started with."""
 SCOPES = {"all": None, "7d": 7.0, "1d": 1.0}
@@ -149,16 +156,19 @@ def is_due(connection: sqlite3.Connection, every: str, now: float) -> bool:
 def start(connection: sqlite3.Connection, kind: str, args: Mapping[str, Any], now: float) -> Batch:
     """Return the batch to work on for a task that was started at `now`: the one that is unfinished, or a new one.
 
-    Call it inside a transaction.
+    One that has looked at every scene and only waits for later tries goes on without its task: who presses that
+    again wants every scene looked at. Call it inside a transaction.
     """
     text = json.dumps(args, sort_keys=True)
-    row = connection.execute(
+    rows = connection.execute(
         f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} AND kind = ? AND args = ? ORDER BY number DESC",
         (kind, text),
-    ).fetchone()
-    if row:
-        batch = _batch(row)
+    ).fetchall()
+    for batch in map(_batch, rows):
+        if batch.listed and not connection.execute(_UNTRIED_ROW, (batch.id,)).fetchone():
+            continue
         if now - (batch.worked_at or batch.created_at) > STALE:
+            connection.execute("UPDATE plexsync_batches SET created_at = ? WHERE number = ?", (now, int(batch.id)))
             _restart(connection, batch, now)
         return get(connection, batch.id) or batch
     return create(connection, kind, args, now)
@@ -182,7 +192,7 @@ def create(
 
 def get(connection: sqlite3.Connection, batch_id: str) -> Batch | None:
     """Return a batch as it is now; None where it is not known."""
-    if not batch_id.isdigit():
+    if not _is_number(batch_id):
         return None
     row = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches WHERE number = ?", (int(batch_id),)).fetchone()
     return _batch(row) if row else None
@@ -219,7 +229,7 @@ def begin(connection: sqlite3.Connection, batch: Batch, shape: str, now: float) 
         _restart(connection, batch, now)
     connection.execute(
         "UPDATE plexsync_batches SET status = ?, shape = ?, started_at = coalesce(started_at, ?), worked_at = ?, "
-        "interrupted = 0 WHERE number = ?",
+        f"interrupted = 0 WHERE number = ? AND {_UNFINISHED}",
         (RUNNING, shape, now, now, int(batch.id)),
     )
     return get(connection, batch.id) or batch
@@ -266,14 +276,20 @@ def put_page(
         schema.INSERT_JOB,
         [(_row(scene_id, update_type, batch.id, now), now) for scene_id, update_type in fresh],
     )
-    counts, samples = dict(batch.found), {reason: list(texts) for reason, texts in batch.samples.items()}
+    counts, samples = dict(known.found), {reason: list(texts) for reason, texts in known.samples.items()}
     for reason, texts in (found or {}).items():
         counts[reason] = counts.get(reason, 0) + len(texts)
         samples[reason] = [*samples.get(reason, []), *texts][:SAMPLES]
+    (waiting,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}` WHERE {_OF_BATCH}", (batch.id,)).fetchone()
     connection.execute(
         "UPDATE plexsync_batches SET cursor = ?, listed = ?, skipped = skipped + ?, worked_at = ?, found = ?, "
-        "samples = ? WHERE number = ?",
-        (cursor, int(listed), skipped, now, json.dumps(counts), json.dumps(samples), int(batch.id)),
+        "samples = ?, total = max(total, ?) WHERE number = ?",
+        (
+            *(cursor, int(listed), skipped, now, json.dumps(counts), json.dumps(samples)),
+            # More than were counted where scenes were added since.
+            known.concluded + skipped + waiting,
+            int(batch.id),
+        ),
     )
     _end_if_done(connection, batch.id, now)
     return len(fresh)
@@ -287,7 +303,7 @@ def conclude(connection: sqlite3.Connection, batch_ids: Iterable[str], now: floa
     for batch_id in batch_ids:
         counts[batch_id] = counts.get(batch_id, 0) + 1
     for batch_id, count in counts.items():
-        if not batch_id.isdigit():
+        if not _is_number(batch_id):
             continue
         connection.execute(
             f"UPDATE plexsync_batches SET {column} = {column} + ?, worked_at = ? WHERE number = ?",
@@ -309,6 +325,46 @@ def add_libraries(connection: sqlite3.Connection, batch_id: str, counts: Mapping
     )
 
 
+def is_current(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Return whether this batch's record is the one of its id: that of a new file, after damage, is another's."""
+    known = get(connection, batch.id)
+    return known is not None and (known.kind, known.args) == (batch.kind, batch.args)
+
+
+def read_unfinished(connection: sqlite3.Connection) -> list[Batch]:
+    """Return the unfinished batches of a damaged file, as far as they can be read."""
+    found: list[Batch] = []
+    try:
+        rows = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} ORDER BY number")
+        for row in rows:
+            found.append(_batch(row))  # noqa: PERF401 - what was read before the damage counts
+    except (sqlite3.Error, ValueError, TypeError):
+        pass
+    return found
+
+
+def bring_over(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
+    """Have an unfinished batch of a damaged file begin anew in this one, unless it has done so. In a transaction."""
+    if any((one.kind, one.args) == (batch.kind, batch.args) for one in unfinished(connection)):
+        return
+    fresh = create(connection, batch.kind, batch.args, now, by_itself=batch.by_itself)
+    connection.execute(
+        "UPDATE plexsync_batches SET created_at = ?, interrupted = ? WHERE number = ?",
+        (batch.created_at, int(batch.interrupted), int(fresh.id)),
+    )
+
+
+def without_batch(data: bytes) -> bytes:
+    """Return a row's data as that of a job of its own; damaged data as it is."""
+    try:
+        row = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(row, dict) or row.pop("batch_id", None) is None:
+        return data
+    return json.dumps(row).encode()
+
+
 def drop_all(connection: sqlite3.Connection, now: float) -> int:
     """End every unfinished batch, whose rows are cleared; return how many. Call it inside a transaction."""
     return connection.execute(
@@ -316,6 +372,11 @@ def drop_all(connection: sqlite3.Connection, now: float) -> int:
         f"completed_at = ? WHERE {_UNFINISHED}",
         (FAILED, now),
     ).rowcount
+
+
+def _is_number(batch_id: str) -> bool:
+    """Return whether this may be a batch's id: a damaged row may say anything."""
+    return batch_id.isascii() and batch_id.isdigit() and len(batch_id) < 19
 
 
 def _end_if_done(connection: sqlite3.Connection, batch_id: str, now: float) -> None:
@@ -332,12 +393,19 @@ def _end_if_done(connection: sqlite3.Connection, batch_id: str, now: float) -> N
 
 
 def _restart(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
-    """From the first scene on; what is in Plex by then costs no request. Rows that wait stay."""
+    """From the first scene on; what is in Plex by then costs no request.
+
+    Rows that wait stay as jobs of their own: their scenes are looked at again, and would be counted twice.
+    """
+    connection.execute(
+        f"UPDATE `{schema.JOBS}` SET data = CAST(json_remove({schema.TEXT}, '$.batch_id') AS BLOB) "
+        f"WHERE {_OF_BATCH} AND {schema.WAITING}",
+        (batch.id,),
+    )
     connection.execute(
         "UPDATE plexsync_batches SET cursor = 0, listed = 0, total = 0, done = 0, failed = 0, skipped = 0, "
-        "found = '{}', samples = '{}', libraries = '{}', created_at = ?, started_at = ?, worked_at = ? "
-        "WHERE number = ?",
-        (now, now, now, int(batch.id)),
+        "found = '{}', samples = '{}', libraries = '{}', started_at = ?, worked_at = ? WHERE number = ?",
+        (now, now, int(batch.id)),
     )
 
 

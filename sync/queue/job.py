@@ -108,7 +108,7 @@ def read_job(data: object) -> Job:
         next_retry_at=_time(row.get("next_retry_at")),
         last_error_type=row.get("last_error_type"),
         first_failed_at=_time(row.get("first_failed_at")),
-        batch_id=row.get("batch_id"),
+        batch_id=None if row.get("batch_id") is None else str(row["batch_id"]),
         early=row.get("early") is True,
     )
 

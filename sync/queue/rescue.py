@@ -13,7 +13,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from sync.queue import schema
+from sync.queue import batches, schema
 from sync.queue.dead_letters import LETTER_COLUMNS
 from sync.queue.lock import FileLock
 
@@ -97,10 +97,14 @@ def recover(queue_file: str, connection: sqlite3.Connection) -> list[Recovery]:
             letters: list[tuple[object, ...]] = []
             jobs = [schema.new_row(scene, time.time()) for scene in sorted(_raw_scenes(file))]
             unreadable: int | None = 0
+            begun: list[batches.Batch] = []
         else:
-            (jobs, unreadable), letters = _read(file), _letters(file)
+            (jobs, unreadable), letters, begun = _read(file), _letters(file), _batches(file)
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(schema.INSERT_JOB, [(data, time.time()) for data in jobs])
+        # Rows of batches as jobs of their own: which rows are lost nobody knows, so a batch looks at all scenes again.
+        connection.executemany(schema.INSERT_JOB, [(batches.without_batch(data), time.time()) for data in jobs])
+        for batch in begun:
+            batches.bring_over(connection, batch, time.time())
         connection.executemany(
             f"INSERT OR IGNORE INTO plexsync_dead_letters ({LETTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", letters
         )
@@ -146,6 +150,14 @@ def _letters(file: str) -> list[tuple[object, ...]]:
     finally:
         connection.close()
     return found
+
+
+def _batches(file: str) -> list[batches.Batch]:
+    connection = sqlite3.connect(file, timeout=schema.BUSY_TIMEOUT, isolation_level=None)
+    try:
+        return batches.read_unfinished(connection)
+    finally:
+        connection.close()
 
 
 def _rows(connection: sqlite3.Connection) -> tuple[list[tuple[bytes, int]], int | None]:

@@ -10,7 +10,7 @@ transaction, through the package's own connection.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -223,9 +223,16 @@ class JobStore:
             newest = replace(newest, batch_id=None)  # somebody saved it: no longer the batch's alone
         return Claim(newest, tuple(row_id for row_id, _ in rows), named)
 
-    def done(self, claims: list[Claim]) -> None:
-        """Acknowledge the rows of scenes whose outcome is on disk; a dead letter of theirs is settled too."""
+    def done(
+        self, claims: list[Claim], of_libraries: Mapping[str, Mapping[tuple[str, str], int]] | None = None
+    ) -> None:
+        """Acknowledge the rows of scenes whose outcome is on disk; a dead letter of theirs is settled too.
+
+        `of_libraries`: batch -> (library, outcome) -> how many items, added to the batch's own counts.
+        """
         with self._transaction():
+            for batch_id, counts in (of_libraries or {}).items():
+                batches.add_libraries(self.connection, batch_id, counts)
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.ACKED)
             self.connection.executemany(DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
             self._conclude(claims)

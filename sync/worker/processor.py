@@ -27,7 +27,6 @@ from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, 
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
-from sync.queue import batches
 from sync.queue.batches import Batch
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
@@ -191,9 +190,9 @@ class Drain:
 
     def _keep_counts(self) -> None:
         """Add what this drain did since the last time to the statistics: a drain may be killed."""
-        for batch_id, libraries in self._of_batches.items():
-            batches.add_libraries(self._store.connection, batch_id, libraries)
-        self._of_batches.clear()
+        if self._of_batches:
+            self._store.done([], self._of_batches)  # of scenes that failed
+            self._of_batches.clear()
         counts = self.summary.counts()
         if new := counts - self._counted:
             self._state.count(new, self._clock())
@@ -394,7 +393,8 @@ class Drain:
                 self.summary.right += 1
 
     def _finish(self, claims: list[Claim]) -> None:
-        self._store.done(claims)
+        self._store.done(claims, self._of_batches)
+        self._of_batches.clear()
         ended = {claim.scene_id for claim in claims}
         self._open = [claim for claim in self._open if claim.scene_id not in ended]
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
@@ -29,9 +29,9 @@ class StashError(Exception):
     """An error a resolver returns; its text goes to the client as it stands."""
 
 
-def rfc3339(seconds: float) -> str:
-    """A time as Stash's database holds it: local zone, whole seconds."""
-    text = datetime.fromtimestamp(int(seconds)).astimezone().isoformat(timespec="seconds")
+def rfc3339(seconds: float, zone: tzinfo | None = None) -> str:
+    """A time as Stash's database holds it: in the zone that was local when it was written, whole seconds."""
+    text = datetime.fromtimestamp(int(seconds)).astimezone(zone).isoformat(timespec="seconds")
     return text[:-6] + "Z" if text.endswith("+00:00") else text
 
 
@@ -95,14 +95,16 @@ class Record:
     id: int
     created_s: float = field(default_factory=time.time, kw_only=True)
     updated_s: float = field(default_factory=time.time, kw_only=True)
+    zone: tzinfo | None = field(default=None, kw_only=True)
+    """Where Stash ran when it wrote the times: a move, or summer's end, leaves the text of older ones as it is."""
 
     @property
     def created_at(self) -> str:
-        return rfc3339(self.created_s)
+        return rfc3339(self.created_s, self.zone)
 
     @property
     def updated_at(self) -> str:
-        return rfc3339(self.updated_s)
+        return rfc3339(self.updated_s, self.zone)
 
     def touch(self) -> None:
         """Every update moves `updated_at`, one that changes nothing too."""
