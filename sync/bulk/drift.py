@@ -35,7 +35,7 @@ class Look:
     edit: Edit
     """What would have to be written."""
     is_known: bool
-    """It was synced for this scene before."""
+    """It was synced before, for this scene or for one that is gone from Stash."""
     maps_as_before: bool
     """What the scene maps to is what was written last."""
     has_cover: bool
@@ -45,7 +45,7 @@ class Look:
 def reason_of(looks: Sequence[Look], errors: Sequence[PlexSyncError], *, was_synced: bool, may_lack: bool) -> str:
     """Return why a scene has to be synced again; empty where it has not.
 
-    `was_synced`: it was brought into Plex at some time. `may_lack`: a scene that Plex does not have is right as it is.
+    `was_synced`: it was brought into Plex at some time, be it in part. `may_lack`: a scene that Plex does not have is right as it is.
     """
     is_missing = any(isinstance(error, PlexNotFound) for error in errors)
     if is_missing and not (may_lack and not was_synced):
@@ -54,7 +54,7 @@ def reason_of(looks: Sequence[Look], errors: Sequence[PlexSyncError], *, was_syn
         return DOUBTFUL
     if is_missing:
         return ""
-    if not was_synced and not any(look.is_known for look in looks):
+    if not was_synced:
         return NEVER_SYNCED
     reasons = {_reason_of_item(look) for look in looks}
     return next((reason for reason in (STALE, CHANGED, EMPTY) if reason in reasons), "")
