@@ -45,8 +45,9 @@ STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
 
 
-RECONCILE_PAUSE = 60.0
-"""Seconds after a save's drain until a reconcile that is due begins: it is nobody's save that waits for it."""
+BATCH_PAUSE = 60.0
+"""Seconds after a save's drain until a batch begins or goes on that no save waits for: a reconcile that is due, or
+what an outage has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +239,9 @@ class _Run:
             )
             try:
                 drain.run(everything=self._everything)
-            except PlexServerDown:
-                self._breaker.record_failure()
+            except PlexTemporaryError:
+                if self._breaker.state is CircuitState.CLOSED:  # else a drain's scenes have told it, one by one
+                    self._breaker.record_failure()
                 raise
             finally:
                 self._looked_at = drain.looked_at
@@ -250,6 +252,8 @@ class _Run:
                 outcomes = {batch.id: summary_of(batch) for batch in bulk.outcome()}
                 for line in (line for lines in outcomes.values() for line in lines):
                     log.info(line)
+            if self._order.trigger == "hook" and batches.is_interrupted(self._store.connection):
+                resume_later(self._store.connection, time.time() + BATCH_PAUSE)
             own = [lines[0] for batch_id, lines in outcomes.items() if batch_id in self._own]
             report = drain.summary.report()
             return Report(". ".join(own), report.ending, **report.facts) if own else report
@@ -308,9 +312,7 @@ class _Run:
             batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
             if self._order.trigger == "hook":
                 batches.interrupt(connection, [batch.id])
-        if self._order.trigger == "hook":
-            resume_later(self._store.connection, now + RECONCILE_PAUSE)
-        else:
+        if self._order.trigger != "hook":
             self._own.append(batch.id)
 
     def _resume_after_plex(self) -> None:
