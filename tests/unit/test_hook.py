@@ -101,7 +101,7 @@ def test_an_id_that_is_none_is_named_with_what_is_accepted(kind: str, number: ob
 
 @pytest.mark.parametrize("kind", ["Performer.Create.Post", "Tag.Update.Pre", "", None, ["Tag.Update.Post"], 7])
 def test_another_hook_is_named_with_those_that_are_accepted(kind: object) -> None:
-    with pytest.raises(hook.HookInputError, match="Tag.Merge.Post"):
+    with pytest.raises(hook.HookInputError, match=r"Tag\.Merge\.Post"):
         hook.handle({}, {"type": kind, "id": 1})
 
 
