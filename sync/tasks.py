@@ -45,9 +45,8 @@ STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
 
 
-BATCH_PAUSE = 60.0
-"""Seconds after a save's drain until a batch begins or goes on that no save waits for: a reconcile that is due, or
-what an outage has ended."""
+HAND_OVER = 60.0
+"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +238,9 @@ class _Run:
             )
             try:
                 drain.run(everything=self._everything)
-            except PlexTemporaryError:
-                if self._breaker.state is CircuitState.CLOSED:  # else a drain's scenes have told it, one by one
-                    self._breaker.record_failure()
+                self._hand_over()
+            except PlexServerDown:
+                self._breaker.record_failure()
                 raise
             finally:
                 self._looked_at = drain.looked_at
@@ -252,8 +251,6 @@ class _Run:
                 outcomes = {batch.id: summary_of(batch) for batch in bulk.outcome()}
                 for line in (line for lines in outcomes.values() for line in lines):
                     log.info(line)
-            if self._order.trigger == "hook" and batches.is_interrupted(self._store.connection):
-                resume_later(self._store.connection, time.time() + BATCH_PAUSE)
             own = [lines[0] for batch_id, lines in outcomes.items() if batch_id in self._own]
             report = drain.summary.report()
             return Report(". ".join(own), report.ending, **report.facts) if own else report
@@ -304,7 +301,7 @@ class _Run:
                 batches.interrupt(connection, self._own)
 
     def _reconcile_when_due(self, settings: Settings) -> None:
-        """Begin the reconcile that `reconcile_every` asks for; after a save a moment later, by the sleeper."""
+        """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
         now = time.time()
         if not batches.is_due(self._store.connection, settings.reconcile_every, now):
             return
@@ -314,6 +311,14 @@ class _Run:
                 batches.interrupt(connection, [batch.id])
         if self._order.trigger != "hook":
             self._own.append(batch.id)
+
+    def _hand_over(self) -> None:
+        """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
+        now = time.time()
+        if self._order.trigger == "hook" and (
+            self._store.is_due(now, late=True) or batches.goes_on_by_itself(self._store.connection)
+        ):
+            resume_later(self._store.connection, now + HAND_OVER)
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""

@@ -56,29 +56,33 @@ class Listing:
 
     def page(self, batch: Batch) -> Page:
         """Return the scenes that come after the batch's cursor."""
-        since = since_of(batch)
-        if batch.kind != batches.CHANGE and since is None:
-            scenes = self._stash.scene_page(batch.cursor, PAGE)
-            last = max((scene.id for scene in scenes), default=batch.cursor)
-            return Page(scenes, last, len(scenes) < PAGE or last <= batch.cursor)
+        since, after = since_of(batch), batch.cursor
         if batch.kind == batches.CHANGE:
-            pages = [
-                [number for number, _ in self._stash.scene_ids(batch.cursor, PAGE, where)]
-                for where in self._filters(batch.args)
-            ]
-            # Stash no longer knows what had a deleted tag, and nobody has told us who got a new one.
-            pages.append(self._state.scenes_naming(_ref(batch.args), batch.cursor, PAGE))
-            numbers = sorted({number for page in pages for number in page})[:PAGE]
-            is_last = all(len(page) < PAGE for page in pages) and len(numbers) < PAGE
-        else:
-            found = self._stash.scene_ids(batch.cursor, PAGE, _changed_since(since or 0.0))
-            numbers = [number for number, at in found if _is_since(at, since or 0.0)]
-            is_last = len(found) < PAGE
-            if not is_last:
-                read = self._stash.scenes(numbers)
-                return Page([read[number] for number in numbers if number in read], found[-1][0], False)
+            return self._having(batch.args, after)
+        if since is not None:
+            return self._changed_since(since, after)
+        scenes = self._stash.scene_page(after, PAGE)
+        last = max((scene.id for scene in scenes), default=after)
+        return Page(scenes, last, len(scenes) < PAGE or last <= after)
+
+    def _changed_since(self, since: float, after: int) -> Page:
+        found = self._stash.scene_ids(after, PAGE, _changed_since(since))
+        last = found[-1][0] if found else after
+        return self._read([number for number, at in found if _is_since(at, since)], last, len(found) < PAGE)
+
+    def _having(self, args: Mapping[str, Any], after: int) -> Page:
+        """Return scenes that have a performer, studio, tag or group now, or had it when they were synced: Stash no
+        longer knows what had a deleted one."""
+        lists = [[number for number, _ in self._stash.scene_ids(after, PAGE, where)] for where in self._filters(args)]
+        lists.append(self._state.scenes_naming(_ref(args), after, PAGE))
+        numbers = sorted({number for one in lists for number in one})
+        is_last = len(numbers) <= PAGE and all(len(one) < PAGE for one in lists)
+        numbers = numbers[:PAGE]
+        return self._read(numbers, max(numbers, default=after), is_last)
+
+    def _read(self, numbers: Sequence[int], cursor: int, is_last: bool) -> Page:
         read = self._stash.scenes(numbers)
-        return Page([read[number] for number in numbers if number in read], max(numbers, default=batch.cursor), is_last)
+        return Page([read[number] for number in numbers if number in read], cursor, is_last)
 
     def _filters(self, args: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the filters for the scenes that a performer, studio, tag or group is on now."""

@@ -66,7 +66,7 @@ class Options:
     quiet: bool = False
     verbose: bool = False
     version: bool = False
-    days: float = 7
+    days: float = 1
     scope: str = "all"
     dry_run: bool = False
     error_type: str | None = None
@@ -143,7 +143,7 @@ def _parser() -> _Parser:
                 "minutes by cron",
             )
         elif name == "sync-recent":
-            command.add_argument("--days", type=_days, help="how far back, in days (normally 7)", metavar="N")
+            command.add_argument("--days", type=_days, help="how far back, in days (normally 1)", metavar="N")
         elif name == "reconcile":
             command.add_argument("--dry-run", action="store_true", help="count what differs, and change nothing")
             command.add_argument(

@@ -1,5 +1,6 @@
 """An edit, as requests to Plex: `PUT /library/sections/<id>/all`, all of it query string."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
@@ -28,7 +29,7 @@ def send(client: PlexClient, section: int, rating_key: int, edit: Edit) -> int:
     """
 
     def put(parameters: Parameters) -> None:
-        client.put(f"/library/sections/{section}/all", [("type", MOVIE_TYPE), ("id", str(rating_key)), *parameters])
+        send_to_all(client, section, [rating_key], parameters)
 
     before = client.requests_sent
     long = {} if client.replaces_lists else {name: change for name, change in edit.lists.items() if is_long(edit, name)}
@@ -43,6 +44,19 @@ def send(client: PlexClient, section: int, rating_key: int, edit: Edit) -> int:
             client.replaces_lists = True
             put(_list_group(edit, name))
     return client.requests_sent - before
+
+
+def send_to_all(client: PlexClient, section: int, rating_keys: Sequence[int], parameters: Parameters) -> None:
+    """Write the same to several items of a library, in one request; see `plex/grouping.py`.
+
+    Raises the errors of `plex/exceptions.py`; PlexItemGone when none of them is there, or maybe one is not.
+    """
+    client.put(f"/library/sections/{section}/all", [*addressed_to(rating_keys), *parameters])
+
+
+def addressed_to(rating_keys: Sequence[int]) -> list[tuple[str, str]]:
+    """Return the parameters that say which items an edit is for."""
+    return [("type", MOVIE_TYPE), ("id", ",".join(map(str, rating_keys)))]
 
 
 def _lacks(client: PlexClient, rating_key: int, name: str, change: ListEdit) -> bool:

@@ -21,7 +21,7 @@ PAGE = 1_000
 """Items in a page of a full listing."""
 NEW_PAGE = 200
 """Items in a page of a look for new ones."""
-READ_AT_ONCE = 50
+READ_AT_ONCE = 100
 """Items read whole in one request."""
 LOOK_PAUSE = 5.0
 """Seconds between two looks for new items within one run."""

@@ -216,12 +216,6 @@ def goes_on_by_itself(connection: sqlite3.Connection) -> bool:
     return row is not None
 
 
-def is_interrupted(connection: sqlite3.Connection) -> bool:
-    """Return whether a batch is left to a run that no save has started."""
-    row = connection.execute(f"SELECT 1 FROM plexsync_batches WHERE {_UNFINISHED} AND interrupted LIMIT 1").fetchone()
-    return row is not None
-
-
 def begin(connection: sqlite3.Connection, batch: Batch, shape: str, now: float) -> Batch:
     """Take a batch up at `now`, under settings of this `shape`; anew where they were others. Inside a transaction."""
     if batch.started_at is not None and batch.shape != shape:

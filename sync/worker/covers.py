@@ -11,7 +11,18 @@ from sync.stash import log
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.item_steps import BACKGROUND, METADATA, POSTER, PictureStep
-from sync.worker.steps import Place, StepBook, StepRecord, StepState, begun, is_current, put_all, refused
+from sync.worker.steps import (
+    NO_PICTURE,
+    Place,
+    StepBook,
+    StepRecord,
+    StepState,
+    begun,
+    completed,
+    is_current,
+    put_all,
+    refused,
+)
 from sync.worker.work import Work
 
 
@@ -60,6 +71,15 @@ class Covers:
             )
             for work in works
         )
+
+    def without_cover(self, work: Work, now: float) -> list[tuple[Place, str, StepRecord]]:
+        """Return what to record of an item whose scene has no cover to send: it is not asked for again as long as
+        its address stays."""
+        return [
+            (work.place, kind, completed(StepRecord(), NO_PICTURE, now))
+            for kind in self._kinds
+            if work.record_of(kind) == StepRecord()
+        ]
 
     def is_in(self, places: list[Place], sha1: str) -> bool:
         """Return whether these items have this very picture from us wherever the settings ask for it.

@@ -28,6 +28,11 @@ class OutageWatch:
             self._breaker.record_failure(course.claim.job.job_key)
             self._failing = True
 
+    def count_server(self) -> None:
+        """Tell the breaker of a failure of Plex's that is no scene's."""
+        self._breaker.record_failure()
+        self._failing = True
+
     def answered(self) -> None:
         """A job went well. Most find nothing to clear and cost no transaction."""
         if not self._failing:

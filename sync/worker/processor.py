@@ -23,7 +23,7 @@ from sync.model import MediaFile, Scene
 from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
 from sync.plex.difference import difference, outline, remember
-from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown
+from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, PlexTemporaryError
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
@@ -49,7 +49,7 @@ from sync.worker.steps import Place, StepBook, StepRecord, completed, is_current
 from sync.worker.work import Course, Summary, Work
 from sync.worker.writer import ItemWriter
 
-BATCH = 50
+BATCH = 100
 """Scenes that share their reads."""
 LATE_ROUND = 60.0
 """Seconds. What waits of a batch for a later try becomes due at the full minute."""
@@ -119,7 +119,7 @@ class Drain:
         self._scans = scans
         self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
-        covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
+        self._covers = covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
         self._writer = ItemWriter(
             client=client, state=state, book=self._book, covers=covers, watch=self._watch, settings=settings
         )
@@ -167,7 +167,7 @@ class Drain:
         claims: list[Claim] | None = self._store.claim(self._batch_size(), self._look(), late=self._with_late)
         self._is_bulk = not claims
         if not claims:
-            claims = self._bulk.next(self._batch_size()) if self._bulk else None
+            claims = self._next_of_batches()
         if claims is None:
             return False
         self._open = list(claims)
@@ -176,6 +176,15 @@ class Drain:
             self._store.give_back(self._open)
             self._open = []
         return True
+
+    def _next_of_batches(self) -> list[Claim] | None:
+        try:
+            return self._bulk.next(self._batch_size()) if self._bulk else None
+        except PlexServerDown:
+            raise  # whoever started this run tells the breaker
+        except PlexTemporaryError:
+            self._watch.count_server()
+            raise
 
     def _has_bulk_work(self) -> bool:
         return self._bulk is not None and self._bulk.has_work
@@ -249,10 +258,10 @@ class Drain:
             self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
             return
         begun: list[Course] = []
-        for course in courses:
+        for course in self._writer.write_groups(courses):
             if not self._watch.is_over:
                 break  # the rest goes back on the queue as it was
-            if self._is_bulk and begun and self._store.is_due(self._clock(), late=False):
+            if self._is_bulk and begun and not course.has_sent and self._store.is_due(self._clock(), late=False):
                 break  # somebody has saved a scene meanwhile
             self._show_progress(len(begun))
             begun.append(course)
@@ -342,6 +351,8 @@ class Drain:
                     course.errors.append(lost)
                     continue
                 steps += [(work.place, name, record) for name, record in confirmed(work, now)]
+                if course.has_no_cover and course.cover:
+                    steps += self._covers.without_cover(work, now)
                 how = "path" if work.target.record.exact else "name"
                 if not is_current(work.record_of(MATCH), how):
                     steps.append((work.place, MATCH, completed(work.record_of(MATCH), how, now)))

@@ -14,6 +14,9 @@ from typing import Protocol
 from sync.errors import PlexSyncError
 from sync.state import State
 
+NO_PICTURE = "none"
+"""The fingerprint of a picture's step where the scene has none."""
+
 
 class StepState(Enum):
     """How far a step is."""

@@ -25,6 +25,8 @@ class Work:
     steps: dict[str, StepRecord] = field(default_factory=dict)
     sent: dict[str, None] = field(default_factory=dict)
     """The names of the steps that wrote to Plex, in order."""
+    went_wrong: bool = False
+    """Whether an earlier run's metadata edit failed: it goes by itself now, so that others are not sent in vain."""
     after: PlexItem | None = None
     """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
 
@@ -43,6 +45,13 @@ class Course:
     errors: list[PlexSyncError] = field(default_factory=list)
     cover: str = ""
     """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
+    has_no_cover: bool = False
+    """Stash was asked for the cover and has none that Plex would take."""
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something was sent to one of its items."""
+        return any(work.sent for work in self.works)
 
 
 def works_of(courses: list[Course]) -> list[Work]:

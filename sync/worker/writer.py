@@ -1,8 +1,10 @@
-"""Writing to the items of a batch: noted before, sent one after another, read back after.
+"""Writing to the items of a batch: noted before, sent one request after another, read back after.
 
 What fails is noted with its scene and is no reason to leave the rest out; a Plex
 that is away, or refuses everybody, ends the batch.
 """
+
+from collections.abc import Container
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.model import Picture
@@ -16,10 +18,11 @@ from sync.stash import log
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.covers import Covers
+from sync.worker.groups import GroupWriter
 from sync.worker.item_steps import METADATA, MetadataStep, PictureStep, RatingStep
 from sync.worker.outage import OutageWatch
 from sync.worker.outcome import is_unconfirmed
-from sync.worker.steps import StepBook, begun, put_all, run_steps
+from sync.worker.steps import StepBook, StepState, begun, put_all, run_steps
 from sync.worker.work import Course, Work, works_of
 
 
@@ -42,6 +45,7 @@ class ItemWriter:
         self._covers = covers
         self._watch = watch
         self._preserve = settings.preserve_plex_edits
+        self._groups = GroupWriter(client, watch, preserve=settings.preserve_plex_edits)
 
     def note_intended(self, courses: list[Course], now: float) -> None:
         """Commit what is about to be written, for the whole batch at once."""
@@ -49,6 +53,7 @@ class ItemWriter:
         for work in works_of(courses):
             if not work.edit:
                 continue
+            work.went_wrong = work.record_of(METADATA).state is StepState.FAILED
             for step in self._field_steps(work):
                 work.steps[step.name] = begun(work.record_of(step.name), step.fingerprint, now)
                 steps.append((work.place, step.name, work.steps[step.name]))
@@ -68,7 +73,25 @@ class ItemWriter:
             MetadataStep(self._client, work, preserve),
             RatingStep(self._client, work, preserve),
         ]
-        return [step for step in steps if not step.is_there()]
+        return [step for step in steps if step.name not in work.sent and not step.is_there()]
+
+    def write_groups(self, courses: list[Course]) -> list[Course]:
+        """Send the edits that are the same for many items; `write` does the rest.
+
+        Return the scenes with those in front that it has written to, so that they are concluded where Plex begins to
+        fail or a person saves a scene. Those with more to do come after those that are done with, which ask Plex
+        for nothing more and would hide that it fails one scene after another.
+        """
+        works = [work for work in works_of(courses) if work.edit]
+        for work in works:
+            _lock_pictures(work, work.target.record.memory.sent)
+        self._groups.write(works)
+        begun = [course for course in courses if course.has_sent]
+        rest = [course for course in courses if not course.has_sent]
+        return [*sorted(begun, key=self._has_more_to_send), *rest]
+
+    def _has_more_to_send(self, course: Course) -> bool:
+        return any(self._field_steps(work) for work in course.works)
 
     def write(self, course: Course, now: float) -> None:
         """Write to each of the scene's items; what fails is no reason to leave the rest out."""
@@ -85,13 +108,14 @@ class ItemWriter:
                 self._run(course, work, step, now)
         # A step that went well clears nothing where Plex failed another step of the scene.
         failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
-        if not failed_by_plex and (not course.errors or any(work.sent for work in course.works)):
+        if not failed_by_plex and (not course.errors or course.has_sent):
             self._watch.answered()
 
     def _run(self, course: Course, work: Work, step: MetadataStep | RatingStep | PictureStep, now: float) -> None:
         try:
             wrote = run_steps(self._book, work.place, [step], now, work.steps)
             if isinstance(step, PictureStep):
+                self._lock_after_group(work, step)
                 self._covers.remember(work, step)
         except (PlexServerDown, SetupError):
             raise
@@ -113,7 +137,7 @@ class ItemWriter:
             return None
         try:
             cover = self._covers.fetch(course.scene)
-            course.cover = dated_cover(course.scene.cover, now)
+            course.cover, course.has_no_cover = dated_cover(course.scene.cover, now), cover is None
             return cover
         except (StashTemporaryError, SetupError):
             raise
@@ -140,11 +164,19 @@ class ItemWriter:
             except PlexSyncError as error:
                 course.errors.append(error)
                 self._watch.count(course, error)
-        ours = {*work.target.record.memory.sent, *(step.name for step in uploads)}
-        work.edit.lock_too |= {
-            name for name, lock in PICTURES.items() if name in ours and lock not in work.target.item.locked
-        }
+        if METADATA not in work.sent:
+            _lock_pictures(work, {*work.target.record.memory.sent, *(step.name for step in uploads)})
         return uploads
+
+    def _lock_after_group(self, work: Work, step: PictureStep) -> None:
+        """Lock a new picture whose item got a group's edit, which knew nothing of the picture."""
+        locked = PICTURES[step.name] in work.target.item.locked or step.name in work.edit.lock_too
+        if METADATA not in work.sent or locked:
+            return
+        try:
+            step.lock()
+        except PlexPermanentError as error:
+            log.debug(f"Plex item {work.place.rating_key}: its {step.name} stays unlocked ({error})")
 
     def read_back(self, courses: list[Course]) -> None:
         """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""
@@ -169,6 +201,13 @@ class ItemWriter:
         log.detail("%d of %d edited items read back", len(items), len(edited))
         for work in edited:
             work.after = items.get(work.target.item.rating_key)
+
+
+def _lock_pictures(work: Work, ours: Container[str]) -> None:
+    """Have an edit that is sent anyway take the locks of these pictures along."""
+    work.edit.lock_too |= {
+        name for name, lock in PICTURES.items() if name in ours and lock not in work.target.item.locked
+    }
 
 
 def _refusal_of(work: Work, step: MetadataStep | RatingStep, error: PermanentError) -> PermanentError:

@@ -20,6 +20,7 @@ from freezegun.api import FrozenDateTimeFactory
 from sync import paths
 from sync.queue import schema
 from sync.queue.dead_letters import DeadLetter
+from sync.worker import processor
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, Record
 from sync.worker.processor import Drain
 from tests.servers.plex import Request
@@ -488,14 +489,17 @@ def test_a_job_that_goes_well_in_between_clears_the_count(at_rest: Site) -> None
     assert synced(at_rest, pairs) == [list(pairs)[4]]
 
 
-def test_what_a_stopped_batch_did_not_begin_is_back_on_the_queue(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
-    pairs = save(at_rest, 60)  # more than one batch
+def test_what_a_stopped_batch_did_not_begin_is_back_on_the_queue(
+    at_rest: Site, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "BATCH", 20)
+    pairs = save(at_rest, 30)  # more than one batch
     good = next(iter(pairs.values()))
     at_rest.plex.fail(
         status=500, times=None, where=lambda request: request.is_edit and f"id={good}&" not in request.target
     )
     at_rest.drain()
-    assert counts(at_rest) == [1] * 5 + [0] * 54
+    assert counts(at_rest) == [1] * 5 + [0] * 24
     at_rest.plex.clear_faults()
     clock.tick(60)
     at_rest.drain()

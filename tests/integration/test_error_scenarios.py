@@ -166,7 +166,7 @@ def test_every_third_request_failing_ends_right(site: Site) -> None:
 def test_a_plex_that_fails_scene_after_scene_is_left_alone(site: Site) -> None:
     for n in range(20):
         scene, _ = site.add(f"/media/{n}.mp4", n + 1)
-        site.stash.scene(scene).title = "T"
+        site.stash.scene(scene).title = f"T{n}"
         site.hook(scene)
     site.plex.fail(status=500, times=None, method="PUT")
     answer = site.drain()

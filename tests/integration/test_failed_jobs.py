@@ -11,6 +11,7 @@ from sync import launch, paths
 from sync.queue import schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
+from sync.worker.processor import BATCH
 from tests.site import Child, Site
 
 pytestmark = pytest.mark.integration
@@ -138,19 +139,19 @@ def test_a_damaged_queue_is_left_to_process_queue(site: Site, mode: str) -> None
 
 
 def test_clear_queue_beside_a_running_drain(site: Site) -> None:
-    scenes = [site.add(f"/media/{number}.mp4", 1000 + number)[0] for number in range(60)]
+    scenes = [site.add(f"/media/{number}.mp4", 1000 + number)[0] for number in range(BATCH + 10)]
     for scene in scenes:
-        site.stash.save_scene(scene, title=f"T{scene}")
+        site.stash.scene(scene).title = f"T{scene}"
     put(site, *(Job(scene) for scene in scenes))
-    site.plex.fail(kind="slow", delay=0.03, method="PUT", times=60)
+    site.plex.fail(kind="slow", delay=0.03, method="PUT", times=30)
     drain = Child.drain(site)
     end = time.monotonic() + 30
     while not site.plex.edits and time.monotonic() < end:
         time.sleep(0.01)
     assert drain.is_running()
     answer = site.call({"mode": "clear_queue"})
-    assert answer.output == "10 queued jobs cleared; the running drain finishes 50 jobs it has begun"
-    assert str(drain.end().output).startswith("50 scenes: ")
+    assert answer.output == f"10 queued jobs cleared; the running drain finishes {BATCH} jobs it has begun"
+    assert str(drain.end().output).startswith(f"{BATCH} scenes: ")
     assert site.rows() == []
     site.kill_sleeper()
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from sync.worker.processor import BATCH
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import Site
@@ -303,18 +304,19 @@ def test_a_deleted_scene_does_not_poison_its_batch(site: Site) -> None:
 
 
 def test_many_scenes_share_their_reads(site: Site) -> None:
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(60)]
+    count = BATCH + 10
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(count)]
     for scene, _ in pairs:
         site.stash.scene(scene).title = f"Title {scene}"
         site.hook(scene)
     answer = site.drain()
-    assert answer.output == "60 scenes: 60 changed in Plex"
+    assert answer.output == f"{count} scenes: {count} changed in Plex"
     assert all(site.item(key).title == f"Title {scene}" for scene, key in pairs)
-    assert len(site.plex.edits) == 60
+    assert len(site.plex.edits) == count
     assert len([r for r in site.plex.requests if r.path.startswith("/library/metadata/")]) == 4
     assert len(site.stash.plugin_requests("PlexSyncScenes")) == 2
     assert [text for level, text in answer.log if level == "p"][-1] == "1.0000"
-    assert len([text for level, text in answer.log if level == "i" and "wrote title" in text]) == 60
+    assert len([text for level, text in answer.log if level == "i" and "wrote title" in text]) == count
 
 
 def test_rows_of_one_scene_are_one_job(site: Site) -> None:

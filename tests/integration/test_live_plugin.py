@@ -47,8 +47,16 @@ def test_saves_during_a_drain_are_drained_by_it_or_after_it(live_site: Site) -> 
     assert live_site.rows() == []
 
 
+def add_titled(site: Site, count: int) -> list[tuple[int, int]]:
+    """Add files that both servers have, whose scenes have titles: each an edit of its own."""
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(count)]
+    for scene, _ in pairs:
+        site.stash.scene(scene).title = f"T{scene}"
+    return pairs
+
+
 def test_a_stopped_task_loses_nothing(live_site: Site) -> None:
-    pairs = [live_site.add(f"/media/{n}.mp4", n + 1) for n in range(8)]
+    pairs = add_titled(live_site, 8)
     live_site.plex.edit_delay = 0.2
     live_site.stash.bulk_save([scene for scene, _ in pairs], studio="Acme")
     live_site.plex.wait_for_edit(3, timeout=20)
@@ -67,7 +75,7 @@ def test_a_stopped_task_loses_nothing(live_site: Site) -> None:
 
 def test_two_runs_at_once(live_site: Site) -> None:
     live_site.plex.edit_delay = 0.1
-    pairs = [live_site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
+    pairs = add_titled(live_site, 6)
     live_site.stash.bulk_save([scene for scene, _ in pairs], studio="Acme")
     live_site.plex.wait_for_edit(1, timeout=20)
     answer = live_site.drain(by_hand=True)

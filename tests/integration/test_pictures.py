@@ -56,6 +56,36 @@ def other_host(tmp_path: Path) -> Iterator[StashStandIn]:
         yield host
 
 
+# When a cover is asked for
+
+
+@pytest.mark.parametrize("cover", [picture(1), GIF, None], ids=["one", "unusable", "none"])
+def test_a_cover_is_asked_for_once_as_long_as_the_scene_stays_as_it_is(site: Site, cover: bytes | None) -> None:
+    """A change of its studio's name, say, leaves the scene's own address of its cover alone."""
+    scene, _ = site.add()
+    site.stash.scene(scene).cover = cover
+    site.stash.scene(scene).updated_s -= 60
+    studio = site.stash.add_studio("Before")
+    site.stash.scene(scene).studio_id = studio
+    site.sync(scene)
+    site.stash.update_studio(studio, name="After")
+    site.sync(scene)
+    asked = [request for request in site.stash.plugin_requests() if "/screenshot" in request.path]
+    assert len(asked) == 1
+    site.stash.scene(scene).cover = picture(2)
+    site.stash.scene(scene).updated_s += 10
+    site.sync(scene)
+    assert len(uploads(site.plex)) == (2 if cover == picture(1) else 1)
+
+
+def test_two_covers_of_the_same_second_both_arrive(site: Site) -> None:
+    scene, _ = covered(site)
+    site.sync(scene)
+    site.stash.scene(scene).cover = picture(2)
+    site.sync(scene)
+    assert len(uploads(site.plex)) == 2
+
+
 # When a picture is uploaded
 
 

@@ -19,6 +19,7 @@ from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
 from sync.state import STATISTICS_KEPT, State
 from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.processor import BATCH
 from tests.site import ROOT, Answer, Child, Site
 
 pytestmark = pytest.mark.integration
@@ -252,25 +253,25 @@ def test_libraries_of_the_server_in_use(tmp_path: Path) -> None:
 
 
 def test_beside_a_running_drain_and_after_its_kill(site: Site) -> None:
-    scenes = [site.add(f"/media/{number}.mp4", 1000 + number)[0] for number in range(60)]
+    scenes = [site.add(f"/media/{number}.mp4", 1000 + number)[0] for number in range(BATCH + 10)]
     store = site.store()
     for scene in scenes:
-        site.stash.save_scene(scene, title=f"T{scene}")
+        site.stash.scene(scene).title = f"T{scene}"
         store.put(Job(scene))
     store.close()
-    site.plex.fail(kind="slow", delay=0.2, method="PUT", times=60)
+    site.plex.fail(kind="slow", delay=0.2, method="PUT", times=None)
     drain = Child.drain(site)
     end = time.monotonic() + 30
     while not site.plex.edits and time.monotonic() < end:
         time.sleep(0.01)
     answer = site.call({"mode": "status", "log": True})
     assert "Process queue: runs at this moment" in answer.said()
-    assert "Queue: 10 due, 50 at work" in answer.said()
+    assert f"Queue: 10 due, {BATCH} at work" in answer.said()
     assert told(site)["drain"]["running"]
     drain.kill()
     page = show(site)
     assert "Process queue: the last run was stopped or killed " in page
-    assert "Queue: 10 due, 50 that a stopped run had begun" in page
+    assert f"Queue: 10 due, {BATCH} that a stopped run had begun" in page
     site.plex.clear_faults()
     site.drain()
     assert told(site)["queue"]["due"] == 0

@@ -486,6 +486,8 @@ class PlexStandIn:
         self.idle_timeout = idle_timeout
         self.actor_pictures: Literal["kept", "ignored", "rewritten"] = "kept"
         """What becomes of the `tag.thumb` of an actor. No source says that every version keeps it as it was sent."""
+        self.edit_with_one_gone: Literal["edits the rest", "refuses"] = "edits the rest"
+        """What becomes of an edit of several items of which one is not there. No source tells."""
         self.starting = False
         """While True every request gets 503, as from a server that is starting up."""
         self.on_scan: Callable[[int | None, str | None], object] | None = None
@@ -1361,7 +1363,7 @@ class PlexStandIn:
                     for key in dict.fromkeys(keys)
                     if key in self._items and section in (None, self._items[key].section)
                 ]
-                if not items:
+                if not items or (self.edit_with_one_gone == "refuses" and len(items) < len(set(keys))):
                     raise _RefusedError(404)
                 for item in items:
                     self._apply(item, edit)

@@ -22,7 +22,7 @@ KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.abcdefghijklmnop"
         ("status", {"command": "status"}),
         ("process-queue --due", {"command": "process-queue", "due": True}),
         ("sync-all --verbose", {"command": "sync-all", "verbose": True}),
-        ("sync-recent", {"command": "sync-recent", "days": 7}),
+        ("sync-recent", {"command": "sync-recent", "days": 1}),
         ("sync-recent --days 2", {"command": "sync-recent", "days": 2}),
         ("sync-recent --days 0.5", {"command": "sync-recent", "days": 0.5}),
         ("reconcile", {"command": "reconcile", "scope": "all"}),

@@ -258,6 +258,10 @@ def test_several_ids_get_the_same_edit(plex: PlexStandIn) -> None:
     elsewhere = plex.add_item(plex.add_library("Second"), ["/m/e.mp4"])
     assert put(plex, f"type=1&id={keys[0]},{keys[2]},{elsewhere},999&studio.value=S") == 200
     assert [plex.item(key).studio for key in [*keys, elsewhere]] == ["S", "", "S", ""]
+    plex.edit_with_one_gone = "refuses"
+    assert put(plex, f"type=1&id={keys[0]},{keys[1]},999&studio.value=T") == 404
+    assert put(plex, f"type=1&id={keys[1]},{keys[1]}&studio.value=T") == 200
+    assert [plex.item(key).studio for key in keys] == ["S", "T", "S"]
 
 
 @pytest.mark.parametrize(("mode", "after"), [("adds", ["old", "keep", "new"]), ("replaces", ["new", "keep"])])
