@@ -20,7 +20,7 @@ from sync.stash import log
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
     machine TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
-    scene_id INTEGER NOT NULL,
+    scene_id INTEGER NOT NULL,    -- 0: of a scene that is gone
     exact INTEGER NOT NULL,       -- held by the same path (1) or by the file's name alone (0)
     sent TEXT NOT NULL, result TEXT NOT NULL, intended TEXT NOT NULL,   -- JSON, see model.Memory
     fingerprint TEXT NOT NULL DEFAULT '',
@@ -72,6 +72,8 @@ _LATER_COLUMNS = {
 }
 """Columns that a state file of version 0.1.0 does not have."""
 
+NOBODY = 0
+"""In the place of a scene's id: no scene holds the item."""
 STATISTICS_KEPT = 30 * 86_400.0
 """Seconds for which statistics are kept."""
 
@@ -211,10 +213,14 @@ class State:
             )
 
     def synced_scenes(self, scene_ids: Iterable[int]) -> set[int]:
-        """Return those of these scenes that were brought into Plex at some time."""
+        """Return those of these scenes that were brought into Plex at some time, be it in one library of several."""
         found: set[int] = set()
         for some in chunks(sorted(set(scene_ids)), _SOME):
-            rows = self.connection.execute(f"SELECT scene_id FROM scenes WHERE scene_id IN ({_marks(some)})", some)
+            rows = self.connection.execute(
+                f"SELECT scene_id FROM scenes WHERE scene_id IN ({_marks(some)}) UNION "
+                f"SELECT scene_id FROM items WHERE scene_id IN ({_marks(some)}) AND synced_at IS NOT NULL",
+                (*some, *some),
+            )
             found |= {row[0] for row in rows}
         return found
 
@@ -322,14 +328,18 @@ class State:
             )
 
     def forget_scene(self, scene_id: int) -> None:
-        """Forget a scene that Stash no longer has. Plex is left alone."""
+        """Forget a scene that Stash no longer has. Plex is left alone.
+
+        What was written to its items stays known, as nobody's: the scene may have been merged into another, which
+        has its files now and takes away or replaces what is not its own.
+        """
         with self.transaction() as connection:
             connection.execute(
                 "DELETE FROM steps WHERE (machine, section, rating_key) IN "
                 "(SELECT machine, section, rating_key FROM items WHERE scene_id = ?)",
                 (scene_id,),
             )
-            connection.execute("DELETE FROM items WHERE scene_id = ?", (scene_id,))
+            connection.execute("UPDATE items SET scene_id = ? WHERE scene_id = ?", (NOBODY, scene_id))
             connection.execute("DELETE FROM scenes WHERE scene_id = ?", (scene_id,))
 
     def forget_items(self, machine: str, section: int, rating_keys: Collection[int]) -> None:

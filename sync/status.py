@@ -358,7 +358,8 @@ def _read_state(connection: sqlite3.Connection, status: Status) -> None:
     held = {
         (machine, section): count
         for machine, section, count in _rows(
-            connection, "SELECT machine, section, count(*) FROM items INDEXED BY items_of_scene GROUP BY 1, 2"
+            connection,
+            "SELECT machine, section, count(*) FROM items INDEXED BY items_of_scene WHERE scene_id > 0 GROUP BY 1, 2",
         )
     }
     in_use = titles[0][0]

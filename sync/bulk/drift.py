@@ -35,7 +35,7 @@ class Look:
     edit: Edit
     """What would have to be written."""
     is_known: bool
-    """It was synced for this scene before."""
+    """It was synced before, for this scene or for one that is gone from Stash."""
     maps_as_before: bool
     """What the scene maps to is what was written last."""
     has_cover: bool
@@ -45,23 +45,23 @@ class Look:
 def reason_of(looks: Sequence[Look], errors: Sequence[PlexSyncError], *, was_synced: bool, may_lack: bool) -> str:
     """Return why a scene has to be synced again; empty where it has not.
 
-    `was_synced`: it was brought into Plex at some time. `may_lack`: a scene that Plex does not have is right as it is.
+    `was_synced`: it was brought into Plex at some time, be it in part. `may_lack`: a scene that Plex does not have
+    is right as it is.
     """
     is_missing = any(isinstance(error, PlexNotFound) for error in errors)
     if is_missing and not (may_lack and not was_synced):
         return MISSING
-    if any(not isinstance(error, PlexNotFound) for error in errors):
-        return DOUBTFUL
-    if is_missing:
-        return ""
-    if not was_synced and not any(look.is_known for look in looks):
-        return NEVER_SYNCED
+    is_doubtful = any(not isinstance(error, PlexNotFound) for error in errors)
+    if not was_synced:
+        return DOUBTFUL if is_doubtful else "" if is_missing else NEVER_SYNCED
+    # What is wrong with an item can be mended, whatever another library has.
     reasons = {_reason_of_item(look) for look in looks}
-    return next((reason for reason in (STALE, CHANGED, EMPTY) if reason in reasons), "")
+    found = next((reason for reason in (STALE, CHANGED, EMPTY) if reason in reasons), "")
+    return found or (DOUBTFUL if is_doubtful else "")
 
 
 def _reason_of_item(look: Look) -> str:
-    if look.is_known and look.maps_as_before and not look.has_cover:
+    if look.is_known and not look.has_cover:
         return STALE
     if not look.edit:
         return "" if look.is_known else CHANGED  # it took the place of one that was

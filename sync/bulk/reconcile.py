@@ -53,6 +53,7 @@ class Reconciler:
         self._settings = settings
         self._pictures = pictures
         self._has_cover = has_cover
+        self._failures = 0  # scenes in a row that Plex failed to answer for
 
     def look(self, scenes: Sequence[Scene]) -> Findings:
         """Return what is wrong with these scenes.
@@ -61,6 +62,7 @@ class Reconciler:
         StashTemporaryError.
         """
         findings = Findings()
+        self._failures = 0
         synced = self._state.synced_scenes([scene.id for scene in scenes])
         for scene, located in self._locate(scenes):
             narrow = within_paths(scene, self._settings)
@@ -87,28 +89,22 @@ class Reconciler:
         return findings
 
     def _locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
-        """Find the items of scenes that share their reads; one at a time where a shared read fails."""
+        """Find the items of scenes that share their reads; of ever fewer where a shared read fails, so that one
+        which Plex cannot read is found and the others are not read one by one."""
         try:
             located = self._locator.locate([within_paths(scene, self._settings) for scene in scenes])
-            return [(scene, located[scene.id]) for scene in scenes]
         except (PlexServerDown, SetupError, StashTemporaryError):
             raise
-        except PlexSyncError:
-            if len(scenes) == 1:
+        except PlexSyncError as error:
+            if len(scenes) > 1:
+                half = len(scenes) // 2
+                return self._locate(scenes[:half]) + self._locate(scenes[half:])
+            self._failures += isinstance(error, PlexTemporaryError)
+            if self._failures >= MOST_FAILURES:
                 raise
-        found, failures = [], 0
-        for scene in scenes:
-            try:
-                found += self._locate([scene])
-                failures = 0
-            except (PlexServerDown, SetupError, StashTemporaryError):
-                raise
-            except PlexSyncError as error:
-                failures += isinstance(error, PlexTemporaryError)
-                if failures >= MOST_FAILURES:
-                    raise
-                found.append((scene, Located(errors=[error])))
-        return found
+            return [(scenes[0], Located(errors=[error]))]
+        self._failures = 0
+        return [(scene, located[scene.id]) for scene in scenes]
 
     def orphans(self, after: int, up_to: int | None, there: Sequence[int]) -> list[int]:
         """Return the scenes of which something is known between two ids and that are not among those `there`."""

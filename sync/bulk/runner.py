@@ -165,9 +165,10 @@ class Bulk:
             return
         known = {scene.id for scene in scenes}
         if batch.kind == batches.CHANGE:
-            # A scene that was never synced is not made a job by the name of its studio.
-            held = self._state.items_of(self._machine, known)
-            known &= held.keys() | self._state.synced_scenes(known)
+            # A scene that was never synced, or that Plex is known to have lost, is not made a job by the name of its
+            # studio.
+            known = self._state.synced_scenes(known)
+            known &= self._state.items_of(self._machine, known).keys()
         due = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(due)
         rows = [(scene.id, batch.kind) for scene in due if scene.id not in right]

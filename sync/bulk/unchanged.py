@@ -59,8 +59,7 @@ class Unchanged:
         return {scene.id for scene in scenes if self._is_unchanged(scene, held.get(scene.id, []))}
 
     def _is_unchanged(self, scene: Scene, held: list[Held]) -> bool:
-        sections = {index.section.id for index in self._indexes}
-        here = [one for one in held if one.section in sections]
+        here = self._here(held)
         if not here:
             return False
         narrow = within_paths(scene, self._settings)
@@ -71,12 +70,17 @@ class Unchanged:
             and self._has_cover(scene, here)
         )
 
+    def _here(self, held: list[Held]) -> list[Held]:
+        """Leave out what is in a library that is not synced any more."""
+        sections = {index.section.id for index in self._indexes}
+        return [one for one in held if one.section in sections]
+
     def has_cover(self, scene: Scene) -> bool:
         """Return whether the items that a scene holds have its cover as it is now, whatever its address.
 
         Raises StashTemporaryError and StashAuthError.
         """
-        return self._has_cover(scene, self._state.held_by(self._machine, [scene.id]).get(scene.id, []))
+        return self._has_cover(scene, self._here(self._state.held_by(self._machine, [scene.id]).get(scene.id, [])))
 
     def _is_where_it_was(self, scene: Scene, held: list[Held]) -> bool:
         """Return whether the index still leads to the very items that the scene holds, and to no other."""

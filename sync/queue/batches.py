@@ -19,7 +19,7 @@ SYNC_ALL, SYNC_RECENT, RECONCILE, CHANGE = "sync_all", "sync_recent", "reconcile
 PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED"
 
 KEPT = 50
-"""Batches that are kept after their end."""
+"""Batches of a kind that are kept after their end."""
 STALE = 86_400.0
 """Seconds without work after which an unfinished batch begins anew: what it saw then says nothing of today."""
 SAMPLES = 5
@@ -182,10 +182,13 @@ def create(
         "INSERT INTO plexsync_batches (kind, args, status, by_itself, created_at) VALUES (?, ?, ?, ?, ?)",
         (kind, json.dumps(args, sort_keys=True), PENDING, int(by_itself), now),
     )
+    # A hundred tags that were renamed at once push nothing of another kind out, and nothing does the reconcile of
+    # everything that tells when the next one is due.
     connection.execute(
-        f"DELETE FROM plexsync_batches WHERE NOT {_UNFINISHED} AND number NOT IN "
-        "(SELECT number FROM plexsync_batches ORDER BY number DESC LIMIT ?)",
-        (KEPT,),
+        f"DELETE FROM plexsync_batches WHERE NOT {_UNFINISHED} AND kind = ?1 AND number NOT IN "
+        "(SELECT number FROM plexsync_batches WHERE kind = ?1 ORDER BY number DESC LIMIT ?2) "
+        "AND number IS NOT (SELECT max(number) FROM plexsync_batches WHERE kind = ?3 AND args = ?4)",
+        (kind, KEPT, RECONCILE, json.dumps(WHOLE, sort_keys=True)),
     )
     return Batch(str(cursor.lastrowid), kind, dict(args), by_itself=by_itself, created_at=now)
 

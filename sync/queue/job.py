@@ -87,7 +87,12 @@ def read_change(data: object) -> Change:
     """Return the change that a row's data tells of; raises UnreadableJobError."""
     row = _read(data)
     entity, entity_id = row.get("entity"), row.get("entity_id")
-    if entity not in ENTITIES or not isinstance(entity_id, int) or isinstance(entity_id, bool) or entity_id <= 0:
+    if (
+        entity not in ENTITIES
+        or not isinstance(entity_id, int)
+        or isinstance(entity_id, bool)
+        or not 0 < entity_id < 2**63
+    ):
         raise UnreadableJobError(
             f"a queue row has entity {entity!r:.50} {entity_id!r:.50}; accepted: {', '.join(ENTITIES)} and its number"
         )

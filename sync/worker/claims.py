@@ -9,7 +9,7 @@ from sync.model import PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.plex.matcher import Candidate, Rules, holds_file_of, is_nearer
 from sync.stash.client import StashClient
-from sync.state import ItemRecord, State
+from sync.state import NOBODY, ItemRecord, State
 from sync.worker.holders import Settled
 
 
@@ -68,7 +68,7 @@ class Distribution:
         asked = {
             record.scene_id
             for claim in claims
-            if (record := records.get(claim.place)) and record.scene_id != claim.scene.id
+            if (record := records.get(claim.place)) and record.scene_id not in (NOBODY, claim.scene.id)
         }
         holders = self.stash.scenes(sorted(asked))
         given: dict[tuple[int, int], int] = {}

@@ -805,6 +805,12 @@ class PlexStandIn:
             item.locked |= names - {"userRating"}
             self._touch(item)
 
+    def person_unlocks(self, key: int) -> None:
+        """Take the locks off every field of an item, as a person does who wants the agents' values back."""
+        with self._lock:
+            self._items[key].locked = frozenset()
+            self._touch(self._items[key])
+
     def agent_refresh(self, key: int, **fields: Any) -> None:
         """Refresh an item as Plex's agents do: overwrite every given field that is not locked."""
         with self._lock:

@@ -293,6 +293,12 @@ class Store:
                     ids: list[int] = getattr(scene, kind[:-1] + "_ids")
                     if number in ids:
                         ids.remove(number)
+            if kind == "tags":
+                for performer in self.performers.values():
+                    performer.tag_ids = [tag for tag in performer.tag_ids if tag != number]
+            if kind == "studios":
+                for studio in self.studios.values():
+                    studio.parent_id = None if studio.parent_id == number else studio.parent_id
 
 
 def related(scene: Scene, kind: str) -> list[int]:
@@ -584,6 +590,10 @@ class Finder:
             return not criterion or self._missing(scene, criterion)
         if key in ("performers", "studios", "tags", "groups"):
             return ids_match(self._with_descendants(key, criterion), related(scene, key))
+        if key == "performer_tags":
+            performers = [self._store.performers[n] for n in scene.performer_ids if n in self._store.performers]
+            held = {number for performer in performers for number in performer.tag_ids}
+            return ids_match(self._with_descendants("tags", criterion), held)
         if key in ("created_at", "updated_at"):
             return order_matches(criterion, getattr(scene, key), upper=rfc3339(time.time() + 86400))
         if key == "date":

@@ -794,6 +794,9 @@ def tags_merge(_: Any, info: Info, input: Json) -> Tag | None:
             for scene in world.store.scenes_of("tags", source):
                 if target not in scene.tag_ids:
                     scene.tag_ids.append(target)
+            for performer in world.store.performers.values():
+                if source in performer.tag_ids and target not in performer.tag_ids:
+                    performer.tag_ids.append(target)
             tag.aliases.append(world.store.tags[source].name)
             world.store.forget("tags", source)
     _hooks(info, "Tag.Merge.Post", target, dict(input), None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sync import hook
+from sync import hook, paths
+from sync.queue import schema
+from sync.queue.job import ENTITIES, Change, read_change
 from tests.site import ROOT
 
 THIRD_PARTY = {"persistqueue", "plexapi", "stashapi", "pydantic", "requests", "urllib3"}
@@ -46,6 +49,60 @@ COSTLY = {"asyncio", "http", "json", "typing", "pathlib", "re", "logging", "subp
 )
 def test_only_a_save_of_what_plex_cannot_show_is_skipped(fields: object, relevant: bool) -> None:
     assert hook.is_relevant(fields) is relevant
+
+
+@pytest.mark.parametrize(
+    ("entity", "fields", "relevant"),
+    [
+        ("performer", ["id", "weight", "favorite", "rating100"], False),
+        ("performer", ["id", "weight", "name"], True),
+        ("performer", ["ids", "tag_ids"], True),
+        *(("performer", ["id", name], True) for name in ("disambiguation", "image", "gender", "birthdate", "country")),
+        ("performer", ["id", "alias_list"], True),
+        ("studio", ["id", "name"], True),
+        ("studio", ["id", "parent_id"], True),
+        ("studio", ["id", "image", "details", "tag_ids"], False),
+        ("tag", ["id", "name"], True),
+        ("tag", ["id", "aliases", "parent_ids", "description", "image"], False),
+        ("group", ["id", "name"], True),
+        ("group", ["id", "synopsis", "studio_id", "front_image"], False),
+        *((entity, fields, True) for entity in hook.SHOWN_FIELDS for fields in ([], None)),
+    ],
+)
+def test_only_a_save_of_what_plex_shows_of_a_name_is_a_row(entity: str, fields: object, relevant: bool) -> None:
+    assert hook.is_relevant(fields, entity) is relevant
+
+
+def test_what_may_be_renamed_has_its_hooks() -> None:
+    assert {entity for entity, _ in hook.CHANGE_HOOKS.values()} == set(hook.SHOWN_FIELDS) == set(ENTITIES)
+    registered = {kind for kind in hook.CHANGE_HOOKS if f"- {kind}\n" in (ROOT / "PlexSync.yml").read_text("utf-8")}
+    assert registered == set(hook.CHANGE_HOOKS)
+
+
+@pytest.mark.parametrize("kind", hook.CHANGE_HOOKS)
+def test_a_change_is_one_row_that_can_be_read(tmp_path: Path, kind: str) -> None:
+    entity, event = hook.CHANGE_HOOKS[kind]
+    connection = {"Scheme": "http", "Host": "127.0.0.1", "Port": 1, "Dir": str(tmp_path)}
+    said = hook.handle(connection, {"type": kind, "id": "17", "inputFields": None})
+    assert said.startswith(f"{entity.capitalize()} 17 queued")
+    with sqlite3.connect(paths.queue_file(paths.data_folder(connection))) as queue:
+        ((data, lane),) = queue.execute(f"SELECT data, {schema.LANE} FROM `{schema.JOBS}`").fetchall()
+    assert (read_change(data), lane) == (Change(entity, 17), schema.CHANGE)
+    assert json.loads(data)["update_type"] == f"{entity}_{event}"
+
+
+@pytest.mark.parametrize("number", [0, -1, "x", "", "0", "-1", "1.5", None, True, 1.5, 2**60, "9" * 40, [1], {}])
+@pytest.mark.parametrize("kind", ["Tag.Merge.Post", "Studio.Destroy.Post", "Performer.Update.Post"])
+def test_an_id_that_is_none_is_named_with_what_is_accepted(kind: str, number: object) -> None:
+    entity = kind.partition(".")[0].lower()
+    with pytest.raises(hook.HookInputError, match=f"accepted: the number of a {entity}"):
+        hook.handle({}, {"type": kind, "id": number})
+
+
+@pytest.mark.parametrize("kind", ["Performer.Create.Post", "Tag.Update.Pre", "", None, ["Tag.Update.Post"], 7])
+def test_another_hook_is_named_with_those_that_are_accepted(kind: object) -> None:
+    with pytest.raises(hook.HookInputError, match=r"Tag\.Merge\.Post"):
+        hook.handle({}, {"type": kind, "id": 1})
 
 
 def test_the_hook_needs_the_standard_library_alone() -> None:

@@ -1,0 +1,92 @@
+"""In what way a scene and Plex have come apart: one reason at most, by what is known of its items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sync.bulk import drift
+from sync.bulk.drift import Look, reason_of
+from sync.errors import PermanentError, PlexSyncError
+from sync.model import MediaFile, PlexItem, Role
+from sync.plex.difference import Edit, ListEdit
+from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryError
+
+GENRES = ListEdit((Role("A"),), (), frozenset())
+
+
+def look(edit: Edit | None = None, **given: Any) -> Look:
+    """An item that was synced and is as it was, but for what is given."""
+    values: dict[str, Any] = {"title": "clip", "files": (MediaFile("/media/clip.mp4"),)}
+    names = ("title", "summary", "studio", "genres", "actors")
+    values |= {name: given.pop(name) for name in names if name in given}
+    known = {"is_known": True, "maps_as_before": True, "has_cover": True} | given
+    return Look(PlexItem(1, 1, **values), edit or Edit(), **known)
+
+
+RIGHT = look()
+STALE = look(Edit({"title": "New"}), title="Old", maps_as_before=False)
+CHANGED = look(Edit({"title": "Ours"}), title="Theirs")
+EMPTY = look(Edit({"title": "Ours", "summary": "S"}, {"genres": GENRES}))
+
+
+@pytest.mark.parametrize(
+    ("looks", "reason"),
+    [
+        ([RIGHT], ""),
+        ([STALE], drift.STALE),
+        ([CHANGED], drift.CHANGED),
+        ([EMPTY], drift.EMPTY),
+        ([look(maps_as_before=False)], ""),  # what Stash holds now is what Plex has
+        ([look(has_cover=False)], drift.STALE),
+        ([look(has_cover=False, maps_as_before=False)], drift.STALE),
+        ([look(Edit({"title": "Ours"}), title="Theirs", has_cover=False)], drift.STALE),
+        ([look(is_known=False)], drift.CHANGED),
+        ([look(Edit({"title": "Ours"}), is_known=False, maps_as_before=False)], drift.EMPTY),
+        ([look(Edit({"title": "Ours"}), title="Agent", is_known=False, maps_as_before=False)], drift.CHANGED),
+        ([look(Edit({"summary": "S"}), title="Ours")], drift.EMPTY),
+        ([look(Edit({"summary": "S"}), title="Ours", summary="Theirs")], drift.CHANGED),
+        ([look(Edit({}, {"genres": GENRES}), title="Ours")], drift.EMPTY),
+        ([look(Edit({}, {"genres": GENRES}), title="Ours", genres=("B",))], drift.CHANGED),
+        ([look(Edit({"rating": "4"}), title="Ours")], drift.EMPTY),
+        ([RIGHT, STALE], drift.STALE),
+        ([EMPTY, CHANGED, STALE], drift.STALE),
+        ([EMPTY, RIGHT, CHANGED], drift.CHANGED),
+    ],
+)
+def test_an_item_is_in_one_way_apart(looks: list[Look], reason: str) -> None:
+    assert reason_of(looks, [], was_synced=True, may_lack=False) == reason
+    assert reason_of(looks, [], was_synced=False, may_lack=False) == drift.NEVER_SYNCED
+
+
+NOT_FOUND, GONE, DOUBT = PlexNotFound("not there"), PlexItemRemoved("gone"), PermanentError("two of them")
+
+
+@pytest.mark.parametrize(
+    ("looks", "errors", "was_synced", "may_lack", "reason"),
+    [
+        ([], [NOT_FOUND], True, False, drift.MISSING),
+        ([], [NOT_FOUND], False, False, drift.MISSING),
+        ([], [NOT_FOUND], True, True, drift.MISSING),
+        ([], [NOT_FOUND], False, True, ""),
+        ([], [GONE], True, False, drift.MISSING),
+        ([], [DOUBT], True, False, drift.DOUBTFUL),
+        ([], [DOUBT], False, True, drift.DOUBTFUL),
+        ([], [PlexTemporaryError("500")], True, False, drift.DOUBTFUL),
+        ([], [NOT_FOUND, DOUBT], False, True, drift.DOUBTFUL),
+        ([RIGHT], [DOUBT], True, False, drift.DOUBTFUL),
+        ([CHANGED], [DOUBT], True, False, drift.CHANGED),
+        ([RIGHT], [DOUBT], False, False, drift.DOUBTFUL),
+        ([], [], True, False, ""),
+    ],
+)
+def test_what_could_not_be_found(
+    looks: list[Look], errors: list[PlexSyncError], was_synced: bool, may_lack: bool, reason: str
+) -> None:
+    assert reason_of(looks, errors, was_synced=was_synced, may_lack=may_lack) == reason
+
+
+def test_every_reason_is_told_in_words() -> None:
+    assert len(drift.REASONS) == 7
+    assert all(drift.REASONS.values())
