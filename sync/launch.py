@@ -136,13 +136,15 @@ def _process_queue(
     try:
         connection = _open_queue(paths.queue_file(data))
         if not lock.acquire(LOCK_WAIT):
-            wake.leave_word(connection, everything=by_hand)
+            if batch:  # the run at work takes it as one that was interrupted
+                batches.interrupt(connection, [batch.id])
+            wake.leave_word(connection, everything=by_hand, all_batches=all_batches)
             # The other may have taken its last look just before the word: then the lock is free in a moment.
             end = time.monotonic() + LAST_WAIT
             while not lock.acquire(0.5):
                 if wake.is_draining(connection) or time.monotonic() > end:
                     return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
-        wake.begin_drain(connection, run_of_stash())
+        wake.begin_drain(connection, run_of_stash(), keep_resume=trigger == "hook")
     except (sqlite3.Error, OSError) as error:
         lock.release()
         raise SetupError(

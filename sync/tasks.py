@@ -152,7 +152,7 @@ class _Run:
         # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
         self._is_said = order.trigger == "sleeper" and record.failures > 0
         # The launcher said so already, in a file that may have been set aside as damaged since.
-        wake.begin_drain(store.connection, run_of_stash())
+        wake.begin_drain(store.connection, run_of_stash(), keep_resume=order.trigger == "hook")
 
     def run(self) -> str:
         """Drain the queue and see to it that somebody goes on where something is left."""
@@ -320,11 +320,13 @@ class _Run:
 
     def _hand_over(self) -> None:
         """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
-        now = time.time()
-        if self._order.trigger == "hook" and (
-            self._store.is_due(now, late=True) or batches.goes_on_by_itself(self._store.connection)
-        ):
-            resume_later(self._store.connection, now + HAND_OVER)
+        if self._order.trigger != "hook":
+            return
+        now, connection = time.time(), self._store.connection
+        if self._store.is_due(now, late=True) or batches.goes_on_by_itself(connection):
+            resume_later(connection, now + HAND_OVER, at_the_latest=True)
+        else:
+            resume_later(connection, None)
 
     def _resume_after_plex(self) -> None:
         """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""

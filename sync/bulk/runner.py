@@ -62,9 +62,10 @@ class Bulk:
         self._looked_through: set[str] = set()
         """Batches of which only rows that wait for a later try are left."""
 
-    def take_everything(self) -> None:
-        """A person asked for all there is while this run was at work."""
-        self._everything = True
+    def take_up(self, *, everything: bool) -> None:
+        """A person asked while this run was at work: for their batch, or for every one there is."""
+        self._after_outage = True
+        self._everything = self._everything or everything
 
     def next(self, limit: int) -> list[Claim] | None:
         """Claim what comes next: an empty list where a page of scenes was looked at first, None where no batch has

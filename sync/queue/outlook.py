@@ -90,9 +90,13 @@ def _is_revivable(connection: sqlite3.Connection) -> bool:
     return row is not None
 
 
-def resume_later(connection: sqlite3.Connection, at: float) -> None:
-    """Have a drain that could not go on tried again at `at` (seconds since the epoch), without a hand."""
-    connection.execute("UPDATE plexsync_wake SET resume_at = ?", (at,))
+def resume_later(connection: sqlite3.Connection, at: float | None, *, at_the_latest: bool = False) -> None:
+    """Have a drain that could not go on tried again at `at` (seconds since the epoch), without a hand; None: not.
+
+    `at_the_latest`: where it is to be tried earlier already, it still is.
+    """
+    value = "min(coalesce(resume_at, ?1), ?1)" if at_the_latest else "?1"
+    connection.execute(f"UPDATE plexsync_wake SET resume_at = {value}", (at,))
 
 
 def still_alive(connection: sqlite3.Connection, now: float) -> None:

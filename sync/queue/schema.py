@@ -27,7 +27,7 @@ CREATE_WAKE = (
     "stash TEXT, "  # which run of Stash's the last drain belonged to
     "alive_at REAL, "  # when a drain last said that it is at work
     "draining INTEGER NOT NULL DEFAULT 0, "  # a drain has begun and has not taken its last look
-    "look_again INTEGER NOT NULL DEFAULT 0, "  # 1: a run that lost the lock left word, 2: and wants everything
+    "look_again INTEGER NOT NULL DEFAULT 0, "  # the word of a run that lost the lock, see wake.LOOK_AGAIN
     "asked_at REAL, "  # seconds since the epoch; NULL: no drain is asked for
     "ask_token TEXT, "  # whose note it is
     "ask_job TEXT, "  # Stash's id of the job that was asked for

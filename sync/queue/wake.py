@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NOTE_TRUST = 20.0
 """Seconds for which a note "a drain is asked for" is believed without asking Stash."""
+LOOK_AGAIN, EVERYTHING, ALL_BATCHES = 1, 2, 3
+"""Words that a run which lost the lock leaves: something is due; a person asked, so what waits for a later try is
+due, too, and their batch; and so is every unfinished batch."""
 CLOCK_SLACK = 2.0
 """Seconds that a note may lie in the future: processes read the clock one after another."""
 
@@ -154,22 +157,24 @@ def withdraw_note(queue_file: str, token: str) -> None:
     )
 
 
-def begin_drain(connection: sqlite3.Connection, stash: str = "") -> None:
+def begin_drain(connection: sqlite3.Connection, stash: str = "", *, keep_resume: bool = False) -> None:
     """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held.
 
-    `stash` names the run of Stash's that started it (`outlook.run_of_stash`).
+    `stash` names the run of Stash's that started it (`outlook.run_of_stash`). `keep_resume`: a run that was to be
+    tried again later still is, for this one leaves some of its work alone.
     """
     connection.execute(
         # A word that was left stays: it may have come between the last drain's end and this one's beginning.
-        "UPDATE plexsync_wake SET draining = 1, resume_at = NULL, asked_at = NULL, ask_token = NULL, ask_job = NULL, "
-        "alive_at = ?, stash = ?",
-        (time.time(), stash),
+        "UPDATE plexsync_wake SET draining = 1, resume_at = CASE WHEN ? THEN resume_at END, asked_at = NULL, "
+        "ask_token = NULL, ask_job = NULL, alive_at = ?, stash = ?",
+        (int(keep_resume), time.time(), stash),
     )
 
 
-def leave_word(connection: sqlite3.Connection, *, everything: bool) -> None:
-    """Tell the drain that holds the lock to look again before it ends."""
-    connection.execute("UPDATE plexsync_wake SET look_again = max(look_again, ?)", (2 if everything else 1,))
+def leave_word(connection: sqlite3.Connection, *, everything: bool, all_batches: bool = False) -> None:
+    """Tell the drain that holds the lock to look again before it ends; see `take_word`."""
+    word = ALL_BATCHES if all_batches else EVERYTHING if everything else LOOK_AGAIN
+    connection.execute("UPDATE plexsync_wake SET look_again = max(look_again, ?)", (word,))
 
 
 def is_draining(connection: sqlite3.Connection) -> bool:
@@ -178,7 +183,7 @@ def is_draining(connection: sqlite3.Connection) -> bool:
 
 
 def take_word(connection: sqlite3.Connection) -> int:
-    """Return and clear the word left for this drain: 0 none, 1 look again, 2 look again at everything."""
+    """Return and clear the word left for this drain: LOOK_AGAIN, EVERYTHING, ALL_BATCHES, or 0 for none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()

@@ -31,6 +31,7 @@ from sync.queue.batches import Batch
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
 from sync.queue.store import Claim, JobStore
+from sync.queue.wake import ALL_BATCHES, EVERYTHING
 from sync.settings import Settings
 from sync.stash import log
 from sync.stash.client import StashClient
@@ -74,8 +75,8 @@ class BulkWork(Protocol):
     def next(self, limit: int) -> list[Claim] | None:
         """Claim what comes next: an empty list where that is not known yet, None where nothing does."""
 
-    def take_everything(self) -> None:
-        """A person asked for all there is."""
+    def take_up(self, *, everything: bool) -> None:
+        """A person asked, for their batch or for all there are."""
 
 
 class Drain:
@@ -139,13 +140,13 @@ class Drain:
         self._store.mend_times(self._clock())
         try:
             while True:
-                if (word := self._store.take_word()) > 1 or everything:
+                if (word := self._store.take_word()) >= EVERYTHING or everything:
                     self._store.hasten(self._clock())
                     everything = False
-                    if word > 1:
+                    if word:
                         self._with_late = True
                         if self._bulk:
-                            self._bulk.take_everything()
+                            self._bulk.take_up(everything=word >= ALL_BATCHES)
                 while self._step():
                     self._keep_counts()
                     self._show_progress()

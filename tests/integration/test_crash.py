@@ -236,17 +236,13 @@ def test_three_hundred_scenes_and_twenty_kills(life: Life) -> None:
         life.change(scene)
         assert life.site.hook(scene).error is None
         life.answered.add(scene)
-    began = time.perf_counter()
-    child = Child.drain(life.site)
-    life.site.plex.wait_for_edit(timeout=PATIENCE)
-    until_first_edit = time.perf_counter() - began
-    life.kill(child, "drain at its first edit")
     # A twentieth of the work at the most between two kills, so that the last one still finds some.
     life.site.plex.edit_delay = 0.005
-    share = 300 * 0.006 / 20
-    done = []
+    done = [0]
     while life.kills < 20:
-        life.kill_drain(until_first_edit + 2 * share)
+        child = Child.drain(life.site)
+        life.site.plex.wait_for_edit(done[-1] + life.random.randint(1, 12), timeout=PATIENCE)
+        life.kill(child, f"drain after {done[-1]} edits and some")
         done.append(sum(edit.applied for edit in life.site.plex.edits))
     left = len(life.queued())
     life.site.plex.edit_delay = 0.0
