@@ -189,6 +189,8 @@ class JobStore:
 
         Returns how many rows those were. Several changes of one of them make one batch, as long as it has not begun.
         """
+        if not self._due_rows(schema.CHANGE, 1, now):
+            return 0  # as a rule; without a transaction
         with self._transaction():
             rows = self._due_rows(schema.CHANGE, limit, now)
             begun: dict[Change, None] = {}

@@ -163,7 +163,6 @@ class Drain:
         """Do what comes next: what was saved before what a batch has listed. False when nothing is left."""
         while self._store.take_changes(BATCH, self._look()):
             pass
-        still_alive(self._store.connection, self._clock())
         claims: list[Claim] | None = self._store.claim(self._batch_size(), self._look(), late=self._with_late)
         self._is_bulk = not claims
         if not claims:
@@ -171,6 +170,7 @@ class Drain:
         if claims is None:
             return False
         self._open = list(claims)
+        still_alive(self._store.connection, self._clock())
         self._batch(claims)
         if self._open:  # for a person's save, or with the circuit breaker
             self._store.give_back(self._open)
