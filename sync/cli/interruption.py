@@ -51,6 +51,13 @@ class Interruption:
             self._hook_before(unraisable)
             return
         self._noted_at = None
-        timer = threading.Timer(_AGAIN_AFTER, _thread.interrupt_main)
+        timer = threading.Timer(_AGAIN_AFTER, _interrupt)
         timer.daemon = True
         timer.start()
+
+
+def _interrupt() -> None:
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()  # which ends no wait of the main thread's

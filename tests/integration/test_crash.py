@@ -204,7 +204,7 @@ def test_a_killed_drain_loses_nothing(life: Life, part: int) -> None:
         life.save(scene)
     longest = measured(lambda: Child.drain(life.site), 1)
     life.settle()
-    for _ in rounds(life, 10):
+    for _ in rounds(life, 8):
         for scene in life.random.sample(scenes, 4):
             life.save(scene)
         life.kill_drain(longest)

@@ -102,15 +102,15 @@ def test_the_cover_becomes_the_poster_as_it_is(site: Site, content: bytes) -> No
     assert len(site.plex.edits) == 1, "the lock of the poster goes with the metadata"
 
 
-def test_an_unchanged_cover_is_uploaded_once_in_a_hundred_syncs(site: Site) -> None:
+def test_an_unchanged_cover_is_uploaded_once_in_many_syncs(site: Site) -> None:
     scene, key = covered(site)
-    for number in range(100):
+    for number in range(30):
         # Every save gives the cover another address (`?t=`), and every other one changes something.
         site.stash.scene(scene).updated_s += 1
         site.stash.scene(scene).title = f"Title {number // 2}"
         assert site.sync(scene).error is None
     assert len(uploads(site.plex)) == 1
-    assert (site.item(key).title, site.item(key).poster) == ("Title 49", picture(1))
+    assert (site.item(key).title, site.item(key).poster) == ("Title 14", picture(1))
 
 
 def test_a_changed_cover_is_uploaded_and_an_old_one_that_comes_back_too(site: Site) -> None:

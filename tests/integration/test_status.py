@@ -347,9 +347,9 @@ def test_as_a_task_of_stash_and_as_an_operation(live_site: Site) -> None:
     assert live_site.stash.errors() == []
 
 
-def test_a_hundred_thousand_of_everything(site: Site) -> None:
-    """Well under 200 ms as a process; the bound here is a busy machine's."""
-    count, now = 100_000, time.time()
+def test_tens_of_thousands_of_everything(site: Site) -> None:
+    """How long it takes is measured in tests/benchmarks/; the bound here is a busy machine's."""
+    count, now = 30_000, time.time()
     store = site.store()
     later = '"retry_count": 1, "next_retry_at": 9e9, "last_error_type": "PlexNotFound"'
     store.connection.execute("BEGIN")
