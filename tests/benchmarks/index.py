@@ -37,7 +37,7 @@ def run(*, quick: bool = False, items: int = ITEMS) -> list[Figure]:
         for number in range(1 if quick or items > ITEMS else 2):
             one = place(base, str(number), where["stash_port"])
             pair.call("arrange", scenes=items + NEW, items=items, take=1, in_plex=0)
-            _warm(where["plex"], items)
+            warm(where["plex"], items)
             reader = {"name": "read", "argv": [sys.executable, "-c", _READER, where["plex"], str(items)]}
             read.append(measure([reader])["read"][0])
             built.append(_drain(pair, one, 7))
@@ -65,7 +65,7 @@ def run(*, quick: bool = False, items: int = ITEMS) -> list[Figure]:
     return figures
 
 
-def _warm(plex: str, items: int) -> None:
+def warm(plex: str, items: int) -> None:
     """Have the light Plex build its pages before anything is measured."""
     for start in range(0, items, PAGE):
         paging = f"X-Plex-Container-Start={start}&X-Plex-Container-Size={PAGE}"

@@ -9,7 +9,7 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.live import percentile
 from tests.benchmarks.workplace import BARE, BARE_NAME, measure, median, places
 
-SAVES = 40
+SAVES = 30
 BUDGET = 0.5
 """Seconds, of the median."""
 

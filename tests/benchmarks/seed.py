@@ -8,16 +8,21 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice
+from multiprocessing import get_context
 from typing import Any
 
 from sync import paths
 from sync.mapping import fingerprint, wanted_of
 from sync.model import Memory, PlexItem, Scene, Wanted
-from sync.pictures import dated_cover, picture_access
+from sync.pictures import PictureAccess, dated_cover, picture_access
 from sync.plex.client import PlexClient, client_identifier
-from sync.plex.difference import LIST_FIELDS, SINGLE_FIELDS, difference, remember
+from sync.plex.difference import LIST_FIELDS, RATING, SINGLE_FIELDS, difference, remember
 from sync.plex.library import LibraryIndex, read_sections
 from sync.queue import schema
 from sync.queue.store import JobStore
@@ -30,6 +35,7 @@ from sync.worker.steps import Place, StepRecord, begun, completed, put_all
 from tests.benchmarks import library
 
 _PAGE = 200
+_WORTH = 5_000  # scenes from which on processes are started to make their records
 
 
 def queue(data: str, scenes: Sequence[int]) -> None:
@@ -62,11 +68,24 @@ def synced(data: str, stash_port: int, settings: dict[str, Any], *, first: int =
         (section,) = read_sections(client)
         state.name_libraries(client.machine, {section.id: section.title}, time.time())
         LibraryIndex(client, state, section).look_for_new()
-        maker = _Maker(stash, state, chosen, client.machine)
-        after = first - 1
-        while scenes := [scene for scene in stash.scene_page(after, _PAGE) if last is None or scene.id <= last]:
-            maker.put(scenes)
-            after = scenes[-1].id
+        access = picture_access(
+            chosen.performer_pictures,
+            stash_url=chosen.stash_url,
+            plex_url=chosen.plex_url,
+            credentials=stash.has_credentials,
+            api_key=stash.api_key or "",
+        )
+        portraits = Portraits(stash=stash, state=state, settings=chosen, access=access)
+        making = _Making(chosen, access, client.machine)
+        with _workers(stash.count_scenes({}) if last is None else last - first + 1) as spread:
+            for some in _batched(_pages(stash, portraits, first, last), 20):
+                made = list(spread(making.rows, some))
+                now = time.time()
+                with state.transaction() as connection:
+                    for scenes, (records, steps) in zip(some, made, strict=True):
+                        state.put_items(connection, client.machine, records)
+                        state.put_synced(connection, [(scene.id, scene.refs) for scene in scenes], now)
+                        put_all(connection, steps)
     finally:
         state.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         state.close()
@@ -74,47 +93,56 @@ def synced(data: str, stash_port: int, settings: dict[str, Any], *, first: int =
         stash.close()
 
 
-class _Maker:
-    def __init__(self, stash: StashClient, state: State, settings: Settings, machine: str) -> None:
-        self._state, self._settings, self._machine = state, settings, machine
-        self._access = picture_access(
-            settings.performer_pictures,
-            stash_url=settings.stash_url,
-            plex_url=settings.plex_url,
-            credentials=stash.has_credentials,
-            api_key=stash.api_key or "",
-        )
-        self._portraits = Portraits(stash=stash, state=state, settings=settings, access=self._access)
-        self._covers: dict[int, str] = {}
+def _pages(stash: StashClient, portraits: Portraits, first: int, last: int | None) -> Iterator[list[Scene]]:
+    after = first - 1
+    while scenes := [scene for scene in stash.scene_page(after, _PAGE) if last is None or scene.id <= last]:
+        yield list(portraits.settle({scene.id: scene for scene in scenes}).values())
+        after = scenes[-1].id
 
-    def put(self, scenes: Sequence[Scene]) -> None:
-        """Leave what a run leaves that has written to the items of these scenes."""
+
+def _batched(pages: Iterator[list[Scene]], size: int) -> Iterator[list[list[Scene]]]:
+    while some := list(islice(pages, size)):
+        yield some
+
+
+@contextmanager
+def _workers(scenes: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Give a `map`: over all cores, where it is worth starting processes."""
+    if scenes < _WORTH:
+        yield map
+        return
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        yield pool.map
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What has to be known to make the records of scenes; it goes to other processes."""
+
+    settings: Settings
+    access: PictureAccess | None
+    machine: str
+
+    def rows(self, scenes: Sequence[Scene]) -> tuple[list[ItemRecord], list[tuple[Place, str, StepRecord]]]:
+        """Return what a run leaves that has written to the items of these scenes."""
         now = time.time()
         records, steps = [], []
-        for scene in self._portraits.settle({scene.id: scene for scene in scenes}).values():
-            wanted = wanted_of(scene, self._settings, self._access)
-            mark, place = fingerprint(wanted, self._settings), Place(self._machine, library.SECTION, scene.id)
-            memory = self._memory(scene, wanted)
-            records.append(
-                ItemRecord(
-                    *(library.SECTION, scene.id, scene.id, True, memory, mark, now),
-                    cover=dated_cover(scene.cover, now),
-                )
-            )
-            steps += [
-                (place, MATCH, completed(StepRecord(), "path", now)),
-                (place, METADATA, completed(begun(StepRecord(), mark, now), mark, now)),
-            ]
+        for scene in scenes:
+            wanted = wanted_of(scene, self.settings, self.access)
+            mark, place = fingerprint(wanted, self.settings), Place(self.machine, library.SECTION, scene.id)
+            record = ItemRecord(library.SECTION, scene.id, scene.id, True, self._memory(scene, wanted), mark, now)
+            record.cover = dated_cover(scene.cover, now)
+            records.append(record)
+            done = {METADATA: mark}
             if wanted.rating:
-                rating = begun(StepRecord(), f"rating {wanted.rating}", now)
-                steps.append((place, "rating", completed(rating, rating.fingerprint, now)))
-            if self._settings.sync_poster:
-                sha1 = self._cover(scene.id)
-                steps.append((place, POSTER, completed(begun(StepRecord(), sha1, now), sha1, now)))
-        with self._state.transaction() as connection:
-            self._state.put_items(connection, self._machine, records)
-            self._state.put_synced(connection, [(scene.id, scene.refs) for scene in scenes], now)
-            put_all(connection, steps)
+                done[RATING] = f"rating {wanted.rating}"
+            if self.settings.sync_poster:
+                done[POSTER] = _cover(scene.id % 100)
+            steps.append((place, MATCH, completed(StepRecord(), "path", now)))
+            steps += [
+                (place, name, completed(begun(StepRecord(), mark, now), mark, now)) for name, mark in done.items()
+            ]
+        return records, steps
 
     def _memory(self, scene: Scene, wanted: Wanted) -> Memory:
         before = PlexItem(scene.id, library.SECTION, title=_stem(scene), files=scene.files)
@@ -122,17 +150,16 @@ class _Maker:
         held |= {name: getattr(wanted, name) or () for name in LIST_FIELDS}
         after = replace(before, **held)
         memory = Memory()
-        edit = difference(before, wanted, memory, preserve=self._settings.preserve_plex_edits)
-        if self._settings.sync_poster:
-            sha1 = self._cover(scene.id)
+        edit = difference(before, wanted, memory, preserve=self.settings.preserve_plex_edits)
+        if self.settings.sync_poster:
+            sha1 = _cover(scene.id % 100)
             memory.sent["poster"], memory.result["poster"] = sha1, f"upload://posters/{sha1}"
         return remember(before, after, wanted, memory, edit)
 
-    def _cover(self, n: int) -> str:
-        key = n % 100
-        if key not in self._covers:
-            self._covers[key] = hashlib.sha1(library.cover(n), usedforsecurity=False).hexdigest()
-        return self._covers[key]
+
+@cache
+def _cover(n: int) -> str:
+    return hashlib.sha1(library.cover(n), usedforsecurity=False).hexdigest()
 
 
 def _stem(scene: Scene) -> str:

@@ -8,7 +8,7 @@ from sync.settings import defaults
 from tests.benchmarks import seed
 from tests.benchmarks.control import Remote
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.index import MEMORY_BUDGET, _warm
+from tests.benchmarks.index import MEMORY_BUDGET, warm
 from tests.benchmarks.servers import TOKEN
 from tests.benchmarks.workplace import BARE, BARE_NAME, light, measure, median, median_ratio, place, places
 
@@ -29,7 +29,7 @@ def run(*, quick: bool = False, scenes: int = SCENES) -> list[Figure]:
         pair.call("arrange", scenes=scenes, take=1, in_plex=1)
         panel = {**defaults(), "plex_url": where["plex"], "plex_token": TOKEN}
         seed.synced(many.data, many.stash_port, panel)
-        _warm(where["plex"], scenes)
+        warm(where["plex"], scenes)
         pair.call("tally")
         (whole,) = measure([many.call("sync", {"mode": "sync_all"})])["sync"]
         asked = pair.call("tally")
