@@ -1,13 +1,13 @@
 # make demo   shows a save in Stash arriving in Plex, with both servers played by stand-ins
 # make test   lint, types and the whole test suite
 # make bench  measures speed and memory (docs/performance.md); JSON=FILE says where the figures go
-# All set up all they need in .venv on the first run. PYTHON chooses the Python (3.11 or newer).
+# Each sets up all it needs in .venv on the first run. PYTHON chooses the Python (3.11 or newer).
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
 BIN := .venv/bin
-# One more than there are cores: many tests wait for processes.
 JSON ?= build/bench.json
+# One more than there are cores: many tests wait for processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 
 .PHONY: help setup demo test bench lint clean

@@ -66,7 +66,9 @@ def run(*, quick: bool = False) -> list[Figure]:
         figures += _at_once("changed, sync_poster off", found, own, bench.bare)
         for kind, scenes in _SLOW_SCENES.items():
             scenes = scenes // 10 if quick else scenes
-            figures += _slow(kind, bench.drain(kind, scenes, READ_DELAY, EDIT_DELAY))
+            # Only the changed ones have a budget, and whatever else the machine does shows in it.
+            times = rounds if kind == "changed" else 1
+            figures.append(_slow(kind, [bench.drain(kind, scenes, READ_DELAY, EDIT_DELAY) for _ in range(times)]))
     return figures
 
 
@@ -157,17 +159,12 @@ def _at_once(kind: str, found: list[Drained], own: float, bare: float) -> list[F
     ]
 
 
-def _slow(kind: str, one: Drained) -> list[Figure]:
+def _slow(kind: str, found: list[Drained]) -> Figure:
     """Against the rate that the delays allow: one request after another."""
-    writes = one.requests.get("edit", 0) + one.requests.get("upload", 0)
-    reads = one.requests.get("read", 0)
-    least = (writes * EDIT_DELAY + reads * READ_DELAY) / one.scenes
-    delays = f"reads {1000 * READ_DELAY:.0f} ms, edits {1000 * EDIT_DELAY:.0f} ms"
-    limit = EDIT_DELAY if kind == "changed" else least
-    return [
-        Figure(
-            *(f"drain, {kind}, {delays}", one.rate, "scenes/s", one.rate * limit, "what the delays allow"),
-            *((RATE_BUDGET if kind == "changed" else None), "ratio"),
-            at_least=True,
-        )
-    ]
+    one = found[0]
+    writes, reads = one.requests.get("edit", 0) + one.requests.get("upload", 0), one.requests.get("read", 0)
+    limit = EDIT_DELAY if kind == "changed" else (writes * EDIT_DELAY + reads * READ_DELAY) / one.scenes
+    rate = statistics.median(one.rate for one in found)
+    name = f"drain, {kind}, reads {1000 * READ_DELAY:.0f} ms, edits {1000 * EDIT_DELAY:.0f} ms"
+    budget = RATE_BUDGET if kind == "changed" else None
+    return Figure(name, rate, "scenes/s", rate * limit, "what the delays allow", budget, "ratio", at_least=True)
