@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import statistics
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -72,10 +73,17 @@ class Live:
             "requests": len(requests),
         }
 
-    def bulk_edit(self, name: str, scenes: int, take: int) -> float:
-        """A bulk edit of the first scenes in one of the Stashes; return the seconds that the person waits."""
-        saved = self._stashes[name].bulk_save(list(range(1, scenes + 1)), tags=[f"Bulk {take}"])
-        self._stashes[name].wait_idle(300)
+    def bulk_edit(self, name: str, scenes: int, take: int, *, alone: bool) -> float:
+        """A bulk edit of the first scenes in one of the Stashes; return the seconds that the person waits.
+
+        `alone`: Stash has another job to finish before it runs the drain.
+        """
+        stash, over = self._stashes[name], threading.Event()
+        if alone:
+            stash.occupy(over)
+        saved = stash.bulk_save(list(range(1, scenes + 1)), tags=[f"Bulk {take}"])
+        over.set()
+        stash.wait_idle(300)
         return saved.seconds
 
     def hooks(self, name: str) -> int:

@@ -34,6 +34,7 @@ def run(*, quick: bool = False, scenes: int = SCENES) -> list[Figure]:
         (whole,) = measure([many.call("sync", {"mode": "sync_all"})])["sync"]
         asked = pair.call("tally")
         assert f"{scenes} right already" in whole.said, f"{whole.said}\n{whole.log}"
+        size = Path(many.data, "state.db").stat().st_size
         seed.queue(many.data, range(1, scenes + 1))
         seed.queue(few.data, range(1, 101))
         status = [few.call("few", {"mode": "status"}), many.call("many", {"mode": "status"}), BARE]
@@ -53,6 +54,7 @@ def run(*, quick: bool = False, scenes: int = SCENES) -> list[Figure]:
             *(asked["plex"].get("listing", 0) * 1000 / scenes, "a page of a thousand items"),
         ),
         twice,
+        Figure(f"state file after {scenes:,} scenes", size / 1e6, "MB", size / scenes / 1000, "1 kB a scene"),
     ]
     if whole.cpu is not None and whole.peak is not None:
         figures += [
