@@ -1,17 +1,19 @@
 # make demo   shows a save in Stash arriving in Plex, with both servers played by stand-ins
 # make test   lint, types and the whole test suite
-# Both set up all they need in .venv on the first run. PYTHON chooses the Python (3.11 or newer).
+# make bench  measures speed and memory (docs/performance.md); JSON=FILE says where the figures go
+# Each sets up all it needs in .venv on the first run. PYTHON chooses the Python (3.11 or newer).
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
 BIN := .venv/bin
+JSON ?= build/bench.json
 # One more than there are cores: many tests wait for processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test bench lint clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 setup: .venv/ready
 
@@ -32,6 +34,9 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=85
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks --json $(JSON)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* build
