@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from sync.errors import UnusablePictureError
@@ -81,6 +82,7 @@ def base_of(url: str) -> str:
     return url[: url.index(local_path(url).partition("?")[0])]
 
 
+@lru_cache(4_096)  # the same performers in scene after scene
 def local_path(url: str) -> str:
     """Return path and query of a picture of Stash's, to be asked of Stash's own address; empty for no picture.
 
@@ -169,6 +171,7 @@ def _kind_of(start: bytes) -> str:
     return _DRAWING if b"<svg" in start[:_START].lower() else ""
 
 
+@lru_cache(256)
 def is_loopback(url: str) -> bool:
     """Return whether an address is one of the machine that asks."""
     try:

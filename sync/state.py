@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS items (
     cover TEXT NOT NULL DEFAULT '',   -- Stash's address of the cover it has; see pictures.dated_cover
     synced_at REAL,               -- seconds since the epoch; NULL: never confirmed
     PRIMARY KEY (machine, section, rating_key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS items_of_scene ON items (scene_id);
+);  -- with rowids: rows of two kilobytes would spill into pages of their own without
+CREATE INDEX IF NOT EXISTS items_of_scene ON items (scene_id, machine, section, rating_key);
 CREATE TABLE IF NOT EXISTS steps (
     machine TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
     step TEXT NOT NULL,
@@ -183,7 +183,8 @@ class State:
         found: dict[int, list[tuple[int, int]]] = {}
         for some in chunks(sorted(set(scene_ids)), _SOME):
             rows = self.connection.execute(
-                f"SELECT scene_id, section, rating_key FROM items WHERE machine = ? AND scene_id IN ({_marks(some)})",
+                "SELECT scene_id, section, rating_key FROM items INDEXED BY items_of_scene "
+                f"WHERE machine = ? AND scene_id IN ({_marks(some)})",
                 (machine, *some),
             )
             for scene_id, section, rating_key in rows:
@@ -196,7 +197,8 @@ class State:
         for some in chunks(sorted(set(scene_ids)), _SOME):
             rows = self.connection.execute(
                 "SELECT scene_id, section, rating_key, exact, fingerprint, cover, intended = '{}' FROM items "
-                f"WHERE machine = ? AND scene_id IN ({_marks(some)})",
+                # By itself SQLite would read every item of the server, 0.6 ms a scene at 100,000.
+                f"INDEXED BY items_of_scene WHERE machine = ? AND scene_id IN ({_marks(some)})",
                 (machine, *some),
             )
             for scene_id, section, rating_key, exact, fingerprint, cover, settled in rows:

@@ -258,14 +258,18 @@ class Drain:
             self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
             return
         begun: list[Course] = []
-        for course in self._writer.write_groups(courses):
-            if not self._watch.is_over:
-                break  # the rest goes back on the queue as it was
-            if self._is_bulk and begun and not course.has_sent and self._store.is_due(self._clock(), late=False):
-                break  # somebody has saved a scene meanwhile
-            self._show_progress(len(begun))
-            begun.append(course)
-            self._writer.write(course, now)
+        ordered = self._writer.write_groups(courses)
+        try:
+            for number, course in enumerate(ordered):
+                if not self._watch.is_over:
+                    break  # the rest goes back on the queue as it was
+                if self._is_bulk and begun and not course.has_sent and self._store.is_due(self._clock(), late=False):
+                    break  # somebody has saved a scene meanwhile
+                self._show_progress(len(begun))
+                begun.append(course)
+                self._writer.write(course, now, following=next(iter(ordered[number + 1 : number + 2]), None))
+        finally:
+            self._writer.end()
         self._writer.read_back(begun)
         self._conclude(begun)
         self._watch.stop_after_failures(begun)

@@ -17,6 +17,7 @@ from sync.settings import Settings
 from sync.stash import log
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
+from sync.worker.ahead import CoverAhead
 from sync.worker.covers import Covers
 from sync.worker.groups import GroupWriter
 from sync.worker.item_steps import METADATA, MetadataStep, PictureStep, RatingStep
@@ -43,6 +44,7 @@ class ItemWriter:
         self._state = state
         self._book = book
         self._covers = covers
+        self._ahead = CoverAhead(covers.fetch)
         self._watch = watch
         self._preserve = settings.preserve_plex_edits
         self._groups = GroupWriter(client, watch, preserve=settings.preserve_plex_edits)
@@ -93,9 +95,14 @@ class ItemWriter:
     def _has_more_to_send(self, course: Course) -> bool:
         return any(self._field_steps(work) for work in course.works)
 
-    def write(self, course: Course, now: float) -> None:
-        """Write to each of the scene's items; what fails is no reason to leave the rest out."""
+    def write(self, course: Course, now: float, following: Course | None = None) -> None:
+        """Write to each of the scene's items; what fails is no reason to leave the rest out.
+
+        The cover of the `following` scene is fetched meanwhile.
+        """
         cover = self._fetch_cover(course, now) if course.works else None
+        if following and following.works and not self._covers.is_known(following.scene, following.works):
+            self._ahead.begin(following.scene)
         for work in course.works:
             if not self._watch.is_over:
                 return
@@ -136,7 +143,7 @@ class ItemWriter:
             course.cover = course.scene.cover
             return None
         try:
-            cover = self._covers.fetch(course.scene)
+            cover = self._ahead.get(course.scene)
             course.cover, course.has_no_cover = dated_cover(course.scene.cover, now), cover is None
             return cover
         except (StashTemporaryError, SetupError):
@@ -177,6 +184,10 @@ class ItemWriter:
             step.lock()
         except PlexPermanentError as error:
             log.debug(f"Plex item {work.place.rating_key}: its {step.name} stays unlocked ({error})")
+
+    def end(self) -> None:
+        """No more scenes follow in this batch."""
+        self._ahead.drop()
 
     def read_back(self, courses: list[Course]) -> None:
         """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""
