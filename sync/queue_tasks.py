@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sync import paths
 from sync.ending import Ending, Report
 from sync.errors import SetupError
-from sync.queue import rescue, schema, steer
+from sync.queue import batches, rescue, schema, steer
 from sync.stash import log
 
 _T = TypeVar("_T")
@@ -56,10 +56,12 @@ def clear_queue(data: str) -> str:
     """Delete the rows that wait; return how many in a sentence. Raises SetupError."""
 
     def work(connection: sqlite3.Connection) -> tuple[int, str]:
+        ended = steer.unfinished_batches(connection)
         gone = steer.clear_queue(connection, paths.drain_lock(data))
         (left,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}").fetchone()
         stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
-        return gone, (f"{_jobs(gone, 'queued job')} cleared" if gone else "No job waits in the queue") + stay
+        over = "".join(f"; {batches.title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
+        return gone, (f"{_jobs(gone, 'queued job')} cleared" if gone else "No job waits in the queue") + over + stay
 
     gone, said = _told(_with_queue(data, work, (0, "No job waits in the queue")))
     return Report(said, cleared=gone)

@@ -22,7 +22,7 @@ from sync.worker.circuit_breaker import CircuitState, read_record, state_of
 
 _LANES = (schema.SAVED, schema.CHANGE, schema.LATE)
 BATCHES = 10
-"""Batches shown, the newest."""
+"""Batches shown, the newest, beside all that have not ended."""
 EXAMPLES = 3
 """Failed jobs shown of each cause."""
 NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")
@@ -267,7 +267,9 @@ def _read_queue(connection: sqlite3.Connection, status: Status) -> None:
     ]
     queue.next_due_at = min((at for at in times if at is not None), default=None)
     with contextlib.suppress(sqlite3.OperationalError):  # no table: there has been no batch yet
-        status.batches = [_told(batch) for batch in batches.latest(connection, BATCHES)]
+        newest = {batch.id: batch for batch in batches.latest(connection, BATCHES)}
+        newest |= {batch.id: batch for batch in batches.unfinished(connection)}
+        status.batches = [_told(newest[number]) for number in sorted(newest, key=int, reverse=True)]
     status.coverage.missing_waiting = _number(
         connection,
         f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "

@@ -11,8 +11,8 @@ from typing import Any
 
 from sync import paths, privacy, setup_check
 from sync.bulk.making import bulk_of
-from sync.bulk.runner import Bulk, summary_of
-from sync.ending import Ending, Report
+from sync.bulk.runner import Bulk, ending_of_batch, summary_of
+from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError, SetupError
 from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
@@ -65,6 +65,16 @@ class Order:
     def by_hand(self) -> bool:
         """A person asked."""
         return not self.trigger
+
+    @property
+    def is_dry(self) -> bool:
+        """It only reports: nothing is begun or hastened along the way. What was saved goes on as ever."""
+        return self.batch is not None and bool(self.batch.args.get("dry_run"))
+
+    @property
+    def leaves_batches(self) -> bool:
+        """It leaves what batches have begun to the sleeper's run."""
+        return self.trigger == "hook" or self.is_dry
 
 
 def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
@@ -225,7 +235,7 @@ class _Run:
                 pictures=pictures,
                 own=self._own,
                 everything=self._order.all_batches,
-                after_outage=self._order.trigger != "hook",
+                after_outage=not self._order.leaves_batches,
             )
             drain = Drain(
                 store=self._store,
@@ -237,12 +247,12 @@ class _Run:
                 breaker=self._breaker,
                 pictures=pictures,
                 bulk=bulk,
-                with_late=self._order.trigger != "hook",
+                with_late=not self._order.leaves_batches,
                 scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
                 pacer=client.pacer,
             )
             try:
-                drain.run(everything=self._everything)
+                drain.run(everything=self._everything and not self._order.is_dry)
                 self._hand_over()
             except PlexServerDown:
                 self._breaker.record_failure()
@@ -253,12 +263,18 @@ class _Run:
                     log.info(f"Process queue: {drain.summary}")
                     if drain.summary.by_library():
                         log.info(f"By library: {drain.summary.by_library()}")
-                outcomes = {batch.id: summary_of(batch) for batch in bulk.outcome()}
-                for line in (line for lines in outcomes.values() for line in lines):
-                    log.info(line)
-            own = [lines[0] for batch_id, lines in outcomes.items() if batch_id in self._own]
+                for batch in bulk.outcome():
+                    tell = (
+                        log.debug if batch.kind == batches.CHANGE and not batch.done and not batch.failed else log.info
+                    )
+                    for line in summary_of(batch):
+                        tell(line)
+            own = [batch for batch in bulk.outcome() if batch.id in self._own]
             report = drain.summary.report()
-            return Report(". ".join(own), report.ending, **report.facts) if own else report
+            if not own:
+                return report
+            # Whatever else this run did beside it has its own words.
+            return Report(". ".join(summary_of(b)[0] for b in own), worst(*map(ending_of_batch, own)), **report.facts)
         finally:
             state.close()
             client.close()
@@ -309,7 +325,7 @@ class _Run:
     def _reconcile_when_due(self, settings: Settings) -> None:
         """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
         now = time.time()
-        if not batches.is_due(self._store.connection, settings.reconcile_every, now):
+        if self._order.is_dry or not batches.is_due(self._store.connection, settings.reconcile_every, now):
             return
         with self._store.transaction() as connection:
             batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
@@ -320,7 +336,7 @@ class _Run:
 
     def _hand_over(self) -> None:
         """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
-        if self._order.trigger != "hook":
+        if not self._order.leaves_batches:
             return
         now, connection = time.time(), self._store.connection
         if self._store.is_due(now, late=True) or batches.goes_on_by_itself(connection):

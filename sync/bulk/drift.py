@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sync.errors import PlexSyncError
-from sync.model import PlexItem
-from sync.plex.difference import LIST_FIELDS, Edit, bears_file_name
+from sync.model import PlexItem, Wanted
+from sync.plex.difference import LIST_FIELDS, SINGLE_FIELDS, Edit, bears_file_name
 from sync.plex.exceptions import PlexNotFound
 
 NEVER_SYNCED = "never_synced"
@@ -22,7 +22,7 @@ REASONS = {
     CHANGED: "changed in Plex",
     MISSING: "missing from Plex",
     ORPHANED: "orphaned state: the scene is gone from Stash",
-    DOUBTFUL: "no single item in Plex, or one that could not be read",
+    DOUBTFUL: "no file in Stash, no single item in Plex, or one that could not be read",
 }
 """What a reconcile finds, and how a person is told."""
 
@@ -32,6 +32,7 @@ class Look:
     """One item of a scene, beside what it should hold."""
 
     item: PlexItem
+    wanted: Wanted
     edit: Edit
     """What would have to be written."""
     is_known: bool
@@ -67,7 +68,14 @@ def _reason_of_item(look: Look) -> str:
         return "" if look.is_known else CHANGED  # it took the place of one that was
     if look.is_known and not look.maps_as_before:
         return STALE
-    return EMPTY if _lacks_all(look.item, look.edit) else CHANGED
+    return EMPTY if _lacks_all(look.item, look.edit) and _lacks_most(look.item, look.wanted) else CHANGED
+
+
+def _lacks_most(item: PlexItem, wanted: Wanted) -> bool:
+    """Return whether Plex holds nothing in at least half of the fields that the scene fills."""
+    names = [name for name in (*SINGLE_FIELDS, *LIST_FIELDS) if getattr(wanted, name)]
+    held = [name for name in names if getattr(item, name) and not (name == "title" and bears_file_name(item))]
+    return 2 * len(held) <= len(names)
 
 
 def _lacks_all(item: PlexItem, edit: Edit) -> bool:

@@ -75,6 +75,7 @@ class Reconciler:
                 looks.append(
                     Look(
                         target.item,
+                        wanted,
                         edit,
                         is_known=record.synced_at is not None,
                         maps_as_before=record.fingerprint == mark and not record.memory.intended,

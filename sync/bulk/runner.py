@@ -8,6 +8,9 @@ from sync.bulk.listing import Listing, Page
 from sync.bulk.reconcile import Findings, Reconciler
 from sync.bulk.unchanged import Unchanged
 from sync.conditions import why_left_out
+from sync.ending import Ending
+from sync.mapping import wanted_of
+from sync.model import Scene
 from sync.plex.library import LibraryIndex
 from sync.queue import batches
 from sync.queue.batches import Batch
@@ -99,9 +102,10 @@ class Bulk:
         return self._current() is not None
 
     @property
-    def current(self) -> Batch | None:
-        """The batch that is being worked on, as it is now."""
-        return self._current()
+    def shown(self) -> Batch | None:
+        """The batch whose progress is shown, as it is now: this run's own, or the one that is being worked on."""
+        own = (batches.get(self._store.connection, batch_id) for batch_id in self._own)
+        return next((batch for batch in own if batch and not batch.is_over), None) or self._current()
 
     def interrupt(self) -> None:
         """A server that was away ends this run: the run after it goes on with what this one may work on."""
@@ -146,10 +150,13 @@ class Bulk:
             # Of a batch over everything, what was moved in or taken out of Plex is to be found.
             if batch.kind in (batches.SYNC_ALL, batches.RECONCILE):
                 index.list_again(by_hand=True)
-            else:
+            elif batch.kind == batches.SYNC_RECENT:
                 index.look_for_new()
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
-        log.info(f"{batches.title_of(batch)} {begins} {_scenes(batch.total)}")
+        # Of a performer's save that shows nothing there is nothing to say.
+        (log.debug if batch.kind == batches.CHANGE else log.info)(
+            f"{batches.title_of(batch)} {begins} {_scenes(batch.total)}"
+        )
         return batch
 
     def _look_at_page(self, batch: Batch) -> None:
@@ -172,8 +179,21 @@ class Bulk:
             known &= self._state.items_of(self._machine, known).keys()
         due = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(due)
-        rows = [(scene.id, batch.kind) for scene in due if scene.id not in right]
+        rows = [(scene.id, batch.kind) for scene in self._in_groups(due, batch) if scene.id not in right]
         self._put(batch, page, rows, {batches.LEFT_OUT: list(left_out.values())} if left_out else {})
+
+    def _in_groups(self, scenes: Sequence[Scene], batch: Batch) -> Sequence[Scene]:
+        """Put scenes side by side whose items will get the same edit: a run of them is one request."""
+        if batch.kind != batches.CHANGE:
+            return scenes
+        first = _LISTS.get(str(batch.args.get("entity")), ())
+
+        def lists(scene: Scene) -> tuple[object, ...]:
+            wanted = wanted_of(scene, self._settings)
+            changed = [repr(getattr(wanted, name)) for name in first]
+            return (*changed, wanted.studio or "", wanted.title or "")
+
+        return sorted(scenes, key=lists)
 
     def _put(
         self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], found: Mapping[str, Sequence[str]]
@@ -212,6 +232,22 @@ class Bulk:
                 self._state.forget_scene(scene_id)
 
 
+_LISTS = {
+    "performer": ("actors", "collections"),
+    "studio": ("collections",),
+    "tag": ("genres", "collections"),
+    "group": ("collections",),
+}
+"""The lists of an item that a change of one of these is sent with."""
+
+
+def ending_of_batch(batch: Batch) -> Ending:
+    """Return how a batch has ended for whoever started it."""
+    if batch.failed or batch.status == batches.FAILED:
+        return Ending.NEEDS_A_LOOK
+    return Ending.WELL if batch.is_over else Ending.LATER
+
+
 def summary_of(batch: Batch) -> list[str]:
     """Return what became of a batch, as lines for a person."""
     left_out = batch.found.get(batches.LEFT_OUT, 0)
@@ -223,6 +259,8 @@ def summary_of(batch: Batch) -> list[str]:
         "left": batch.left,
     }
     said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
+    if batch.error:
+        said += f"; ended before its end: {batch.error}"
     found = ", ".join(f"{batch.found[key]} {key.replace('_', ' ')}" for key in drift.REASONS if batch.found.get(key))
     lines = [f"{batches.title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
     for reason, text in drift.REASONS.items():

@@ -85,7 +85,7 @@ def _task(options: Options, connection: Mapping[str, Any], data: str) -> Answer:
     if options.command in _BULK:
         batch = _batch(data, _MODES[options.command], began)
         ending, facts = worst(ending, _ending_of_batch(batch)), {**facts, "batch": batch}
-    if ending is not Ending.BUSY and _has_buried(data, began):
+    elif ending is not Ending.BUSY and _has_buried(data, began):
         ending = worst(ending, Ending.NEEDS_A_LOOK)
     said = one_line(log.redact(report))
     return Answer([said], {"result": said, **facts}, ending)

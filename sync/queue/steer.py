@@ -60,6 +60,12 @@ def clear_failed(connection: sqlite3.Connection, error_type: str | None) -> int:
     return done
 
 
+def unfinished_batches(connection: sqlite3.Connection) -> list[batches.Batch]:
+    """Return the batches that "Clear queue" would end."""
+    batches.create_tables(connection)
+    return batches.unfinished(connection)
+
+
 def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> int:
     """Delete the rows that wait, due or not, and return how many; what a running drain has claimed stays.
 

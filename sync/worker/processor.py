@@ -27,6 +27,7 @@ from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, 
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
+from sync.queue import batches
 from sync.queue.batches import Batch
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
@@ -53,7 +54,9 @@ BATCH = 100
 """Scenes that share their reads."""
 LATE_ROUND = 60.0
 """Seconds. What waits of a batch for a later try becomes due at the full minute."""
-BATCH_SECONDS = 30.0
+MISSING_ROUND = 300.0
+"""The same for scenes of a batch that Plex does not have yet: there may be thousands."""
+BATCH_SECONDS = 10.0
 """Seconds of edits that a batch holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 
 
@@ -69,8 +72,8 @@ class BulkWork(Protocol):
         """Whether `next` has something to do."""
 
     @property
-    def current(self) -> Batch | None:
-        """The batch that is being worked on, as it is now."""
+    def shown(self) -> Batch | None:
+        """The batch whose progress is shown, as it is now."""
 
     def next(self, limit: int) -> list[Claim] | None:
         """Claim what comes next: an empty list where that is not known yet, None where nothing does."""
@@ -205,7 +208,7 @@ class Drain:
 
     def _show_progress(self, begun: int = 0) -> None:
         """Set Stash's bar; `begun`: scenes that were written of those that were claimed together."""
-        batch = self._bulk.current if self._bulk else None
+        batch = self._bulk.shown if self._bulk else None
         if batch:
             done, total = batch.concluded + (begun if self._is_bulk else 0), batch.total
         elif self._is_bulk:
@@ -389,7 +392,9 @@ class Drain:
                 self._of_batches.setdefault(batch_id, Counter())[work.library, outcome] += 1
         if changed:
             wrote = (f"{', '.join(written(work))} to Plex item {work.target.item.rating_key}" for work in changed)
-            log.info(f"{course.scene.label}: wrote {'; '.join(wrote)}")
+            # Of a batch of thousands the counts are what a person reads; of a reconcile what was mended.
+            is_many = course.claim.job.update_type in (batches.SYNC_ALL, batches.SYNC_RECENT, batches.CHANGE)
+            (log.debug if is_many else log.info)(f"{course.scene.label}: wrote {'; '.join(wrote)}")
         if not course.errors:
             self.summary.scenes += 1
             if changed:
@@ -428,12 +433,17 @@ class Drain:
             self.summary.not_in_plex += 1
             log.info(f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")
             return
-        if isinstance(error, PermanentError) or is_last:
+        # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.
+        is_given_up = (
+            job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._store.with_letters([scene.id]))
+        )
+        if isinstance(error, PermanentError) or is_last or is_given_up:
             self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)
             if job.batch_id is not None:  # a thousand of them become due together, not one by one
-                delay = math.ceil((now + delay) / LATE_ROUND) * LATE_ROUND - now
+                pause = MISSING_ROUND if isinstance(error, PlexNotFound) else LATE_ROUND
+                delay = math.ceil((now + delay) / pause) * pause - now
             self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
             log.detail(
@@ -466,11 +476,13 @@ class Drain:
             last_at=now,
             job=json.dumps(claim.job.to_row()),
         )
+        was_known = bool(self._store.with_letters([scene.id]))
         self._store.bury(claim, letter)
         self.summary.failed += 1
         tried = f" after {tries} tries" if tries > 1 else ""
-        # Thousands of a batch's scenes may not be in Plex: the batch says how many.
-        is_told = isinstance(error, PlexNotFound) and claim.job.batch_id is not None
+        # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
+        # told before.
+        is_told = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
         (log.debug if is_told else log.error)(
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
             'press "Retry failed jobs"'

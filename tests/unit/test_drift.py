@@ -9,7 +9,7 @@ import pytest
 from sync.bulk import drift
 from sync.bulk.drift import Look, reason_of
 from sync.errors import PermanentError, PlexSyncError
-from sync.model import MediaFile, PlexItem, Role
+from sync.model import MediaFile, PlexItem, Role, Wanted
 from sync.plex.difference import Edit, ListEdit
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryError
 
@@ -22,13 +22,17 @@ def look(edit: Edit | None = None, **given: Any) -> Look:
     names = ("title", "summary", "studio", "genres", "actors")
     values |= {name: given.pop(name) for name in names if name in given}
     known = {"is_known": True, "maps_as_before": True, "has_cover": True} | given
-    return Look(PlexItem(1, 1, **values), edit or Edit(), **known)
+    edit = edit or Edit()
+    of_edit = {**edit.single, **{name: tuple(change.entries) for name, change in edit.lists.items()}}
+    wanted = known.pop("wanted", None) or Wanted(**of_edit)
+    return Look(PlexItem(1, 1, **values), wanted, edit, **known)
 
 
 RIGHT = look()
 STALE = look(Edit({"title": "New"}), title="Old", maps_as_before=False)
 CHANGED = look(Edit({"title": "Ours"}), title="Theirs")
 EMPTY = look(Edit({"title": "Ours", "summary": "S"}, {"genres": GENRES}))
+FULL = Wanted(title="Ours", summary="S", studio="St", genres=("A",))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,9 @@ EMPTY = look(Edit({"title": "Ours", "summary": "S"}, {"genres": GENRES}))
         ([look(Edit({}, {"genres": GENRES}), title="Ours")], drift.EMPTY),
         ([look(Edit({}, {"genres": GENRES}), title="Ours", genres=("B",))], drift.CHANGED),
         ([look(Edit({"rating": "4"}), title="Ours")], drift.EMPTY),
+        ([look(Edit({"title": "Ours"}), summary="S", studio="St", genres=("A",), wanted=FULL)], drift.CHANGED),
+        ([look(Edit({"summary": "S"}), title="Ours", studio="St", genres=("A",), wanted=FULL)], drift.CHANGED),
+        ([look(Edit({"title": "Ours", "summary": "S"}), studio="St", genres=("A",), wanted=FULL)], drift.EMPTY),
         ([RIGHT, STALE], drift.STALE),
         ([EMPTY, CHANGED, STALE], drift.STALE),
         ([EMPTY, RIGHT, CHANGED], drift.CHANGED),
