@@ -10,7 +10,7 @@ JSON ?= build/bench.json
 # One more than there are cores: many tests wait for processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 
-.PHONY: help setup demo test bench lint clean
+.PHONY: help setup demo test coverage bench lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -4
@@ -32,6 +32,10 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
+	$(BIN)/python -m pytest -n $(JOBS)
+
+# Counting lines makes the suite a third slower, so not with every run.
+coverage: setup
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=85
 
