@@ -61,6 +61,17 @@ class PlexSession(requests.Session):
         # A proxy or a .netrc of the environment is not where a token may go.
         self.trust_env = False
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request whose query is encoded already: requests would take it apart and quote it once more, a
+        sixth of what an edit costs here."""
+        whole, mark, query = str(request.url).partition("?")
+        if not mark or request.params or not query.isascii():
+            return super().prepare_request(request)
+        request.url = whole
+        prepared = super().prepare_request(request)
+        prepared.url = f"{prepared.url}?{query.replace('[', '%5B').replace(']', '%5D')}"
+        return prepared
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; return an answer of 2xx whose body has arrived whole.
 

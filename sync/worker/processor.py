@@ -131,6 +131,8 @@ class Drain:
         self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
         self._is_bulk = False
         self._shown = -1  # percent on Stash's bar
+        self._extent = (0, 0, False)
+        """Scenes that are through, all there are, and whether those that are begun count along."""
         self.looked_at = clock()
         """When the queue was looked at last for what is due, in seconds since the epoch."""
 
@@ -152,6 +154,7 @@ class Drain:
                             self._bulk.take_up(everything=word >= ALL_BATCHES)
                 while self._step():
                     self._keep_counts()
+                    self._measure()
                     self._show_progress()
                 if self._store.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     break
@@ -173,6 +176,7 @@ class Drain:
         if claims is None:
             return False
         self._open = list(claims)
+        self._measure()
         still_alive(self._store.connection, self._clock())
         self._batch(claims)
         if self._open:  # for a person's save, or with the circuit breaker
@@ -206,16 +210,22 @@ class Drain:
         self.looked_at = self._clock()
         return self.looked_at
 
-    def _show_progress(self, begun: int = 0) -> None:
-        """Set Stash's bar; `begun`: scenes that were written of those that were claimed together."""
+    def _measure(self) -> None:
+        """Look how far all of it is: once for scenes that are claimed together, for what waits is counted."""
         batch = self._bulk.shown if self._bulk else None
         if batch:
-            done, total = batch.concluded + (begun if self._is_bulk else 0), batch.total
+            self._extent = batch.concluded, batch.total, self._is_bulk
         elif self._is_bulk:
-            done, total = 1, 1
+            self._extent = 1, 1, False
         else:
-            done = self.summary.scenes + begun
-            total = self.summary.scenes + len(self._open) + self._store.due(self._clock(), late=self._with_late)
+            due = self._store.due(self._clock(), late=self._with_late)
+            self._extent = self.summary.scenes, self.summary.scenes + len(self._open) + due, True
+
+    def _show_progress(self, begun: int = 0) -> None:
+        """Set Stash's bar; `begun`: scenes that were written of those that were claimed together."""
+        done, total, counts_begun = self._extent
+        if counts_begun:
+            done += begun
         percent = 100 * done // total if total else 100
         if percent != self._shown:
             self._shown = percent
