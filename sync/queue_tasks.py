@@ -56,8 +56,7 @@ def clear_queue(data: str) -> str:
     """Delete the rows that wait; return how many in a sentence. Raises SetupError."""
 
     def work(connection: sqlite3.Connection) -> tuple[int, str]:
-        ended = steer.unfinished_batches(connection)
-        gone = steer.clear_queue(connection, paths.drain_lock(data))
+        gone, ended = steer.clear_queue(connection, paths.drain_lock(data))
         (left,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}").fetchone()
         stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
         over = "".join(f"; {batches.title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)

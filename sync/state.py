@@ -37,11 +37,6 @@ CREATE TABLE IF NOT EXISTS steps (
     error TEXT NOT NULL, fingerprint TEXT NOT NULL, tries INTEGER NOT NULL,
     PRIMARY KEY (machine, section, rating_key, step)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS statistics (
-    day TEXT NOT NULL,            -- YYYY-MM-DD, UTC
-    library TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (day, library, outcome)
-) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statistics_by_hour (
     hour INTEGER NOT NULL,        -- hours since the epoch
     library TEXT NOT NULL,        -- '': scenes, whatever library they are in
@@ -265,23 +260,16 @@ class State:
     def count(self, counts: Mapping[tuple[str, str], int], now: float) -> None:
         """Add to the statistics: (library, outcome) -> how many items; `now` in seconds since the epoch.
 
-        Under the library '' scenes are counted, by the hour alone.
-        What is older than 30 days is deleted.
+        Under the library '' scenes are counted. What is older than 30 days is deleted.
         """
-        day, hour = _day(now), int(now // 3600)
+        hour = int(now // 3600)
         rows = [(library, outcome, count) for (library, outcome), count in counts.items()]
         with self.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO statistics (day, library, outcome, count) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (day, library, outcome) DO UPDATE SET count = count + excluded.count",
-                [(day, *row) for row in rows if row[0]],
-            )
             connection.executemany(
                 "INSERT INTO statistics_by_hour (hour, library, outcome, count) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (hour, library, outcome) DO UPDATE SET count = count + excluded.count",
                 [(hour, *row) for row in rows],
             )
-            connection.execute("DELETE FROM statistics WHERE day < ?", (_day(now - STATISTICS_KEPT),))
             connection.execute("DELETE FROM statistics_by_hour WHERE hour < ?", ((now - STATISTICS_KEPT) // 3600,))
 
     def name_libraries(self, machine: str, titles: Mapping[int, str], now: float) -> None:
@@ -300,11 +288,6 @@ class State:
                 "INSERT OR REPLACE INTO libraries (machine, section, title, seen_at) VALUES (?, ?, ?, ?)",
                 [(machine, section, title, now) for section, title in titles.items()],
             )
-
-    def statistics(self, day: str) -> dict[tuple[str, str], int]:
-        """Return what was counted on a day (YYYY-MM-DD, UTC)."""
-        rows = self.connection.execute("SELECT library, outcome, count FROM statistics WHERE day = ?", (day,))
-        return {(library, outcome): count for library, outcome, count in rows}
 
     def sync_timestamp(self, scene_id: int) -> float | None:
         """Return when the scene was last brought into Plex, in seconds since the epoch; None: never."""
@@ -329,20 +312,21 @@ class State:
                 [(path, portrait.time, portrait.digest) for path, portrait in portraits.items()],
             )
 
-    def forget_scene(self, scene_id: int) -> None:
-        """Forget a scene that Stash no longer has. Plex is left alone.
+    def forget_scenes(self, scene_ids: Collection[int]) -> None:
+        """Forget scenes that Stash no longer has. Plex is left alone.
 
-        What was written to its items stays known, as nobody's: the scene may have been merged into another, which
+        What was written to their items stays known, as nobody's: a scene may have been merged into another, which
         has its files now and takes away or replaces what is not its own.
         """
+        gone = [(scene_id,) for scene_id in scene_ids]
         with self.transaction() as connection:
-            connection.execute(
+            connection.executemany(
                 "DELETE FROM steps WHERE (machine, section, rating_key) IN "
                 "(SELECT machine, section, rating_key FROM items WHERE scene_id = ?)",
-                (scene_id,),
+                gone,
             )
-            connection.execute("UPDATE items SET scene_id = ? WHERE scene_id = ?", (NOBODY, scene_id))
-            connection.execute("DELETE FROM scenes WHERE scene_id = ?", (scene_id,))
+            connection.executemany(f"UPDATE items SET scene_id = {NOBODY} WHERE scene_id = ?", gone)
+            connection.executemany("DELETE FROM scenes WHERE scene_id = ?", gone)
 
     def forget_items(self, machine: str, section: int, rating_keys: Collection[int]) -> None:
         """Forget items that Plex no longer has. Plex never gives a ratingKey twice."""
@@ -380,10 +364,6 @@ def set_aside(path: str, reason: str = "a check of its pages failed") -> None:
         "A new one is begun: scenes are compared with Plex again, and tags that PlexSync wrote "
         "before count as yours"
     )
-
-
-def _day(now: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(now))
 
 
 def _marks(values: Collection[object]) -> str:

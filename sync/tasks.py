@@ -36,6 +36,7 @@ from sync.worker import sleeper
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
 from sync.worker.locate import Locator
+from sync.worker.portraits import Portraits
 from sync.worker.probe import answers
 from sync.worker.processor import Drain
 
@@ -222,6 +223,8 @@ class _Run:
                 by_hand=self._everything,
             )
             pictures = _performer_pictures(settings, stash)
+            # One for both, so that a picture is fetched once in a run.
+            portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures)
             self._reconcile_when_due(settings)
             self._bulk = bulk = bulk_of(
                 store=self._store,
@@ -233,6 +236,7 @@ class _Run:
                 rules=rules,
                 settings=settings,
                 pictures=pictures,
+                portraits=portraits,
                 own=self._own,
                 everything=self._order.all_batches,
                 after_outage=not self._order.leaves_batches,
@@ -245,6 +249,7 @@ class _Run:
                 locator=locator,
                 settings=settings,
                 breaker=self._breaker,
+                portraits=portraits,
                 pictures=pictures,
                 bulk=bulk,
                 with_late=not self._order.leaves_batches,

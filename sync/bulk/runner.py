@@ -226,10 +226,9 @@ class Bulk:
         there = [scene.id for scene in page.scenes]
         lost = self._reconciler.orphans(batch.cursor, None if page.is_last else page.cursor, there)
         told = findings.told.setdefault(drift.ORPHANED, []) if lost else []
-        for scene_id in lost:
-            told.append(f"Scene {scene_id}")
-            if not batch.args.get("dry_run"):
-                self._state.forget_scene(scene_id)
+        told += [f"Scene {scene_id}" for scene_id in lost]
+        if lost and not batch.args.get("dry_run"):
+            self._state.forget_scenes(lost)
 
 
 _LISTS = {

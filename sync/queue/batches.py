@@ -144,7 +144,8 @@ def is_due(connection: sqlite3.Connection, every: str, now: float) -> bool:
         return False
     try:
         row = connection.execute(
-            "SELECT max(created_at) FROM plexsync_batches WHERE kind = ? AND args = ?",
+            # The newest by its number: the clock may have been ahead when an earlier one began.
+            "SELECT created_at FROM plexsync_batches WHERE kind = ? AND args = ? ORDER BY number DESC LIMIT 1",
             (RECONCILE, json.dumps(WHOLE, sort_keys=True)),
         ).fetchone()
     except sqlite3.OperationalError:
@@ -368,13 +369,15 @@ def without_batch(data: bytes) -> bytes:
     return json.dumps(row).encode()
 
 
-def drop_all(connection: sqlite3.Connection, now: float) -> int:
-    """End every unfinished batch, whose rows are cleared; return how many. Call it inside a transaction."""
-    return connection.execute(
+def drop_all(connection: sqlite3.Connection, now: float) -> list[Batch]:
+    """End every unfinished batch, whose rows are cleared; return them as they were. Call it inside a transaction."""
+    ended = unfinished(connection)
+    connection.execute(
         f"UPDATE plexsync_batches SET status = ?, error = 'the queue was cleared', listed = 1, interrupted = 0, "
         f"completed_at = ? WHERE {_UNFINISHED}",
         (FAILED, now),
-    ).rowcount
+    )
+    return ended
 
 
 def _is_number(batch_id: str) -> bool:

@@ -60,14 +60,10 @@ def clear_failed(connection: sqlite3.Connection, error_type: str | None) -> int:
     return done
 
 
-def unfinished_batches(connection: sqlite3.Connection) -> list[batches.Batch]:
-    """Return the batches that "Clear queue" would end."""
-    batches.create_tables(connection)
-    return batches.unfinished(connection)
+def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> tuple[int, list[batches.Batch]]:
+    """Delete the rows that wait, due or not, and end the batches; return how many rows, and the batches as they were.
 
-
-def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> int:
-    """Delete the rows that wait, due or not, and return how many; what a running drain has claimed stays.
+    What a running drain has claimed stays.
 
     A save that comes meanwhile stays as well. What a killed drain had claimed waits like the rest:
     `drain_lock`, which dies with its holder, tells the two apart.
@@ -75,7 +71,7 @@ def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> int:
     (last,) = connection.execute(f"SELECT max(_id) FROM `{schema.JOBS}`").fetchone()
     batches.create_tables(connection)
     with _transaction(connection):
-        batches.drop_all(connection, time.time())
+        ended = batches.drop_all(connection, time.time())
     done, at = 0, 0
     while last is not None and at < last:
         with _transaction(connection):
@@ -93,7 +89,7 @@ def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> int:
             break
         at = rows[-1][0]
         time.sleep(_PAUSE)
-    return done
+    return done, ended
 
 
 def _letters(connection: sqlite3.Connection, error_type: str | None, condition: str) -> Iterator[list[int]]:

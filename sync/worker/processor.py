@@ -99,6 +99,7 @@ class Drain:
         locator: Locator,
         settings: Settings,
         breaker: CircuitBreaker,
+        portraits: Portraits,
         pictures: PictureAccess | None = None,
         scans: FolderScans | None = None,
         bulk: BulkWork | None = None,
@@ -118,7 +119,7 @@ class Drain:
         self._open: list[Claim] = []
         self._book = StepBook(state)
         self._pictures = pictures
-        self._portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures, clock=clock)
+        self._portraits = portraits
         self._scans = scans
         self._pacer = pacer
         self._watch = OutageWatch(breaker, clock)
@@ -131,6 +132,7 @@ class Drain:
         self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
         self._is_bulk = False
         self._shown = -1  # percent on Stash's bar
+        self._due_after = 0  # rows that are due after those that are claimed
         self._extent = (0, 0, False)
         """Scenes that are through, all there are, and whether those that are begun count along."""
         self.looked_at = clock()
@@ -218,8 +220,9 @@ class Drain:
         elif self._is_bulk:
             self._extent = 1, 1, False
         else:
-            due = self._store.due(self._clock(), late=self._with_late)
-            self._extent = self.summary.scenes, self.summary.scenes + len(self._open) + due, True
+            if self._open:
+                self._due_after = self._store.due(self._clock(), late=self._with_late)
+            self._extent = self.summary.scenes, self.summary.scenes + len(self._open) + self._due_after, True
 
     def _show_progress(self, begun: int = 0) -> None:
         """Set Stash's bar; `begun`: scenes that were written of those that were claimed together."""
@@ -419,7 +422,7 @@ class Drain:
         self._open = [claim for claim in self._open if claim.scene_id not in ended]
 
     def _forget(self, claim: Claim) -> None:
-        self._state.forget_scene(claim.scene_id)
+        self._state.forget_scenes([claim.scene_id])
         self._finish([claim])
         self.summary.scenes += 1
         self.summary.gone += 1

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from sync import launch, paths, queue_tasks
-from sync.queue import batches
+from sync.queue import batches, schema
 from sync.queue.batches import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
 from sync.stash import log
 from sync.stash.client import StashClient
@@ -65,6 +65,12 @@ def add_scenes(site: Site, keys: list[int], *, first: int = 1, cover: bool = Fal
             site.stash.scene(scene).cover = JPEG + b"cover %d" % number + b"\xff\xd9"
         pairs[scene] = key
     return pairs
+
+
+def save_beside(site: Site, scene: int) -> None:
+    """A save's row, put while a run is at work."""
+    with closing(sqlite3.connect(paths.queue_file(str(site.data)), timeout=20)) as connection, connection:
+        connection.execute(schema.INSERT_JOB, (schema.new_row(scene, 1.0), 1.0))
 
 
 def change(site: Site, scene: int, title: str = "") -> None:
@@ -789,22 +795,12 @@ def test_a_save_goes_before_a_batch_also_in_the_middle_of_a_piece(site: Site) ->
     pairs = fill(site, 20)
     scene, key = site.add("/media/saved.mp4", 99)
     site.stash.scene(scene).title = "Saved"
-    site.stash.scene(scene).id  # noqa: B018 - it has the highest id, and so comes last in the batch
     done = threading.Event()
 
     def meanwhile(one: Request) -> bool:
         if one.is_edit and not done.is_set():
             done.set()
-            with closing(sqlite3.connect(paths.queue_file(str(site.data)), timeout=20)) as connection, connection:
-                row = {
-                    "scene_id": scene,
-                    "update_type": "scene_update",
-                    "job_key": f"scene_{scene}",
-                    "enqueued_at": 1.0,
-                }
-                connection.execute(
-                    "INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1.0, 0)", (json.dumps(row),)
-                )
+            save_beside(site, scene)
         return False
 
     site.plex.fail(where=meanwhile)
@@ -828,16 +824,7 @@ def test_clear_queue_beside_a_batch(site: Site, monkeypatch: pytest.MonkeyPatch)
             done.set()
             said.append(queue_tasks.clear_queue(str(site.data)))
             site.stash.scene(scene).title = "Saved"
-            with closing(sqlite3.connect(paths.queue_file(str(site.data)), timeout=20)) as connection, connection:
-                row = {
-                    "scene_id": scene,
-                    "update_type": "scene_update",
-                    "job_key": f"scene_{scene}",
-                    "enqueued_at": 1.0,
-                }
-                connection.execute(
-                    "INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1.0, 0)", (json.dumps(row),)
-                )
+            save_beside(site, scene)
         return False
 
     site.plex.fail(where=meanwhile)

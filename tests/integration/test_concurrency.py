@@ -315,6 +315,7 @@ class BatchlessDrain(Drain):
             locator=nothing,
             settings=Settings(),
             breaker=CircuitBreaker(store.connection),
+            portraits=nothing,
         )
         self._world = world
 

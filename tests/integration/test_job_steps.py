@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sync import status
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexTemporaryError
 from sync.state import State
@@ -228,15 +229,9 @@ def test_of_two_libraries_the_one_that_failed_is_retried_alone(site: Site) -> No
     site.drain(by_hand=True)
     assert site.item(key).title == "Both"
     assert [edit.path for edit in site.plex.edits] == [f"/library/sections/{site.library}/all"]
-    state = site.state()
-    ((day,),) = state.connection.execute("SELECT DISTINCT day FROM statistics").fetchall()
-    assert state.statistics(day) == {
-        ("Clips", "failed"): 1,
-        ("Clips", "changed"): 1,
-        ("Other", "changed"): 1,
-        ("Other", "right"): 1,
-    }
-    state.close()
+    counted = status.gather(str(site.data)).last_24_hours
+    assert counted["Clips"] == {"failed": 1, "changed": 1}
+    assert counted["Other"] == {"changed": 1, "right": 1}
 
 
 def test_a_scene_that_is_gone_takes_its_steps_along(site: Site) -> None:

@@ -231,7 +231,7 @@ def test_clear_queue_ends_all(store: JobStore, tmp_path: Path) -> None:
     (claim, *_) = store.claim_bulk(1, NOW, batch.id)
     connection = sqlite3.connect(tmp_path / paths.QUEUE_FILE, isolation_level=None)
     with closing(connection):
-        assert steer.clear_queue(connection, str(tmp_path / "drain.lock")) == 2, "nobody holds the drain's lock"
+        assert steer.clear_queue(connection, str(tmp_path / "drain.lock"))[0] == 2, "nobody holds the drain's lock"
     assert seen(store, batch).error == "the queue was cleared"
     store.done([claim])
     assert seen(store, batch).status == FAILED
@@ -374,3 +374,14 @@ def test_days_are_a_number_or_refused_by_name(days: object) -> None:
         assert len(str(error)) < 250
     else:
         assert 0 < read["days"] <= batch_args.MOST_DAYS
+
+
+def test_a_clock_that_was_ahead_does_not_have_a_reconcile_begun_again_and_again(store: JobStore) -> None:
+    """As after a start without a clock that goes on: the newest is what counts, not the highest time."""
+    for at in (NOW + 400 * 86_400, NOW):
+        assert batches.is_due(store.connection, "daily", at)
+        with store.transaction() as connection:
+            batch = batches.start(connection, RECONCILE, batches.WHOLE, at)
+            batches.put_page(connection, batch, rows=[], skipped=0, cursor=0, listed=True, now=at)
+    assert not batches.is_due(store.connection, "daily", NOW + 60)
+    assert batches.is_due(store.connection, "daily", NOW + 86_401)

@@ -91,8 +91,8 @@ def test_a_queue_that_only_hooks_have_seen(tmp_path: Path) -> None:
     assert steer.failed_types(connection) == {}
     assert steer.retry_failed(connection, None, NOW) == 0
     assert steer.clear_failed(connection, None) == 0
-    assert steer.clear_queue(connection, lock_of(tmp_path)) == 1
-    assert steer.clear_queue(connection, lock_of(tmp_path)) == 0
+    assert steer.clear_queue(connection, lock_of(tmp_path))[0] == 1
+    assert steer.clear_queue(connection, lock_of(tmp_path))[0] == 0
     connection.close()
 
 
@@ -109,7 +109,7 @@ def test_all_that_waits_is_cleared_and_nothing_that_a_drain_has_claimed(
     bury(store, 6)
     lock = FileLock(lock_of(tmp_path))
     assert lock.acquire()
-    assert steer.clear_queue(file, lock_of(tmp_path)) == 4
+    assert steer.clear_queue(file, lock_of(tmp_path))[0] == 4
     lock.release()
     assert (store.waiting(), store.claimed()) == (0, 2)
     store.try_later(claims[0], claims[0].job.later(retry_count=1, at=NOW + 9, error=OSError()))
@@ -124,13 +124,13 @@ def test_what_a_killed_drain_had_claimed_waits_like_the_rest(
     store.put(Job(1))
     assert store.claim(10, NOW)
     FileLock(lock_of(tmp_path))  # and nobody holds it
-    assert steer.clear_queue(file, lock_of(tmp_path)) == 1
+    assert steer.clear_queue(file, lock_of(tmp_path))[0] == 1
     assert store.claimed() == 0
 
 
 def test_a_damaged_row_is_cleared_too(store: JobStore, file: sqlite3.Connection, tmp_path: Path) -> None:
     store.connection.execute(schema.INSERT_JOB, (b"\xff{", NOW))
-    assert steer.clear_queue(file, lock_of(tmp_path)) == 1
+    assert steer.clear_queue(file, lock_of(tmp_path))[0] == 1
 
 
 def test_a_save_meanwhile_is_kept_and_does_not_wait_for_all(
@@ -144,7 +144,7 @@ def test_a_save_meanwhile_is_kept_and_does_not_wait_for_all(
 
     def clear() -> None:
         connection = schema.connect(str(tmp_path / paths.QUEUE_FILE))
-        cleared.append(steer.clear_queue(connection, lock_of(tmp_path)))
+        cleared.append(steer.clear_queue(connection, lock_of(tmp_path))[0])
         connection.close()
 
     thread = threading.Thread(target=clear)
