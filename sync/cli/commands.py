@@ -83,8 +83,7 @@ def _task(options: Options, connection: Mapping[str, Any], data: str) -> Answer:
     report = report_of(launch.run(connection, _args(options)))
     ending, facts = report.ending, dict(report.facts)
     if options.command in _BULK:
-        batch = _batch(data, _MODES[options.command], began)
-        ending, facts = worst(ending, _ending_of_batch(batch)), {**facts, "batch": batch}
+        facts["batch"] = _batch(data, _MODES[options.command], began)
     elif ending is not Ending.BUSY and _has_buried(data, began):
         ending = worst(ending, Ending.NEEDS_A_LOOK)
     said = one_line(log.redact(report))
@@ -118,12 +117,3 @@ def _batch(data: str, kind: str, began: float) -> dict[str, Any] | None:
         if batch.kind == kind and (batch.completed_at is None or batch.completed_at >= began):
             return dataclasses.asdict(batch)
     return None
-
-
-def _ending_of_batch(batch: Mapping[str, Any] | None) -> Ending:
-    if batch is None:
-        return Ending.WELL
-    state = getattr(batch["status"], "value", batch["status"])
-    if state == "FAILED" or batch["failed"]:
-        return Ending.NEEDS_A_LOOK
-    return Ending.WELL if state == "COMPLETED" else Ending.LATER

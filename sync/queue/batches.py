@@ -8,7 +8,7 @@ hundred rows.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -208,12 +208,15 @@ def latest(connection: sqlite3.Connection, limit: int = KEPT) -> list[Batch]:
     return [_batch(row) for row in rows]
 
 
-def unfinished(connection: sqlite3.Connection) -> list[Batch]:
-    """Return the batches that have not ended: those that any run goes on with first, then the oldest first."""
+def unfinished(connection: sqlite3.Connection) -> Iterator[Batch]:
+    """Return the batches that have not ended: those that any run goes on with first, then the oldest first.
+
+    One after another, as they are asked for: of a thousand tags that were renamed at once the first is enough.
+    """
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} ORDER BY by_itself DESC, number"
-    )
-    return [_batch(row) for row in rows]
+    ).fetchall()
+    return map(_batch, rows)
 
 
 def goes_on_by_itself(connection: sqlite3.Connection) -> bool:
@@ -371,7 +374,7 @@ def without_batch(data: bytes) -> bytes:
 
 def drop_all(connection: sqlite3.Connection, now: float) -> list[Batch]:
     """End every unfinished batch, whose rows are cleared; return them as they were. Call it inside a transaction."""
-    ended = unfinished(connection)
+    ended = list(unfinished(connection))
     connection.execute(
         f"UPDATE plexsync_batches SET status = ?, error = 'the queue was cleared', listed = 1, interrupted = 0, "
         f"completed_at = ? WHERE {_UNFINISHED}",

@@ -193,17 +193,20 @@ class JobStore:
             return 0  # as a rule; without a transaction
         with self._transaction():
             rows = self._due_rows(schema.CHANGE, limit, now)
-            begun: dict[Change, None] = {}
+            changed: dict[Change, None] = {}
             for row_id, data in rows:
                 try:
-                    begun[read_change(data)] = None
+                    changed[read_change(data)] = None
                 except UnreadableJobError as error:
                     self._bury_unreadable(row_id, data, error, now)
-            for change in begun:
-                waiting = [batch for batch in batches.unfinished(self.connection) if batch.started_at is None]
-                args = change.to_args()
-                if not any((batch.kind, batch.args) == (batches.CHANGE, args) for batch in waiting):
-                    batches.create(self.connection, batches.CHANGE, args, now, by_itself=True)
+            waiting = [
+                batch.args
+                for batch in batches.unfinished(self.connection)
+                if batch.kind == batches.CHANGE and batch.started_at is None
+            ]
+            for change in changed:
+                if change.to_args() not in waiting:
+                    batches.create(self.connection, batches.CHANGE, change.to_args(), now, by_itself=True)
             self._set_status([row_id for row_id, _ in rows], schema.ACKED)
         return len(rows)
 

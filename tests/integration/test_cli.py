@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
@@ -10,14 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sync import launch, paths, status
+from sync import launch, paths
 from sync.cli.main import main
 from sync.ending import Ending, Report
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
@@ -402,57 +401,29 @@ def test_more_is_said_to_whoever_wants_it(shell_site: Site) -> None:
 # The tasks for many scenes at once
 
 
-@dataclass
-class Batch:
-    """A batch as the status has it."""
-
-    id: str
-    kind: str
-    status: str
-    failed: int = 0
-    found: dict[str, int] = field(default_factory=dict)
-    completed_at: float | None = None
-
-
-@pytest.mark.parametrize(
-    ("line", "args", "batches", "code"),
-    [
-        ("sync-all", {"mode": "sync_all"}, [Batch("b", "sync_all", "COMPLETED")], 0),
-        ("sync-all", {"mode": "sync_all"}, [Batch("b", "sync_all", "COMPLETED", failed=2)], 1),
-        ("sync-all", {"mode": "sync_all"}, [Batch("b", "sync_all", "FAILED")], 1),
-        ("sync-all", {"mode": "sync_all"}, [Batch("b", "sync_all", "PENDING")], 3),
-        ("sync-all", {"mode": "sync_all"}, [Batch("b", "sync_all", "FAILED", completed_at=5.0)], 0),
-        ("sync-all", {"mode": "sync_all"}, [Batch("b", "reconcile", "FAILED")], 0),
-        ("sync-recent --days 2", {"mode": "sync_recent", "days": 2}, [], 0),
-        (
-            "reconcile --dry-run --scope 7d",
-            {"mode": "reconcile", "scope": "7d", "dry_run": True},
-            [Batch("b", "reconcile", "COMPLETED", found={"changed": 3})],
-            0,
-        ),
-        ("reconcile", {"mode": "reconcile", "scope": "all", "dry_run": False}, [], 0),
-    ],
-)
-def test_many_scenes(
-    shell_site: Site,
-    monkeypatch: pytest.MonkeyPatch,
-    line: str,
-    args: dict[str, Any],
-    batches: Sequence[Batch],
-    code: int,
-) -> None:
-    asked: list[Any] = []
-
-    @dataclass
-    class Gathered:
-        batches: Sequence[Batch]
-
-    monkeypatch.setattr(launch, "run", lambda _, given: asked.append(given) or "Done")
-    monkeypatch.setattr(status, "gather", lambda _: Gathered(batches))
-    found = run(shell_site, f"{line} --json")
-    assert (found.code, asked) == (code, [args])
-    wanted = [one for one in batches if one.kind == args["mode"] and one.completed_at is None]
-    assert found.document["batch"] == (dataclasses.asdict(wanted[0]) if wanted else None)
+def test_many_scenes(shell_site: Site) -> None:
+    """Sync all, Sync recent and Reconcile, from the first to what cannot be mended."""
+    site = shell_site
+    scene, key = site.add()
+    site.stash.scene(scene).title = "Ours"
+    found = run(site, "sync-all --json")
+    assert (found.code, site.item(key).title) == (0, "Ours")
+    assert (found.document["batch"]["status"], found.document["batch"]["done"]) == ("COMPLETED", 1)
+    site.plex.person_edits(key, title="Theirs")
+    found = run(site, "reconcile --dry-run --scope all --json")
+    assert (found.code, site.item(key).title) == (0, "Theirs")
+    assert found.document["batch"]["found"] == {"changed_in_plex": 1}
+    assert run(site, "reconcile --quiet").code == 0
+    assert site.item(key).title == "Ours"
+    site.stash.scene(scene).title = "Newer"
+    assert run(site, "sync-recent --days 2").code == 0
+    assert site.item(key).title == "Newer"
+    site.stash.add_scene(files=[("/media/none.mp4", 5)], title="Plex lacks it")
+    found = run(site, "sync-all --json")
+    assert (found.code, found.document["batch"]["left"]) == (3, 1), "it waits for Plex"
+    site.stash.add_scene(files=[], title="No file")
+    found = run(site, "sync-all --json")
+    assert (found.code, found.document["batch"]["failed"]) == (1, 1)
 
 
 def test_a_batch_beside_another_run(shell_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
