@@ -17,6 +17,7 @@ from sync.errors import PlexSyncError, SetupError
 from sync.pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
+from sync.plex.gate import Gate
 from sync.plex.library import LibraryIndex, choose_sections, read_sections
 from sync.plex.matcher import Rules
 from sync.plex.pace import Pacer
@@ -254,7 +255,6 @@ class _Run:
                 bulk=bulk,
                 with_late=not self._order.leaves_batches,
                 scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
-                pacer=client.pacer,
             )
             try:
                 drain.run(everything=self._everything and not self._order.is_dry)
@@ -302,7 +302,7 @@ class _Run:
                 identifier=client_identifier(self._data),
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.read_timeout,
-                pacer=Pacer(settings.max_edits_per_second, tell=_tell_pace),
+                gate=Gate(Pacer(settings.max_edits_per_second, tell=_tell_pace)),
             )
         except PlexTemporaryError:
             self._breaker.record_failure()

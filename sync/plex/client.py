@@ -11,7 +11,6 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
@@ -29,7 +28,8 @@ from sync.plex.exceptions import (
     PlexSetupError,
     PlexTemporaryError,
 )
-from sync.plex.pace import Pacer, kind_of
+from sync.plex.gate import Gate
+from sync.plex.pace import kind_of
 from sync.stash import log
 
 PRODUCT = "PlexSync"
@@ -51,12 +51,14 @@ _UNREACHABLE = {
 class PlexSession(requests.Session):
     """A requests session that knows how long to wait and what a failure means.
 
-    `connect_timeout` and `read_timeout` in seconds.
+    `connect_timeout` and `read_timeout` in seconds. What writes waits for its turn at the `gate` when it is ready
+    to be sent.
     """
 
-    def __init__(self, address: str, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(self, address: str, connect_timeout: float, read_timeout: float, gate: Gate) -> None:
         super().__init__()
         self._address = address
+        self._gate = gate
         self._timeouts = (connect_timeout, read_timeout)
         # A proxy or a .netrc of the environment is not where a token may go.
         self.trust_env = False
@@ -75,8 +77,16 @@ class PlexSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; return an answer of 2xx whose body has arrived whole.
 
-        Raises the errors of `plex/exceptions.py`.
+        Raises the errors of `plex/exceptions.py`, and HeldBack.
         """
+        if request.method not in ("PUT", "POST"):
+            return self._send(request, **kwargs)
+        path, _, query = request.path_url.partition("?")
+        # What an upload takes is a matter of its size.
+        with self._gate.turn(kind_of(path, query) if request.method == "PUT" else None):
+            return self._send(request, **kwargs)
+
+    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = self._timeouts
         # Followed, a redirect would carry the token to whatever host it names.
         kwargs["allow_redirects"] = False
@@ -174,7 +184,8 @@ class PlexClient:
     """A Plex server, asked by path and answered with parsed XML.
 
     XML and not plexapi's objects: an object of a listing is partial, and its
-    first empty attribute costs a hidden request. Edits wait for the `pacer`; reads never do.
+    first empty attribute costs a hidden request. Edits wait for their turn at the `gate`; reads never do. Several
+    threads may use one client.
     """
 
     def __init__(
@@ -185,15 +196,15 @@ class PlexClient:
         identifier: str,
         connect_timeout: float,
         read_timeout: float,
-        pacer: Pacer | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.address = address
-        self.pacer = pacer
-        """Spaces edits out; None: they are sent as they come."""
+        self.gate = gate or Gate()
+        """Lets edits through one after another."""
         self.requests_sent = 0
         self.replaces_lists = False
         """Whether this server was seen to replace a list of tags by the entries of an edit, instead of adding them."""
-        self._session = PlexSession(address, connect_timeout, read_timeout)
+        self._session = PlexSession(address, connect_timeout, read_timeout, self.gate)
         # One pool for reads and writes, kept alive over the whole drain.
         plexapi.BASE_HEADERS.update(
             {
@@ -237,16 +248,11 @@ class PlexClient:
 
     def put(self, path: str, parameters: Parameters) -> None:
         """Send a PUT; Plex answers it without a body. Raises the errors of `plex/exceptions.py`."""
-        with self._paced(kind_of(path, parameters)):
-            self._query(path, parameters, self._session.put)
+        self._query(path, parameters, self._session.put)
 
     def post(self, path: str, body: bytes, content_type: str) -> None:
         """Send a POST with a body. Raises the errors of `plex/exceptions.py`."""
-        with self._paced(None):  # what an upload takes is a matter of its size
-            self._query(path, (), self._session.post, {"Content-Type": content_type}, body)
-
-    def _paced(self, kind: str | None) -> AbstractContextManager[None]:
-        return nullcontext() if self.pacer is None else self.pacer.edit(kind)
+        self._query(path, (), self._session.post, {"Content-Type": content_type}, body)
 
     def call(self, path: str, parameters: Parameters) -> None:
         """Send a GET that makes Plex do something and has no answer. Raises the errors of `plex/exceptions.py`."""

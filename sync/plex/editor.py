@@ -23,15 +23,18 @@ MOVIE_TYPE = "1"
 
 
 def send(client: PlexClient, section: int, rating_key: int, edit: Edit) -> int:
-    """Write an edit to one item; return how many requests it took (one, unless it is very long).
+    """Write an edit to one item; return how many edits it took (one, unless it is very long).
 
     Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
     """
 
+    sent = 0
+
     def put(parameters: Parameters) -> None:
+        nonlocal sent
+        sent += 1
         send_to_all(client, section, [rating_key], parameters)
 
-    before = client.requests_sent
     long = {} if client.replaces_lists else {name: change for name, change in edit.lists.items() if is_long(edit, name)}
     short = replace(edit, lists={name: change for name, change in edit.lists.items() if name not in long})
     for part in split(short):
@@ -43,7 +46,7 @@ def send(client: PlexClient, section: int, rating_key: int, edit: Edit) -> int:
             # Here a list that is given replaces the one that is there: there is no way but one long request.
             client.replaces_lists = True
             put(_list_group(edit, name))
-    return client.requests_sent - before
+    return sent
 
 
 def send_to_all(client: PlexClient, section: int, rating_keys: Sequence[int], parameters: Parameters) -> None:

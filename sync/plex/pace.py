@@ -4,12 +4,15 @@ Plex writes to one database file, and somebody may be watching. So edits take a
 share of the time: all of it while answers come as fast as usual, half as much
 after each that is slow or fails, and a little more after each good one. What is
 usual is learned from the answers of a run. The rules are pure functions from one
-`Pace` to the next; `Pacer` keeps the time. One writer is assumed.
+`Pace` to the next; `Pacer` keeps the time. The answers of several edits that are under way at once are learned
+from alike.
 """
 
 import math
+import re
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -36,6 +39,8 @@ PAUSE_PER_EDIT = 0.1
 LONGEST_GAP = 3600.0
 """Seconds between two edits that no cap exceeds."""
 
+_SEVERAL = re.compile(r"(?:^|&)id=\d+(?:,|%2C)")
+
 
 # The rules
 
@@ -54,15 +59,14 @@ class Pace:
     """Kind of edit -> seconds that the last REMEMBERED ones took."""
 
 
-def kind_of(path: str, parameters: Sequence[tuple[str, str]]) -> str | None:
+def kind_of(path: str, query: str) -> str | None:
     """Return the kind of an edit, those that are alike in what they take: by path and, roughly, by length.
 
     None for an edit of several items at once, which is compared with nothing.
     """
-    if any(name == "id" and "," in value for name, value in parameters):
+    if _SEVERAL.search(query):
         return None
-    length = sum(len(name) + len(value) for name, value in parameters)
-    return f"{path} {length.bit_length() // 2}"  # within a kind the longest is four times the shortest
+    return f"{path} {len(query).bit_length() // 2}"  # within a kind the longest is four times the shortest
 
 
 def usual(pace: Pace, kind: str) -> float | None:
@@ -122,7 +126,7 @@ class Pacer:
     """Spaces edits out: as Plex's answers ask for, and by a cap of edits a second where there is one (0: none).
 
     `tell` is called with True when edits are spaced out noticeably, once, and
-    with False whenever they are not any more. Times in seconds.
+    with False whenever they are not any more. Times in seconds. Edits may come from several threads.
     """
 
     def __init__(
@@ -138,6 +142,7 @@ class Pacer:
         self._sleep = sleep
         self._tell = tell
         self._is_spaced = self._has_told = False
+        self._lock = threading.Lock()
         self.pace = Pace()
         """What is known of Plex in this run."""
         self.next_at = -math.inf
@@ -149,20 +154,28 @@ class Pacer:
 
         Call it outside of transactions. `kind` as `kind_of` gives it; None: its time is compared with nothing.
         """
-        left = self.next_at - self._clock()
-        if left > 0:
-            self._sleep(left)
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self.next_at)
+            self.next_at = turn + self._gap  # where several are under way, the next one's
+        if turn > now:
+            self._sleep(turn - now)
         began = self._clock()
         try:
             yield
         except PlexTemporaryError:
-            # An error that comes at once is no reason to come back at once.
-            self._go_on(after_failure(self.pace), began, least=slowest_usual(self.pace))
+            self._go_on(after_failure, began, failed=True)
             raise
         except Exception:
-            self._go_on(after_refusal(self.pace), began)
+            self._go_on(after_refusal, began)
             raise
-        self._go_on(after_answer(self.pace, self._clock() - began, kind), began)
+        took = self._clock() - began
+        self._go_on(lambda pace: after_answer(pace, took, kind), began)
+
+    @property
+    def is_spaced(self) -> bool:
+        """Whether Plex is left alone between edits."""
+        return self._gap > 0 or self.pace.share < 1
 
     def edits_within(self, seconds: float) -> int:
         """Return how many edits fit into that time at the present pace, as far as it is known; at least one."""
@@ -170,10 +183,16 @@ class Pacer:
         each = max(self._gap, took + pause_after(self.pace, took), 0.001)  # while nothing is known: one in 1 ms
         return max(1, int(seconds / each))
 
-    def _go_on(self, pace: Pace, began: float, least: float = 0.0) -> None:
-        now = self._clock()
-        self.pace = pace
-        self.next_at = max(began + self._gap, now + pause_after(pace, max(least, now - began)))
+    def _go_on(self, learn: Callable[[Pace], Pace], began: float, *, failed: bool = False) -> None:
+        with self._lock:
+            self.pace = pace = learn(self.pace)
+            now = self._clock()
+            # An error that comes at once is no reason to come back at once.
+            took = max(slowest_usual(pace) if failed else 0.0, now - began)
+            self.next_at = max(self.next_at, began + self._gap, now + pause_after(pace, took))
+            self._tell_change(pace)
+
+    def _tell_change(self, pace: Pace) -> None:
         if pace.share < 0.5 and not self._is_spaced:
             self._is_spaced = True
             if not self._has_told:

@@ -1,35 +1,28 @@
 """The drain: claim, read, match, write what differs, read back, remember, acknowledge.
 
-A batch of scenes shares its reads: one request to Stash, one batched read of the
+A round of scenes shares its reads: one request to Stash, one batched read of the
 matched items before the edits and one after. Edits go one after another: one paced
-writer is what Plex's single database takes well.
+writer is what Plex's single database takes well. While Plex works on the last edits
+of a round the next one is read, and while it works on that one's first edits the
+round before comes to its end; so Plex hardly ever waits for this side.
 
 At any moment a kill costs repeated work and no job: rows are acknowledged after
 their outcome is on disk, and what is about to be written is noted before it is.
 """
 
-import json
-import math
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Protocol
 
-from sync.conditions import why_left_out, within_paths
-from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError, describe
-from sync.mapping import fingerprint, wanted_of
-from sync.model import MediaFile, Scene
+from sync.conditions import why_left_out
+from sync.errors import PlexSyncError, SetupError, TransientError, describe
 from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
-from sync.plex.difference import difference, outline, remember
-from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexServerDown, PlexTemporaryError
-from sync.plex.matcher import Candidate, Rules, holds_file_of
-from sync.plex.pace import Pacer
+from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.scan import FolderScans
-from sync.queue import batches
 from sync.queue.batches import Batch
-from sync.queue.dead_letters import DeadLetter
 from sync.queue.outlook import still_alive
 from sync.queue.store import Claim, JobStore
 from sync.queue.wake import ALL_BATCHES, EVERYTHING
@@ -38,26 +31,27 @@ from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
-from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.conclusion import Conclusion
 from sync.worker.covers import Covers
-from sync.worker.item_steps import MATCH
-from sync.worker.locate import Located, Locator, Target
+from sync.worker.locate import Locator
 from sync.worker.outage import OutageWatch
-from sync.worker.outcome import confirmed, in_doubt, unkept, written
+from sync.worker.planner import Planner
 from sync.worker.portraits import Portraits
-from sync.worker.steps import Place, StepBook, StepRecord, completed, is_current, put_all
-from sync.worker.work import Course, Summary, Work
-from sync.worker.writer import ItemWriter
+from sync.worker.steps import StepBook
+from sync.worker.work import Course, Round, Summary, places_of
+from sync.worker.writer import Flight, ItemWriter
 
 BATCH = 100
 """Scenes that share their reads."""
-LATE_ROUND = 60.0
-"""Seconds. What waits of a batch for a later try becomes due at the full minute."""
-MISSING_ROUND = 300.0
-"""The same for scenes of a batch that Plex does not have yet: there may be thousands."""
 BATCH_SECONDS = 10.0
-"""Seconds of edits that a batch holds at the most, where they are slow or spaced out: what was read is to be fresh."""
+"""Seconds of edits that a round holds at the most, where they are slow or spaced out: what was read is to be fresh."""
+MOST_AHEAD = 8
+"""Scenes whose edits wait for their turn, ready to be sent."""
+PAGES_AHEAD = 3
+"""Pages of a batch that are looked through for the next round while another waits for its end."""
+SECONDS_AHEAD = 0.15
+"""Seconds that these edits take at the most: long enough to read a round meanwhile, short for a person's save."""
 
 
 class UnforeseenError(TransientError):
@@ -104,39 +98,59 @@ class Drain:
         scans: FolderScans | None = None,
         bulk: BulkWork | None = None,
         with_late: bool = True,
-        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bulk = bulk
         self._with_late = with_late
         self._store = store
         self._state = state
-        self._stash = stash
-        self._client = client
-        self._locator = locator
         self._settings = settings
         self._clock = clock
-        self._open: list[Claim] = []
-        self._book = StepBook(state)
-        self._pictures = pictures
-        self._portraits = portraits
-        self._scans = scans
-        self._pacer = pacer
+        self._gate = client.gate
+        self._pacer = client.gate.pacer
+        book = StepBook(state)
         self._watch = OutageWatch(breaker, clock)
-        self._covers = covers = Covers(stash=stash, client=client, state=state, book=self._book, settings=settings)
-        self._writer = ItemWriter(
-            client=client, state=state, book=self._book, covers=covers, watch=self._watch, settings=settings
+        covers = Covers(stash=stash, client=client, state=state, book=book, settings=settings)
+        self._planner = Planner(
+            stash=stash,
+            client=client,
+            locator=locator,
+            book=book,
+            portraits=portraits,
+            pictures=pictures,
+            scans=scans,
+            settings=settings,
         )
-        self.summary = Summary()
+        self._writer = ItemWriter(
+            client=client, state=state, book=book, covers=covers, watch=self._watch, settings=settings
+        )
+        self._conclusion = Conclusion(
+            store=store,
+            state=state,
+            machine=client.machine,
+            covers=covers,
+            settings=settings,
+            waits_for_scans=scans is not None,
+            clock=clock,
+        )
         self._counted: Counter[tuple[str, str]] = Counter()
-        self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
+        self._next: Round | None = None
+        """What was read while the round before was written."""
+        self._under_way: list[Round] = []
+        """Rounds that are being written, or have been and are to be read back."""
+        self._flights: deque[tuple[Round, Flight]] = deque()
         self._is_bulk = False
         self._shown = -1  # percent on Stash's bar
         self._due_after = 0  # rows that are due after those that are claimed
-        self._extent = (0, 0, False)
-        """Scenes that are through, all there are, and whether those that are begun count along."""
+        self._extent: tuple[int, int, bool | None] = (0, 0, False)
+        """Scenes that are through, all there are, and whether a batch's are meant; None: nothing is counted."""
         self.looked_at = clock()
         """When the queue was looked at last for what is due, in seconds since the epoch."""
+
+    @property
+    def summary(self) -> Summary:
+        """What was done so far."""
+        return self._conclusion.summary
 
     def run(self, *, everything: bool) -> Summary:
         """Drain the queue; `everything`: also what waits for a later try.
@@ -161,7 +175,8 @@ class Drain:
                 if self._store.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     break
         finally:
-            self._store.give_back(self._open)
+            self._writer.close()  # before its scenes are given back: what is under way is known then
+            self._conclusion.give_back()
             self._store.clear_acknowledged()
             self._store.clear_old_letters(self._clock())
             self._keep_counts()
@@ -171,24 +186,36 @@ class Drain:
         """Do what comes next: what was saved before what a batch has listed. False when nothing is left."""
         while self._store.take_changes(BATCH, self._look()):
             pass
-        claims: list[Claim] | None = self._store.claim(self._batch_size(), self._look(), late=self._with_late)
-        self._is_bulk = not claims
+        following, self._next = self._next, None
+        if following and following.is_bulk and self._store.is_due(self._clock(), late=False):
+            self._conclusion.give_back(following.claims)  # somebody has saved a scene since it was read
+            following = None
+        following = following or self._claim()
+        if following is None:
+            return False
+        try:
+            self._work(following)
+        except (StashTemporaryError, SetupError):
+            self._land()  # Plex has answered: what it took is known
+            raise
+        return True
+
+    def _claim(self) -> Round | None:
+        claims: list[Claim] | None = self._store.claim(self._round_size(), self._look(), late=self._with_late)
+        is_bulk = not claims
         if not claims:
             claims = self._next_of_batches()
         if claims is None:
-            return False
-        self._open = list(claims)
-        self._measure()
-        still_alive(self._store.connection, self._clock())
-        self._batch(claims)
-        if self._open:  # for a person's save, or with the circuit breaker
-            self._store.give_back(self._open)
-            self._open = []
-        return True
+            return None
+        busy = {claim.scene_id for one in self._under_way for claim in one.claims}
+        if any(claim.scene_id in busy for claim in claims):
+            self._land()  # somebody has saved a scene that is just being written
+        self._conclusion.begin(claims)
+        return Round(claims, is_bulk)
 
     def _next_of_batches(self) -> list[Claim] | None:
         try:
-            return self._bulk.next(self._batch_size()) if self._bulk else None
+            return self._bulk.next(self._round_size()) if self._bulk else None
         except PlexServerDown:
             raise  # whoever started this run tells the breaker
         except PlexTemporaryError:
@@ -200,9 +227,7 @@ class Drain:
 
     def _keep_counts(self) -> None:
         """Add what this drain did since the last time to the statistics: a drain may be killed."""
-        if self._of_batches:
-            self._store.done([], self._of_batches)  # of scenes that failed
-            self._of_batches.clear()
+        self._conclusion.keep_counts()
         counts = self.summary.counts()
         if new := counts - self._counted:
             self._state.count(new, self._clock())
@@ -216,292 +241,173 @@ class Drain:
         """Look how far all of it is: once for scenes that are claimed together, for what waits is counted."""
         batch = self._bulk.shown if self._bulk else None
         if batch:
-            self._extent = batch.concluded, batch.total, self._is_bulk
+            self._extent = batch.concluded, batch.total, True
         elif self._is_bulk:
-            self._extent = 1, 1, False
+            self._extent = 1, 1, None
         else:
-            if self._open:
+            if self._conclusion.open:
                 self._due_after = self._store.due(self._clock(), late=self._with_late)
-            self._extent = self.summary.scenes, self.summary.scenes + len(self._open) + self._due_after, True
+            self._extent = self.summary.scenes, self.summary.scenes + self._conclusion.open + self._due_after, False
 
-    def _show_progress(self, begun: int = 0) -> None:
-        """Set Stash's bar; `begun`: scenes that were written of those that were claimed together."""
-        done, total, counts_begun = self._extent
-        if counts_begun:
-            done += begun
+    def _show_progress(self) -> None:
+        """Set Stash's bar; scenes that were begun count as far as they are of what is shown."""
+        done, total, of_batch = self._extent
+        if of_batch is not None:
+            done += sum(one.begun for one in self._under_way if one.is_bulk or not of_batch)
         percent = 100 * done // total if total else 100
         if percent != self._shown:
             self._shown = percent
             log.progress(done / total if total else 1.0)
 
-    # One batch
+    # One round
 
-    def _batch_size(self) -> int:
+    def _round_size(self) -> int:
         return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
 
-    def _batch(self, claims: list[Claim]) -> None:
-        scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
-        log.know_files((file.path for scene in scenes.values() for file in scene.files), anew=True)
-        log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
-        courses = []
-        for claim in claims:
+    def _most_ahead(self) -> int:
+        """Return how many scenes may wait, ready to be sent, while Plex works on another."""
+        if self._pacer is None or self._pacer.is_spaced:
+            return 1
+        return max(1, min(MOST_AHEAD, BATCH // 12, self._pacer.edits_within(SECONDS_AHEAD)))
+
+    def _work(self, one: Round) -> None:
+        """Write a round, and read the next one while Plex works on its last edits."""
+        is_full = len(one.claims) >= self._round_size()
+        self._is_bulk = one.is_bulk
+        self._measure()
+        still_alive(self._store.connection, self._clock())
+        if not one.is_read:
+            self._read(one)
+        is_whole = self._write(one)
+        if is_whole and is_full and self._watch.is_over and not (self._pacer and self._pacer.is_spaced):
+            self._next = self._read_ahead()
+        if self._next is None:
+            self._land()
+
+    def _read_ahead(self) -> Round | None:
+        """Claim and read a round while another is being written; None where nothing comes at once."""
+        for _ in range(PAGES_AHEAD):
+            following = self._claim()
+            if following is None:
+                return None
+            if following.claims:
+                break
+        else:
+            return None
+        self._read(following)
+        busy = {place for one in self._under_way for place in places_of(one.courses)}
+        if not busy.isdisjoint(places_of(following.courses)):
+            self._land()  # two scenes at one item: what is made of it by the first counts
+            following.courses = [Course(course.claim, course.scene) for course in following.courses]
+            self._plan(following)
+        return following
+
+    def _read(self, one: Round) -> None:
+        """Read what the scenes of a round need; those that need nothing come to their end."""
+        scenes = self._planner.scenes_of(one.claims)
+        one.courses, one.is_read = [], True
+        for claim in one.claims:
             scene = scenes.get(claim.scene_id)
             if scene is None:
-                self._forget(claim)
+                self._conclusion.forget(claim)
             elif reason := why_left_out(scene, self._settings):
-                self._leave_out(claim, scene, reason)
+                self._conclusion.leave_out(claim, scene, reason)
             else:
-                courses.append(Course(claim, scene))
-        self._course(courses)
+                one.courses.append(Course(claim, scene))
+        self._plan(one)
 
-    def _course(self, courses: list[Course]) -> None:
-        """Bring scenes into Plex that share their reads; one at a time where a shared read fails."""
-        if not courses:
-            return
+    def _plan(self, one: Round) -> None:
+        one.error = self._failure_of(lambda: self._planner.plan(one.courses)) if one.courses else None
+
+    def _failure_of(self, shared: Callable[[], None]) -> PlexSyncError | None:
+        """Do what scenes share; return the error after which each of them goes alone."""
         try:
-            located = self._locator.locate([within_paths(course.scene, self._settings) for course in courses])
-            for course in courses:
-                self._plan(course, located[course.scene.id])
-                self._have_scanned(course)
-            now = self._clock()
-            self._writer.note_intended(courses, now)
+            shared()
         except (PlexServerDown, SetupError, StashTemporaryError, sqlite3.Error):
             raise
         except PlexSyncError as error:
-            self._one_by_one(courses, error)
-            return
+            return error
         except Exception as error:
-            self._one_by_one(courses, UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})"))
-            return
-        begun: list[Course] = []
-        ordered = self._writer.write_groups(courses)
+            return UnforeseenError(f"PlexSync met an error it does not know ({describe(error)})")
+        return None
+
+    def _write(self, one: Round) -> bool:
+        """Begin to write a round; return whether all of it was begun. What was not goes back on the queue."""
+        now = self._clock()
+        error = one.error or self._failure_of(lambda: self._writer.note_intended(one.courses, now))
+        if error:
+            self._land()
+            self._one_by_one(one.courses, error)
+            self._conclusion.give_back(one.claims)
+            return True
+        self._under_way.append(one)
+        ordered = self._writer.write_groups(one.courses)
         try:
             for number, course in enumerate(ordered):
                 if not self._watch.is_over:
-                    break  # the rest goes back on the queue as it was
-                if self._is_bulk and begun and not course.has_sent and self._store.is_due(self._clock(), late=False):
-                    break  # somebody has saved a scene meanwhile
-                self._show_progress(len(begun))
-                begun.append(course)
-                self._writer.write(course, now, following=next(iter(ordered[number + 1 : number + 2]), None))
+                    return False  # the rest goes back on the queue as it was
+                if one.is_bulk and number and not course.has_sent and self._store.is_due(self._clock(), late=False):
+                    self._land(recall=True)  # somebody has saved a scene meanwhile
+                    return False
+                self._show_progress()
+                one.begun += 1
+                following = ordered[number + 1] if number + 1 < len(ordered) else None
+                self._flights.append((one, self._writer.begin(course, now, following)))
+                self._make_room()
         finally:
+            one.is_begun = True
             self._writer.end()
-        self._writer.read_back(begun)
-        self._conclude(begun)
-        self._watch.stop_after_failures(begun)
+        return True
 
     def _one_by_one(self, courses: list[Course], error: PlexSyncError) -> None:
         if len(courses) == 1:
             courses[0].errors = [error]
             self._watch.count(courses[0], error)
-            self._fail(courses[0].claim, courses[0].scene, error)
+            self._conclusion.fail(courses[0].claim, courses[0].scene, error)
         self._watch.stop_after_failures(courses)
         if len(courses) > 1:
             log.detail("%d scenes go one by one after a failure of them all: %s", len(courses), error)
         for course in courses if len(courses) > 1 else ():
-            self._course([Course(course.claim, course.scene)])
+            alone = Round([course.claim], self._is_bulk, [Course(course.claim, course.scene)], is_read=True)
+            self._plan(alone)
+            self._write(alone)
+            self._land()
 
-    def _plan(self, course: Course, located: Located) -> None:
-        scene = within_paths(course.scene, self._settings)
-        wanted = wanted_of(scene, self._settings, self._pictures)
-        course.errors += located.errors
-        left_out = [file for file in course.scene.files if file not in scene.files]
-        targets = [target for target in located.targets if not self._is_of(target, left_out)]
-        if located.targets and not targets and not course.errors:
-            course.errors.append(
-                PlexNotFound(
-                    "no Plex item holds its file yet but one that holds another of its files, which only_paths or "
-                    "skip_paths leaves out; let Plex scan the folder"
-                )
-            )
-        for target in targets:
-            edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
-            if log.is_detailed():
-                how = "its file's path" if target.record.exact else "its file's name"
-                found = f'Plex item {target.item.rating_key} in library "{target.library}"'
-                log.detail("%s: matched by %s to %s; %s", scene.label, how, found, outline(edit))
-            place = Place(self._client.machine, target.record.section, target.item.rating_key)
-            course.works.append(
-                Work(
-                    target,
-                    wanted,
-                    edit,
-                    library=target.library,
-                    place=place,
-                    fingerprint=fingerprint(wanted, self._settings),
-                    steps=self._book.of(place),
-                )
-            )
+    # What is under way
 
-    def _is_of(self, target: Target, left_out: list[MediaFile]) -> bool:
-        """Return whether an item that was found by a file's name holds the very path of one that is left out."""
-        if target.record.exact or not left_out:
-            return False
-        rules = Rules(self._settings.path_pairs, self._settings.strict_matching, self._client.folds_case)
-        item = target.item
-        return holds_file_of(left_out, Candidate(item.rating_key, item.title, item.files), rules, exact=True)
+    def _make_room(self) -> None:
+        """Wait until no more is ready to be sent than may be; meanwhile the round before comes to its end."""
+        most = self._most_ahead()
+        while len(self._flights) > (0 if self._gate.holds_back else most):
+            self._land_next()
+        if len(self._flights) == most:
+            self._finish_written()
 
-    def _have_scanned(self, course: Course) -> None:
-        """Ask Plex to scan the folders of a scene that it does not have, where the settings say so."""
-        if self._scans is None:
-            return
-        for number, error in enumerate(course.errors):
-            if isinstance(error, PlexNotFound):
-                said = self._scans.ask(file.path for file in within_paths(course.scene, self._settings).files)
-                course.errors[number] = PlexNotFound(f"{str(error).rstrip('. ')}. {said[:1].upper()}{said[1:]}")
+    def _land(self, *, recall: bool = False) -> None:
+        """Bring all that is under way to its end; `recall`: but what has not been sent yet goes back on the queue."""
+        if recall:
+            self._writer.recall(on=True)
+        while self._flights:
+            self._land_next()
+        if recall:
+            self._writer.recall(on=False)
+        self._finish_written()
 
-    # The end of each scene
+    def _land_next(self) -> None:
+        one, flight = self._flights.popleft()
+        one.landed += 1
+        if self._writer.land(flight):
+            one.written.append(flight.course)
+        if not self._flights:
+            self._gate.resume()
 
-    def _conclude(self, courses: list[Course]) -> None:
-        now = self._clock()
-        records, done = [], []
-        steps: list[tuple[Place, str, StepRecord]] = []
-        for course in courses:
-            for work in course.works:
-                after = work.after
-                if after is None:
-                    if not course.errors:  # nothing that is not known to be in Plex ends a job
-                        course.errors.append(
-                            PlexItemRemoved(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
-                        )
-                    continue
-                lost = unkept(work, steps)
-                if lost:
-                    work.after = None
-                    course.errors.append(lost)
-                    continue
-                steps += [(work.place, name, record) for name, record in confirmed(work, now)]
-                if course.has_no_cover and course.cover:
-                    steps += self._covers.without_cover(work, now)
-                how = "path" if work.target.record.exact else "name"
-                if not is_current(work.record_of(MATCH), how):
-                    steps.append((work.place, MATCH, completed(work.record_of(MATCH), how, now)))
-                record = work.target.record
-                doubtful = in_doubt(work)
-                record.memory = remember(work.target.item, after, work.wanted, record.memory, work.edit)
-                record.memory.intended |= doubtful
-                if not course.errors:
-                    record.fingerprint, record.cover = work.fingerprint, course.cover
-                record.synced_at = now
-                records.append(record)
-            if not course.errors:
-                done.append(course)
-        with self._state.transaction() as connection:
-            self._state.put_items(connection, self._client.machine, records)
-            self._state.put_synced(connection, [(course.scene.id, course.scene.refs) for course in done], now)
-            put_all(connection, steps)
-        for course in courses:
-            self._tell(course)
-            if course.errors:
-                self._fail(course.claim, course.scene, _gravest(course.errors))
-        self._finish([course.claim for course in done])
-
-    def _tell(self, course: Course) -> None:
-        changed = [work for work in course.works if work.sent and work.after]
-        for work in course.works:
-            outcome = "failed" if work.after is None else "changed" if work.sent else "right"
-            self.summary.libraries[work.library, outcome] += 1
-            for batch_id in course.claim.batches:
-                self._of_batches.setdefault(batch_id, Counter())[work.library, outcome] += 1
-        if changed:
-            wrote = (f"{', '.join(written(work))} to Plex item {work.target.item.rating_key}" for work in changed)
-            # Of a batch of thousands the counts are what a person reads; of a reconcile what was mended.
-            is_many = course.claim.job.update_type in (batches.SYNC_ALL, batches.SYNC_RECENT, batches.CHANGE)
-            (log.debug if is_many else log.info)(f"{course.scene.label}: wrote {'; '.join(wrote)}")
-        if not course.errors:
-            self.summary.scenes += 1
-            if changed:
-                self.summary.changed += 1
-            else:
-                self.summary.right += 1
-
-    def _finish(self, claims: list[Claim]) -> None:
-        self._store.done(claims, self._of_batches)
-        self._of_batches.clear()
-        ended = {claim.scene_id for claim in claims}
-        self._open = [claim for claim in self._open if claim.scene_id not in ended]
-
-    def _forget(self, claim: Claim) -> None:
-        self._state.forget_scenes([claim.scene_id])
-        self._finish([claim])
-        self.summary.scenes += 1
-        self.summary.gone += 1
-        log.info(f"Scene {claim.scene_id} is gone from Stash; its item in Plex is left as it is")
-
-    def _leave_out(self, claim: Claim, scene: Scene, reason: str) -> None:
-        self._finish([claim])
-        self.summary.scenes += 1
-        self.summary.left_out += 1
-        log.info(f"{scene.label} is left out: {reason}")
-
-    def _fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> None:
-        self.summary.scenes += 1
-        job, now = claim.job, self._clock()
-        base, cap, most = get_retry_params(error, self._settings.max_retries)
-        # A try before its time, which a person asked for, is not counted.
-        count = job.retry_count + (0 if job.early else 1)
-        is_last = count >= most and not job.early
-        if self._may_lack(error) and (is_last or self._scans is None):
-            self._finish([claim])
-            self.summary.not_in_plex += 1
-            log.info(f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")
-            return
-        # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.
-        is_given_up = (
-            job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._store.with_letters([scene.id]))
-        )
-        if isinstance(error, PermanentError) or is_last or is_given_up:
-            self._bury(claim, scene, error, count, now)
-        else:
-            delay = calculate_delay(job.retry_count, base, cap)
-            if job.batch_id is not None:  # a thousand of them become due together, not one by one
-                pause = MISSING_ROUND if isinstance(error, PlexNotFound) else LATE_ROUND
-                delay = math.ceil((now + delay) / pause) * pause - now
-            self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
-            self.summary.later += 1
-            log.detail(
-                "%s: %s, tried again in %.0f s (backoff from %.0f s, at most %.0f s)",
-                *(scene.label, type(error).__name__, delay, base, cap),
-            )
-            said = (
-                f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
-            )
-            # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
-            is_said = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
-            (log.debug if is_said else log.warning)(said)
-        self._open = [one for one in self._open if one.scene_id != claim.scene_id]
-
-    def _may_lack(self, error: PlexSyncError) -> bool:
-        """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
-        is_lacking = isinstance(error, PlexNotFound) and not isinstance(error, PlexItemRemoved)
-        return is_lacking and self._settings.skip_not_found
-
-    # The circuit breaker
-
-    def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
-        letter = DeadLetter(
-            scene_id=scene.id,
-            title=log.redact_title(scene.title),
-            error_type=type(error).__name__,
-            message=log.redact(str(error)),
-            tries=tries,
-            first_at=claim.job.first_failed_at or now,
-            last_at=now,
-            job=json.dumps(claim.job.to_row()),
-        )
-        was_known = bool(self._store.with_letters([scene.id]))
-        self._store.bury(claim, letter)
-        self.summary.failed += 1
-        tried = f" after {tries} tries" if tries > 1 else ""
-        # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
-        # told before.
-        is_told = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
-        (log.debug if is_told else log.error)(
-            f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
-            'press "Retry failed jobs"'
-        )
-
-
-def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:
-    """Return the error that decides what becomes of the job: one that may go right later keeps it queued."""
-    return min(errors, key=lambda error: isinstance(error, PermanentError))
+    def _finish_written(self) -> None:
+        """Read back what was written, and end those scenes."""
+        while self._under_way and self._under_way[0].is_written:
+            one = self._under_way[0]
+            self._writer.read_back(one.written)
+            self._conclusion.conclude(one.written)
+            self._under_way.remove(one)
+            self._watch.stop_after_failures(one.written)
+            self._conclusion.give_back(one.claims)  # for a person's save, or with the circuit breaker
+            self._measure()

@@ -54,9 +54,38 @@ class Course:
         return any(work.sent for work in self.works)
 
 
+@dataclass(slots=True)
+class Round:
+    """Scenes that were claimed together and share their reads."""
+
+    claims: list[Claim]
+    is_bulk: bool
+    """They are a batch's."""
+    courses: list[Course] = field(default_factory=list)
+    is_read: bool = False
+    error: PlexSyncError | None = None
+    """Why what they share went wrong: each goes alone."""
+    begun: int = 0
+    landed: int = 0
+    is_begun: bool = False
+    """No more of them will be begun."""
+    written: list[Course] = field(default_factory=list)
+    """Those that were written, or tried."""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether nothing of it is under way or to come."""
+        return self.is_begun and self.landed == self.begun
+
+
 def works_of(courses: list[Course]) -> list[Work]:
     """Return all items of these scenes."""
     return [work for course in courses for work in course.works]
+
+
+def places_of(courses: list[Course]) -> set[Place]:
+    """Return where these scenes' items are."""
+    return {work.place for work in works_of(courses)}
 
 
 @dataclass(slots=True)

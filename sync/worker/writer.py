@@ -1,10 +1,12 @@
-"""Writing to the items of a batch: noted before, sent one request after another, read back after.
+"""Writing to the items of a round: noted before, sent one request after another, read back after.
 
 What fails is noted with its scene and is no reason to leave the rest out; a Plex
 that is away, or refuses everybody, ends the batch.
 """
 
 from collections.abc import Container
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.model import Picture
@@ -23,8 +25,24 @@ from sync.worker.groups import GroupWriter
 from sync.worker.item_steps import METADATA, MetadataStep, PictureStep, RatingStep
 from sync.worker.outage import OutageWatch
 from sync.worker.outcome import is_unconfirmed
-from sync.worker.steps import StepBook, StepState, begun, put_all, run_steps
+from sync.worker.steps import StepBook, StepState, begun, is_current, put_all, run_steps
+from sync.worker.wire import Tried, Wire
 from sync.worker.work import Course, Work, works_of
+
+_Write = MetadataStep | RatingStep | PictureStep
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A scene whose writes are under way."""
+
+    course: Course
+    now: float
+    writes: list[tuple[Work, _Write]]
+    sent: list[_Write]
+    """Those of them that are sent ahead."""
+    tried: Future[list[Tried]] | None
+    """What became of these; None: nothing is sent."""
 
 
 class ItemWriter:
@@ -45,6 +63,8 @@ class ItemWriter:
         self._book = book
         self._covers = covers
         self._ahead = CoverAhead(covers.fetch)
+        self._wire = Wire(client.gate)
+        self._is_recalled = False
         self._watch = watch
         self._preserve = settings.preserve_plex_edits
         self._groups = GroupWriter(client, watch, preserve=settings.preserve_plex_edits)
@@ -95,32 +115,47 @@ class ItemWriter:
     def _has_more_to_send(self, course: Course) -> bool:
         return any(self._field_steps(work) for work in course.works)
 
-    def write(self, course: Course, now: float, following: Course | None = None) -> None:
-        """Write to each of the scene's items; what fails is no reason to leave the rest out.
+    def begin(self, course: Course, now: float, following: Course | None = None) -> Flight:
+        """Begin to write to each of the scene's items; `land` ends it.
 
         The cover of the `following` scene is fetched meanwhile.
         """
         cover = self._fetch_cover(course, now) if course.works else None
         if following and following.works and not self._covers.is_known(following.scene, following.works):
             self._ahead.begin(following.scene)
+        writes: list[tuple[Work, _Write]] = []
         for work in course.works:
-            if not self._watch.is_over:
-                return
             uploads = self._uploads(course, work, cover, now)
             if not work.edit:
                 work.after = work.target.item
-            for step in (*self._field_steps(work), *uploads):
-                if not self._watch.is_over:
-                    return
-                self._run(course, work, step, now)
+            writes += [(work, step) for step in (*self._field_steps(work), *uploads)]
+        sent = [step for work, step in writes if not is_current(work.record_of(step.name), step.fingerprint)]
+        return Flight(course, now, writes, sent, self._wire.send(sent) if sent else None)
+
+    def land(self, flight: Flight) -> bool:
+        """Wait for a scene's writes and note what became of them; what fails is no reason to leave the rest out.
+
+        False where Plex is left alone before all of it was tried, and nothing is wrong with this scene; and where
+        it was recalled.
+        """
+        course = flight.course
+        tried = flight.tried.result() if flight.tried else []
+        if self._is_recalled and flight.sent and not tried and not course.has_sent:
+            return False
+        answers = {id(one.step): one for one in tried}
+        for work, step in flight.writes:
+            if id(step) not in answers and not self._watch.is_over:
+                return bool(course.errors)
+            self._run(course, work, step, flight.now, answers.get(id(step), step))
         # A step that went well clears nothing where Plex failed another step of the scene.
         failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
         if not failed_by_plex and (not course.errors or course.has_sent):
             self._watch.answered()
+        return True
 
-    def _run(self, course: Course, work: Work, step: MetadataStep | RatingStep | PictureStep, now: float) -> None:
+    def _run(self, course: Course, work: Work, step: _Write, now: float, sent: _Write | Tried) -> None:
         try:
-            wrote = run_steps(self._book, work.place, [step], now, work.steps)
+            wrote = run_steps(self._book, work.place, [sent], now, work.steps)
             if isinstance(step, PictureStep):
                 self._lock_after_group(work, step)
                 self._covers.remember(work, step)
@@ -185,9 +220,18 @@ class ItemWriter:
         except PlexPermanentError as error:
             log.debug(f"Plex item {work.place.rating_key}: its {step.name} stays unlocked ({error})")
 
+    def recall(self, *, on: bool) -> None:
+        """Take back what was begun and of which nothing has been sent; `on` False: no more."""
+        self._is_recalled = on
+        (self._client.gate.hold_back if on else self._client.gate.resume)()
+
     def end(self) -> None:
-        """No more scenes follow in this batch."""
+        """No more scenes follow in this round."""
         self._ahead.drop()
+
+    def close(self) -> None:
+        """Wait for what is under way, and send nothing more."""
+        self._wire.close()
 
     def read_back(self, courses: list[Course]) -> None:
         """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""

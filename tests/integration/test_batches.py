@@ -141,6 +141,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, edits: int) -> Callable[[], None
         return step(drain)
 
     monkeypatch.setattr(Drain, "_step", stopping)
+    monkeypatch.setattr(Drain, "_read_ahead", lambda _: None)  # nothing of the next one is under way then
     return monkeypatch.undo
 
 

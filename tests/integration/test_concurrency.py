@@ -18,21 +18,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from sync import dependencies, hook, launch, paths, tasks
 from sync.errors import SetupError
+from sync.plex.client import PlexClient
+from sync.plex.gate import Gate
 from sync.queue import lock, schema, wake
 from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
-from sync.queue.store import Claim, JobStore
+from sync.queue.store import JobStore
 from sync.settings import Settings
 from sync.stash import ask
 from sync.worker import sleeper
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import Drain
+from sync.worker.work import Round
 from tests.site import Child, Site, kill_sleepers_below
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -311,7 +315,7 @@ class BatchlessDrain(Drain):
             store=store,
             state=nothing,
             stash=nothing,
-            client=nothing,
+            client=cast(PlexClient, SimpleNamespace(gate=Gate(), machine="")),
             locator=nothing,
             settings=Settings(),
             breaker=CircuitBreaker(store.connection),
@@ -319,15 +323,15 @@ class BatchlessDrain(Drain):
         )
         self._world = world
 
-    def _batch(self, claims: list[Claim]) -> None:
+    def _work(self, one: Round) -> None:
         self._world.batches += 1
         assert self._world.batches == 1, f"two drains work at once\n{self._world.scheduler.told}"
         pause("work")
-        self._world.seen += [claim.scene_id for claim in claims]
-        self._finish(claims)
+        self._world.seen += [claim.scene_id for claim in one.claims]
+        self._conclusion._finish(one.claims)
         self._world.batches -= 1
 
-    def _show_progress(self, begun: int = 0) -> None:
+    def _show_progress(self) -> None:
         """Nobody looks."""
 
 
@@ -599,7 +603,7 @@ def test_a_row_that_becomes_due_while_the_drain_says_goodbye_is_seen_to(
     site.stash.save_scene(scene, title="Wanted")
     site.hook(scene)
     site.plex.fail(status=500, method="PUT")
-    monkeypatch.setattr("sync.worker.processor.calculate_delay", lambda *_: 0.05)
+    monkeypatch.setattr("sync.worker.conclusion.calculate_delay", lambda *_: 0.05)
     began: list[float] = []
     monkeypatch.setattr(sleeper, "ensure", lambda *_, since, **__: began.append(since) or True)
     close = tasks.State.close

@@ -64,7 +64,8 @@ def queue(site: Site, scenes: int, **fields: object) -> list[tuple[int, int]]:
 
 def assert_nothing_is_locked(site: Site) -> None:
     for file in (paths.queue_file(str(site.data)), paths.state_file(str(site.data))):
-        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+        # For a moment at a time it is: another thread gets the next scenes ready.
+        connection = sqlite3.connect(file, timeout=5, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
         connection.close()

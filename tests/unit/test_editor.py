@@ -455,7 +455,7 @@ def test_requests_are_counted(plex: PlexStandIn, client: PlexClient) -> None:
     assert send(client, section, key, Edit(single={"title": "T", "rating": "7"})) == 1
     assert send(
         client, section, key, Edit(lists={"genres": ListEdit(tuple(map(Role, MANY.genres or ())), (), NOBODY)})
-    ) == (len(plex.requests) - 1)
+    ) == (len(plex.edits) - 1)
 
 
 def test_an_item_that_is_gone_is_told(plex: PlexStandIn, client: PlexClient) -> None:
