@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -31,6 +32,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    # A hook has ended before there is anything to collect, and imports leave nothing behind: see `_serve`.
+    gc.disable()
     reply = answer(sys.stdin.buffer.read())
     sys.stdout.write(reply + "\n")
     sys.stdout.flush()
@@ -43,6 +46,8 @@ def _command_line() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - a shell's python3 may be another than the one Stash uses
         print(f"PlexSync needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         sys.exit(2)
+    # What root compiles here, Stash's own user could neither read nor replace, and would compile at every save.
+    sys.dont_write_bytecode = True
     try:
         from sync.cli.main import run
 
@@ -93,6 +98,7 @@ def _serve(raw: bytes) -> str:
             raise
     from sync import launch
 
+    gc.enable()
     return launch.run(connection, args)
 
 
