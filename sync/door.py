@@ -46,8 +46,6 @@ def _command_line() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - a shell's python3 may be another than the one Stash uses
         print(f"PlexSync needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         sys.exit(2)
-    # What root compiles here, Stash's own user could neither read nor replace, and would compile at every save.
-    sys.dont_write_bytecode = True
     try:
         from sync.cli.main import run
 

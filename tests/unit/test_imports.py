@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,18 @@ print(*sys.modules)
     assert {"sync.worker.processor", "plexapi.server", "persistqueue", "requests"} <= loaded
     assert not loaded & NOT_NEEDED
     assert done.stderr == "", "Stash logs a bare line as an error"
+
+
+@pytest.mark.parametrize("is_command_line", [False, True])
+def test_a_command_line_leaves_no_bytecode_behind(tmp_path: Path, is_command_line: bool) -> None:
+    """It may be root's, and what root compiled would be closed to the user that Stash runs as."""
+    shutil.copy(ROOT / "plexsync.py", tmp_path)
+    shutil.copytree(ROOT / "sync", tmp_path / "sync", ignore=shutil.ignore_patterns("__pycache__"))
+    left_out = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+    surroundings = {name: value for name, value in os.environ.items() if name not in left_out} | UNCOVERED
+    command = [sys.executable, tmp_path / "plexsync.py", *(["--version"] if is_command_line else [])]
+    subprocess.run(command, input=b"{}", capture_output=True, check=True, env=surroundings)
+    assert bool(list(tmp_path.rglob("*.pyc"))) is not is_command_line
 
 
 @pytest.fixture
