@@ -18,6 +18,8 @@ SPARED = (
     "persistqueue.async_sqlqueue",
     "charset_normalizer",  # how requests guesses at a text whose encoding nobody tells: Plex's and Stash's are UTF-8
     "chardet",
+    "simplejson",  # another json for requests, where another plugin has had it installed
+    "tqdm",  # plexapi's progress bars, likewise
 )
 """Modules that a package tries to import and is content without."""
 

@@ -16,6 +16,7 @@ from tests.site import ROOT, UNCOVERED
 
 NOT_NEEDED = {
     *("asyncio", "charset_normalizer", "chardet", "aiofiles", "aiosqlite", "websocket", "plexapi.myplex"),
+    *("simplejson", "tqdm"),
     *("stashapi.stashapp", "pip", "unittest"),
     *("sync.setup_check", "sync.setup_sample", "sync.checklist", "sync.plex.path_proposal", "sync.install"),
     *("sync.status", "sync.status_page", "sync.cli", "sync.hook"),
