@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -31,6 +32,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    # A hook has ended before there is anything to collect, and imports leave nothing behind: see `_serve`.
+    gc.disable()
     reply = answer(sys.stdin.buffer.read())
     sys.stdout.write(reply + "\n")
     sys.stdout.flush()
@@ -93,6 +96,7 @@ def _serve(raw: bytes) -> str:
             raise
     from sync import launch
 
+    gc.enable()
     return launch.run(connection, args)
 
 

@@ -7,13 +7,13 @@ Plex is read when the job runs.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 
 from sync import paths
 from sync.errors import PermanentError
 from sync.queue import wake
 from sync.queue.schema import change_row, new_row
+from sync.quicksqlite import sqlite3
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:

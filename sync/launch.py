@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import batch_args, dependencies, paths, privacy, queue_tasks
+from sync import batch_args, dependencies, imports, paths, privacy, queue_tasks
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.queue import batches, history, rescue, schema, wake
@@ -62,7 +62,7 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
     if mode == "check_setup":
         # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
         # the flag of a drain that was killed would take this for a drain and ask for none.
-        outcome: str = _tasks(data, try_again_now=True).check_setup(server_connection, data)
+        outcome: str = _load("sync.setup_check", data, try_again_now=True).check_setup(server_connection, data)
         return outcome
     # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
     if mode == "clear_failed":
@@ -154,7 +154,7 @@ def _process_queue(
     said: str = ""
     went_well = False
     try:
-        tasks = _tasks(data, try_again_now=by_hand)
+        tasks = _load("sync.tasks", data, try_again_now=by_hand)
         said = tasks.process_queue(server_connection, data, tasks.Order(trigger, batch, all_batches))
         went_well = True
         return said
@@ -184,19 +184,19 @@ def _note_drain(data: str, said: str, *, went_well: bool) -> None:
             connection.close()
 
 
-def _tasks(data: str, *, try_again_now: bool) -> ModuleType:
-    """Return the module of the tasks, its packages installed where they are missing; raises SetupError."""
+def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
+    """Return a task's module, its packages installed where they are missing; raises SetupError."""
     dependencies.ensure(data, try_again_now=try_again_now)
     # Not at the top: it imports the packages that `ensure` has just put in reach.
     try:
-        from sync import tasks
+        loaded = imports.load(module)
     except Exception as error:
         dependencies.distrust(data)
         raise SetupError(
             f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
             'them again where it must: press "Process queue"'
         ) from None
-    return tasks
+    return loaded
 
 
 def _wake(server_connection: Mapping[str, Any], data: str) -> str:

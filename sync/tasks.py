@@ -1,6 +1,5 @@
-"""One function for each task of PlexSync.yml."""
+"""The task "Process queue", from the settings to whoever wakes the next run."""
 
-import logging
 import os
 import sqlite3
 import sys
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync import paths, privacy, setup_check
+from sync import paths, privacy
 from sync.bulk.making import bulk_of
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
@@ -40,9 +39,6 @@ from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits
 from sync.worker.probe import answers
 from sync.worker.processor import Drain
-
-# What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
-logging.getLogger().addHandler(logging.NullHandler())
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
@@ -93,14 +89,6 @@ def process_queue(server_connection: Mapping[str, Any], data: str, order: Order)
         except OSError as error:
             raise _unusable(data, error) from None
     raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
-
-
-def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
-    """Check settings, Plex, libraries, paths and pictures and change nothing; return what is to be fixed.
-
-    It needs no lock: it touches neither the queue nor the state file. Raises SetupError.
-    """
-    return setup_check.check_setup(server_connection, data)
 
 
 def _set_aside(data: str) -> bool:

@@ -6,10 +6,10 @@ written here against what the package itself writes and reads.
 """
 
 import os
-import sqlite3
 import time
 
 from sync.queue.lock import SharedLock
+from sync.quicksqlite import sqlite3
 
 JOBS = "ack_queue_default"
 """persist-queue's table: `ack_queue_` and the queue's name."""

@@ -13,11 +13,11 @@ Whichever comes first, the other sees it.
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 
 from sync.queue import schema
 from sync.queue.lock import is_held
+from sync.quicksqlite import sqlite3
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ requests when it is made, a schema introspection among them, and has no time-out
 so the connection, the time-out and the meaning of a failure are PlexSync's own.
 """
 
+import logging
 import re
 import sys
 import time
@@ -23,6 +24,9 @@ from sync.pictures import local_path, picture_sha1, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
+
+# What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
+logging.getLogger().addHandler(logging.NullHandler())
 
 PLUGIN_ID = "PlexSync"
 CONNECT_TIMEOUT = 5.0

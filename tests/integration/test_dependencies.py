@@ -361,9 +361,11 @@ def test_first_run_installs_and_the_second_does_not_call_pip(
 ) -> None:
     server = serve(wheels)
     machine.find_wheels(server.url)
+    machine.environment |= {"PIP_COMPILE": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     first = machine.ensure()
     used = assert_set(machine, first)
     assert "Installing PlexSync's packages once" in first.log
+    assert list(used.glob("plexapi/__pycache__/*.pyc")), "no drain should compile its packages"
     assert f"py{sys.version_info.major}.{sys.version_info.minor}-" in used.name
     assert server.asked
 

@@ -17,6 +17,8 @@ from tests.site import ROOT
 
 THIRD_PARTY = {"persistqueue", "plexapi", "stashapi", "pydantic", "requests", "urllib3"}
 COSTLY = {"asyncio", "http", "json", "typing", "pathlib", "re", "logging", "subprocess", "ssl"}
+# What sqlite3, socket and a name looked up as text bring along, and sqlite3 itself, which is _sqlite3 and that.
+COSTLY |= {"sqlite3", "datetime", "socket", "selectors", "enum", "stringprep"}
 
 
 @pytest.mark.parametrize(
@@ -106,12 +108,22 @@ def test_another_hook_is_named_with_those_that_are_accepted(kind: object) -> Non
 
 
 def test_the_hook_needs_the_standard_library_alone() -> None:
-    """In a Python without site-packages, as it is before any dependency is installed."""
-    program = "import sys; sys.path.insert(0, sys.argv[1]); import sync.door, sync.hook; print(*sys.modules)"
+    """In a Python without site-packages, as it is before any dependency is installed. Asking for the drain, too."""
+    program = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import sync.door, sync.hook
+from sync.stash import ask
+try:
+    ask.ask_for_drain({"Scheme": "http", "Host": "localhost", "Port": 1}, "hook")
+except ask.AskFailedError:
+    print(*sys.modules)
+"""
     done = subprocess.run(
         [sys.executable, "-S", "-I", "-c", program, str(ROOT)], capture_output=True, text=True, check=True
     )
     loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "sync" in loaded
     assert not loaded & THIRD_PARTY
     assert not loaded & COSTLY, "the person who saves waits for every import"
 
