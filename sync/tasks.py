@@ -290,7 +290,7 @@ class _Run:
                 identifier=client_identifier(self._data),
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.read_timeout,
-                gate=Gate(Pacer(settings.max_edits_per_second, tell=_tell_pace)),
+                gate=Gate(Pacer(settings.max_edits_per_second, tell=_tell_pace), settings.edits_in_flight),
             )
         except PlexTemporaryError:
             self._breaker.record_failure()

@@ -24,7 +24,7 @@ from sync.worker.steps import StepBook
 
 _SHAPELESS = {
     *("plex_token", "plex_url", "max_retries", "connect_timeout", "read_timeout", "reconcile_every"),
-    *("max_edits_per_second", "debug_logging", "obfuscate_paths"),
+    *("max_edits_per_second", "edits_in_flight", "debug_logging", "obfuscate_paths"),
 }
 """Settings that change nothing about what is right in Plex."""
 

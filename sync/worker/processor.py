@@ -268,7 +268,8 @@ class Drain:
         """Return how many scenes may wait, ready to be sent, while Plex works on another."""
         if self._pacer is None or self._pacer.is_spaced:
             return 1
-        return max(1, min(MOST_AHEAD, BATCH // 12, self._pacer.edits_within(SECONDS_AHEAD)))
+        ready = max(1, min(MOST_AHEAD, BATCH // 12, self._pacer.edits_within(SECONDS_AHEAD)))
+        return ready + self._gate.in_flight - 1
 
     def _work(self, one: Round) -> None:
         """Write a round, and read the next one while Plex works on its last edits."""

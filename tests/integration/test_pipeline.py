@@ -1,0 +1,175 @@
+"""Rounds of scenes that overlap: the next one is read, and the one before concluded, while Plex works on edits."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from sync.stash.client import StashClient
+from sync.worker.processor import Drain
+from tests.servers.plex import Request
+from tests.site import Child, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+ROUND = 24
+
+
+@pytest.fixture(autouse=True)
+def _small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.worker.processor.BATCH", ROUND)
+
+
+def fill(site: Site, scenes: int) -> list[tuple[int, int]]:
+    """Add scenes that are to be synced; return (scene id, ratingKey) of each, in their order."""
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(scenes)]
+    for scene, _ in pairs:
+        site.stash.scene(scene).title = f"T{scene}"
+        site.hook(scene)
+    return pairs
+
+
+def assert_right(site: Site, pairs: list[tuple[int, int]]) -> None:
+    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.rows() == []
+
+
+def edits(site: Site) -> Counter[int]:
+    return Counter(int(edit.query["id"]) for edit in site.plex.edits if edit.applied)
+
+
+def test_a_round_is_read_while_plex_works_on_the_one_before_and_that_is_concluded_beside_it(site: Site) -> None:
+    pairs = fill(site, 2 * ROUND)
+    last, first = pairs[ROUND - 1][1], pairs[ROUND][1]
+    # Slow enough for all the reading there is.
+    site.plex.fail(kind="slow", delay=0.4, where=lambda one: one.is_edit and one.query["id"] == str(last))
+    site.plex.fail(kind="slow", delay=0.4, where=lambda one: one.is_edit and one.query["id"] == str(first))
+    assert site.drain().output == f"{2 * ROUND} scenes: {2 * ROUND} changed in Plex"
+    order = list(site.plex.requests)
+    edited = {int(one.query["id"]): one.at for one in order if one.is_edit}
+    reads = [one.at for one in order if one.path.startswith("/library/metadata/")]
+    assert len(reads) == 4
+    assert reads[1] < edited[first], "the second round is planned before its turn"
+    assert reads[1] < edited[last] + 0.4
+    assert reads[2] < edited[pairs[ROUND + 1][1]], "the first one is read back beside the second one's first edit"
+    assert_right(site, pairs)
+    assert set(edits(site).values()) == {1}
+
+
+def test_edits_go_one_after_another(site: Site) -> None:
+    pairs = fill(site, 6)
+    site.plex.fail(kind="slow", delay=0.2, where=lambda one: one.is_edit, times=2)
+    site.drain()
+    first, second, third = [one.at for one in site.plex.edits][:3]
+    assert second - first >= 0.2
+    assert third - second >= 0.2
+    assert_right(site, pairs)
+
+
+def test_several_at_once_by_choice(site: Site) -> None:
+    pairs = fill(site, 40)
+    site.configure(edits_in_flight=3)
+    site.plex.fail(kind="slow", delay=0.6, where=lambda one: one.is_edit, times=4)
+    assert site.drain().output == "40 scenes: 40 changed in Plex"
+    at = [one.at for one in site.plex.edits]
+    assert at[2] - at[0] < 0.6, "three are under way before the first is answered"
+    assert at[3] - at[0] >= 0.6, "and no more"
+    assert_right(site, pairs)
+    assert set(edits(site).values()) == {1}
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_a_plex_that_fails_every_third_edit(site: Site, in_flight: int) -> None:
+    pairs = fill(site, 2 * ROUND + 3)
+    site.configure(edits_in_flight=in_flight)
+    site.plex.fail(status=500, method="PUT", every=3)
+    site.drain()
+    site.plex.clear_faults()
+    site.drain(by_hand=True)
+    assert_right(site, pairs)
+    assert set(edits(site).values()) == {1}
+
+
+def test_a_scene_that_is_saved_while_its_edit_is_under_way(site: Site) -> None:
+    pairs = fill(site, 2 * ROUND)
+    scene, key = pairs[ROUND - 1]
+    saved: list[bool] = []
+
+    def save(request: Request) -> bool:
+        if request.is_edit and request.query["id"] == str(key) and not saved:
+            saved.append(True)
+            site.stash.scene(scene).title = "Saved meanwhile"
+            Child.hook(site, scene).end()
+        return False
+
+    site.plex.fail(where=save)
+    site.drain()
+    assert site.item(key).title == "Saved meanwhile"
+    assert edits(site)[key] == 2
+    assert site.rows() == []
+
+
+def test_two_scenes_at_one_item_in_two_rounds(site: Site) -> None:
+    pairs = fill(site, 2 * ROUND)
+    (one, key), (_, gone) = pairs[ROUND - 1], pairs[ROUND]
+    site.plex.merge_items(key, gone)
+    answer = site.drain()
+    assert "conflict" in answer.said("e")
+    assert f"scene {one}" in answer.said("e")
+    assert site.item(key).title == f"T{one}"
+    assert edits(site)[key] == 1
+
+
+def test_a_stash_that_goes_away_leaves_the_round_before_whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = fill(site, 2 * ROUND)
+    read = StashClient.scenes
+
+    def failing(client: StashClient, scene_ids: list[int]) -> object:
+        if pairs[ROUND][0] in scene_ids:
+            site.stash.fail("status", status=502, query_contains="PlexSyncScenes")
+        return read(client, scene_ids)
+
+    monkeypatch.setattr(StashClient, "scenes", failing)
+    answer = site.drain()
+    assert f"{ROUND} jobs stay queued" in (answer.error or "")
+    assert len(site.rows()) == ROUND
+    monkeypatch.undo()
+    site.stash.clear_faults()
+    site.drain()
+    assert_right(site, pairs)
+    assert set(edits(site).values()) == {1}
+
+
+def test_a_plex_that_goes_away_costs_no_try_and_no_second_edit(site: Site) -> None:
+    pairs = fill(site, 3 * ROUND)
+    after = pairs[ROUND + 3][1]
+    site.plex.fail(kind="refuse", where=lambda one: one.is_edit and one.query["id"] == str(after))
+    assert site.drain().error is not None
+    assert all(job.get("retry_count", 0) == 0 for job, _ in site.rows())
+    site.plex.clear_faults()
+    site.drain(by_hand=True)
+    assert_right(site, pairs)
+    assert set(edits(site).values()) == {1}
+
+
+def test_a_batch_round_that_was_read_gives_way_to_a_save(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(2 * ROUND)]
+    for scene, _ in pairs:
+        site.stash.scene(scene).title = f"T{scene}"
+    scene, key = site.add("/media/saved.mp4", 99)
+    site.stash.scene(scene).title = "Saved"
+    read_ahead = Drain._read_ahead
+
+    def then_save(drain: Drain) -> object:
+        following = read_ahead(drain)
+        if following and following.is_bulk:
+            Child.hook(site, scene).end()
+        return following
+
+    monkeypatch.setattr(Drain, "_read_ahead", then_save)
+    site.call({"mode": "sync_all"})
+    order = [int(edit.query["id"]) for edit in site.plex.edits]
+    assert order.index(key) == ROUND, "before all of the round that had been read"
+    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert set(edits(site).values()) == {1}
