@@ -31,6 +31,7 @@ from sync.plex.exceptions import (
 )
 from sync.plex.pace import Pacer, kind_of
 from sync.stash import log
+from sync.transport import ServerSession
 
 PRODUCT = "PlexSync"
 
@@ -48,27 +49,30 @@ _UNREACHABLE = {
 }
 
 
-class PlexSession(requests.Session):
+class PlexSession(ServerSession):
     """A requests session that knows how long to wait and what a failure means.
 
     `connect_timeout` and `read_timeout` in seconds.
     """
 
     def __init__(self, address: str, connect_timeout: float, read_timeout: float) -> None:
-        super().__init__()
+        super().__init__(address)
         self._address = address
         self._timeouts = (connect_timeout, read_timeout)
-        # A proxy or a .netrc of the environment is not where a token may go.
-        self.trust_env = False
+        self._before: tuple[object, requests.PreparedRequest] | None = None
+        """What the last request with a query was but for it, and how it was prepared."""
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request whose query is encoded already: requests would take it apart and quote it once more, a
-        sixth of what an edit costs here."""
+        sixth of what an edit costs here. Edits differ in nothing else, and are prepared once."""
         whole, mark, query = str(request.url).partition("?")
-        if not mark or request.params or not query.isascii():
+        if not mark or request.params or request.data or not query.isascii():
             return super().prepare_request(request)
         request.url = whole
-        prepared = super().prepare_request(request)
+        asked = (request.method, whole, request.headers)
+        if self._before is None or self._before[0] != asked:
+            self._before = asked, super().prepare_request(request)
+        prepared = self._before[1].copy()
         prepared.url = f"{prepared.url}?{query.replace('[', '%5B').replace(']', '%5D')}"
         return prepared
 
