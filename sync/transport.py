@@ -4,6 +4,7 @@ requests works out the pool of connections anew for every request, and urllib3 l
 Python, which took a seventh of what an edit costs. Here the pool is kept, and a query goes as it is.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _QUERY = "PlexSync-Query"
 """Takes a request's query past urllib3, in the place of a header; it is never sent as one."""
+
+
+_PATH = re.compile(r"/[A-Za-z0-9_/:,-]*")
+"""A path that requests leaves as it is."""
 
 
 class _Whole:
@@ -53,7 +58,7 @@ class ServerAdapter(HTTPAdapter):
         """Return what urllib3 is to ask for: the path alone, where the query needs no encoding and goes past it."""
         target = request.path_url
         path, mark, query = target.partition("?")
-        if self._pool is None or proxies or not (query.isascii() and query.isprintable()) or " " in query:
+        if self._pool is None or proxies or not _is_encoded(query):
             return super().request_url(request, proxies)
         if mark:
             request.headers[_QUERY] = mark + query
@@ -65,6 +70,15 @@ class ServerAdapter(HTTPAdapter):
         super().close()
 
 
+def _is_encoded(query: str) -> bool:
+    """Return whether a query is none that a request line cannot hold."""
+    return query.isascii() and query.isprintable() and " " not in query
+
+
+def _has_more(request: requests.Request) -> bool:
+    return bool(request.params or request.data or request.json or request.files or request.auth or request.cookies)
+
+
 class ServerSession(requests.Session):
     """A requests session for the server at one address. Proxies, certificates and a .netrc of the environment are not
     where a token may go, and are left alone."""
@@ -73,6 +87,30 @@ class ServerSession(requests.Session):
         super().__init__()
         self.trust_env = False
         self.mount(f"{address}/", ServerAdapter())
+        self._server = address
+        self._like: tuple[object, requests.PreparedRequest, str] | None = None
+        """The last request that could be one of many: its method and headers, how it was prepared, and the address
+        without its path."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request. Those without a body that differ in path and query alone are prepared once.
+
+        A query is taken to be encoded, but for brackets: requests would take it apart and quote it once more.
+        """
+        path, mark, query = str(request.url).removeprefix(self._server).partition("?")
+        if not _PATH.fullmatch(path) or not _is_encoded(query) or _has_more(request) or len(self.cookies):
+            return super().prepare_request(request)
+        tail = path + mark + query.replace("[", "%5B").replace("]", "%5D")
+        asked = (request.method, request.headers)
+        if self._like is None or self._like[0] != asked:
+            request.url = self._server + tail
+            prepared = super().prepare_request(request)
+            whole = str(prepared.url)
+            self._like = (asked, prepared, whole.removesuffix(tail)) if whole.endswith(tail) else None
+            return prepared.copy()
+        prepared = self._like[1].copy()
+        prepared.url = self._like[2] + tail
+        return prepared
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: bool | None, verify: Any, cert: Any) -> Any:
         """Return how to send a request: as the session says."""

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
@@ -39,6 +40,9 @@ PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
 locked; a longer wait is not for a task, which holds Stash's one job slot."""
 
+_LONG = 100
+"""Characters from which on a value is taken for a text of one scene alone."""
+
 _T = TypeVar("_T")
 
 Parameters = Sequence[tuple[str, str]]
@@ -59,22 +63,6 @@ class PlexSession(ServerSession):
         super().__init__(address)
         self._address = address
         self._timeouts = (connect_timeout, read_timeout)
-        self._before: tuple[object, requests.PreparedRequest] | None = None
-        """What the last request with a query was but for it, and how it was prepared."""
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Prepare a request whose query is encoded already: requests would take it apart and quote it once more, a
-        sixth of what an edit costs here. Edits differ in nothing else, and are prepared once."""
-        whole, mark, query = str(request.url).partition("?")
-        if not mark or request.params or request.data or not query.isascii():
-            return super().prepare_request(request)
-        request.url = whole
-        asked = (request.method, whole, request.headers)
-        if self._before is None or self._before[0] != asked:
-            self._before = asked, super().prepare_request(request)
-        prepared = self._before[1].copy()
-        prepared.url = f"{prepared.url}?{query.replace('[', '%5B').replace(']', '%5D')}"
-        return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; return an answer of 2xx whose body has arrived whole.
@@ -302,7 +290,16 @@ def patiently(ask: Callable[[], _T]) -> _T:
 
 def encode(parameters: Parameters) -> str:
     """Return a query string as plexapi writes it: names as they are, values percent-encoded."""
-    return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
+    return "&".join([f"{name}={_quoted(value)}" for name, value in parameters])
+
+
+def _quoted(value: str) -> str:
+    return _quoted_name(value) if len(value) < _LONG else quote(value, safe="")
+
+
+@lru_cache(4_096)  # the same tags and performers in edit after edit
+def _quoted_name(value: str) -> str:
+    return quote(value, safe="")
 
 
 def client_identifier(data: str) -> str:
