@@ -76,24 +76,26 @@ def _is_encoded(query: str) -> bool:
 
 
 def _has_more(request: requests.Request) -> bool:
-    return bool(request.params or request.data or request.json or request.files or request.auth or request.cookies)
+    has_form = bool(request.data) and not isinstance(request.data, bytes)
+    return has_form or bool(request.params or request.json or request.files or request.auth or request.cookies)
 
 
 class ServerSession(requests.Session):
-    """A requests session for the server at one address. Proxies, certificates and a .netrc of the environment are not
-    where a token may go, and are left alone."""
+    """A requests session for the server at one address, whose `headers` are set before its first request.
+
+    Proxies, certificates and a .netrc of the environment are not where a token may go, and are left alone.
+    """
 
     def __init__(self, address: str) -> None:
         super().__init__()
         self.trust_env = False
         self.mount(f"{address}/", ServerAdapter())
         self._server = address
-        self._like: tuple[object, requests.PreparedRequest, str] | None = None
-        """The last request that could be one of many: its method and headers, how it was prepared, and the address
-        without its path."""
+        self._like: dict[object, tuple[object, requests.PreparedRequest, str]] = {}
+        """The last request by each method: its headers, how it was prepared, and its address without the path."""
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Prepare a request. Those without a body that differ in path and query alone are prepared once.
+        """Prepare a request. Those that differ in path, query and a body of bytes alone are prepared once.
 
         A query is taken to be encoded, but for brackets: requests would take it apart and quote it once more.
         """
@@ -101,15 +103,17 @@ class ServerSession(requests.Session):
         if not _PATH.fullmatch(path) or not _is_encoded(query) or _has_more(request) or len(self.cookies):
             return super().prepare_request(request)
         tail = path + mark + query.replace("[", "%5B").replace("]", "%5D")
-        asked = (request.method, request.headers)
-        if self._like is None or self._like[0] != asked:
-            request.url = self._server + tail
-            prepared = super().prepare_request(request)
-            whole = str(prepared.url)
-            self._like = (asked, prepared, whole.removesuffix(tail)) if whole.endswith(tail) else None
-            return prepared.copy()
-        prepared = self._like[1].copy()
-        prepared.url = self._like[2] + tail
+        headers, like, server = self._like.get(request.method, (None, None, ""))
+        if like is None or headers != request.headers:
+            like = super().prepare_request(requests.Request(request.method, self._server + tail, request.headers))
+            if not str(like.url).endswith(tail):
+                return super().prepare_request(request)
+            server = str(like.url).removesuffix(tail)
+            self._like[request.method] = dict(request.headers), like, server
+        prepared = like.copy()
+        prepared.url = server + tail
+        if request.data:
+            prepared.prepare_body(request.data, None)
         return prepared
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: bool | None, verify: Any, cert: Any) -> Any:

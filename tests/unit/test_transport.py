@@ -111,6 +111,27 @@ def test_each_request_has_its_own_query(server: Seen) -> None:
     assert [line.split(" ")[1] for line in server.lines] == ["/a?one=1", "/b", "/c?two=2"]
 
 
+def test_each_request_has_its_own_body(server: Seen) -> None:
+    with ServerSession(server.address) as session:
+        for body in (b"one", b"", b"three", b"two"):
+            session.post(f"{server.address}/a", data=body, headers={"Content-Type": "image/png"})
+        session.post(f"{server.address}/a", json={"query": "x"})
+        session.post(f"{server.address}/a", data={"a": "b"})
+    assert [headers["content-length"] for headers in server.headers] == ["3", "0", "5", "3", "14", "3"]
+    kinds = [headers["content-type"] for headers in server.headers]
+    assert kinds == [*["image/png"] * 4, "application/json", "application/x-www-form-urlencoded"]
+
+
+def test_headers_are_each_requests_own(server: Seen) -> None:
+    with ServerSession(server.address) as session:
+        for value in ("1", "2", "2", ""):
+            session.put(f"{server.address}/a", headers={"X-Plex-Token": value} if value else None)
+        session.cookies.set("kind", "crumbly")
+        session.put(f"{server.address}/a")
+    assert [headers.get("x-plex-token") for headers in server.headers] == ["1", "2", "2", None, None]
+    assert [headers.get("cookie") for headers in server.headers] == [None] * 4 + ["kind=crumbly"]
+
+
 def test_a_session_that_was_closed_connects_anew(server: Seen) -> None:
     session = ServerSession(server.address)
     for _ in range(2):
