@@ -9,7 +9,7 @@ from sync.model import Performer, Role, Scene, Wanted
 from sync.patterns import names_match, split_names
 from sync.pictures import PictureAccess, picture_url
 from sync.settings import Settings
-from sync.text import LONGEST_LINE, clean_line, clean_text, full_date, name_key, unique_names
+from sync.text import LONGEST_LINE, clean_line, clean_name, clean_text, full_date, name_key, unique_names
 
 MAPPING_VERSION = 3
 """Raised whenever the same scene maps to something else than before, so that scenes become due again."""
@@ -26,7 +26,7 @@ def wanted_of(scene: Scene, settings: Settings, pictures: PictureAccess | None =
     return Wanted(
         title=title_of(scene, settings.title_template) if settings.sync_title else None,
         summary=clean_text(scene.details) if settings.sync_summary else None,
-        studio=clean_line(scene.studio) if settings.sync_studio else None,
+        studio=clean_name(scene.studio) if settings.sync_studio else None,
         date=full_date(scene.date) if settings.sync_date else None,
         content_rating=settings.content_rating or None,
         tagline=_code_in("tagline", scene, settings),
@@ -51,23 +51,26 @@ def title_of(scene: Scene, title_template: str) -> str:
 
     Stash shows the file's name for a scene without a title, and so does a template that names more than it.
     """
-    values = {
-        "title": scene.title,
-        "studio": scene.studio,
-        "parent_studio": scene.parent_studio,
-        "date": scene.date,
-        "year": full_date(scene.date)[:4],
-        "performers": ", ".join(performer_names(scene.performers)),
-        "code": scene.code,
-        "director": scene.director,
-        "group": ", ".join(scene.groups),
-        "id": str(scene.id),
-    }
-    values = {name: clean_line(value) for name, value in values.items()}
-    others = [name for name in template.places(title_template) if name != "title" and values[name]]
-    if not values["title"] and others and scene.files:
+    values = {name: clean_line(_title_value(name, scene)) for name in template.places(title_template)}
+    others = [name for name in values if name != "title" and values[name]]
+    if values.get("title") == "" and others and scene.files:
         values["title"] = clean_line(_stem(scene.files[0].path))
     return clean_line(template.render(title_template, values))
+
+
+def _title_value(name: str, scene: Scene) -> str:
+    """Return what a place of `title_template` (settings.TITLE_PLACES) stands for."""
+    match name:
+        case "id":
+            return str(scene.id)
+        case "year":
+            return full_date(scene.date)[:4]
+        case "performers":
+            return ", ".join(performer_names(scene.performers))
+        case "group":
+            return ", ".join(scene.groups)
+    value: str = getattr(scene, name)
+    return value
 
 
 def user_rating(rating100: int | None) -> str:
@@ -86,7 +89,8 @@ def actors_of(scene: Scene, role_template: str, pictures: PictureAccess | None) 
     for performer in scene.performers:
         name = _full_name(performer)
         if name and name_key(name) not in actors:
-            role = clean_line(template.render(role_template, _role_values(performer, scene)))
+            values = {place: _role_value(place, performer, scene) for place in template.places(role_template)}
+            role = clean_line(template.render(role_template, values))
             thumb = picture_url(performer.picture, pictures) if pictures else ""
             actors[name_key(name)] = Role(name, role, thumb)
     return tuple(actors.values())
@@ -143,18 +147,21 @@ def _code_in(field: str, scene: Scene, settings: Settings) -> str | None:
 
 def _full_name(performer: Performer) -> str:
     """Plex makes one person of equal names over its whole server, so what tells two apart belongs to the name."""
-    name, which = clean_line(performer.name), clean_line(performer.disambiguation, LONGEST_LINE // 2)
+    name, which = clean_name(performer.name), clean_line(performer.disambiguation, LONGEST_LINE // 2)
     return f"{clean_line(name, LONGEST_LINE - len(which) - 3)} ({which})" if name and which else name
 
 
-def _role_values(performer: Performer, scene: Scene) -> dict[str, str]:
-    return {
-        "disambiguation": clean_line(performer.disambiguation),
-        "gender": clean_line(performer.gender.replace("_", " ").capitalize()),
-        "age": _age(performer.birthdate, scene.date),
-        "country": clean_line(performer.country),
-        "alias": next((alias for alias in map(clean_line, performer.aliases) if alias), ""),
-    }
+def _role_value(place: str, performer: Performer, scene: Scene) -> str:
+    """Return what a place of `performer_role` (settings.ROLE_PLACES) stands for."""
+    match place:
+        case "gender":
+            return clean_line(performer.gender.replace("_", " ").capitalize())
+        case "age":
+            return _age(performer.birthdate, scene.date)
+        case "alias":
+            return next((alias for alias in map(clean_line, performer.aliases) if alias), "")
+    value: str = getattr(performer, place)
+    return clean_line(value)
 
 
 def _age(birthdate: str, date: str) -> str:

@@ -6,7 +6,7 @@ too, which are common in names of tags and files.
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from sync.plex.media_paths import is_windows, unify
@@ -16,6 +16,7 @@ _WHOLE = re.compile(r"[/\\*?]|[A-Za-z]:")
 _TWO_PATHS = re.compile(r",\s*(?:/|[A-Za-z]:[\\/]|\\\\)")
 
 
+@lru_cache(64)  # settings, asked for with every scene
 def split_names(text: str) -> tuple[str, ...]:
     """Return the names of a list: comma-separated, or by semicolons where there is one (a name may have commas).
 
@@ -39,6 +40,7 @@ def unquoted(text: str) -> str:
     return text
 
 
+@lru_cache(64)
 def split_paths(text: str) -> tuple[str, ...]:
     """Return the globs of a list of paths, which semicolons separate: a path may have commas.
 
@@ -52,8 +54,10 @@ def may_match_a_path(glob: str) -> bool:
     return bool(_WHOLE.match(glob)) and not _TWO_PATHS.search(glob)
 
 
-def names_match(name: str, patterns: Iterable[str]) -> bool:
+def names_match(name: str, patterns: Collection[str]) -> bool:
     """Return whether a name is one of these names or globs, in upper or lower case."""
+    if not patterns:
+        return False
     keys = {name_key(name)}
     if unquoted(name) != name.strip():
         keys.add(name_key(unquoted(name)))  # a pattern has lost its quotes

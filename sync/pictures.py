@@ -61,6 +61,7 @@ def why_no_pictures(choice: str, *, credentials: bool, api_key: str) -> str:
     return ""
 
 
+@lru_cache(4_096)  # the same performers in scene after scene
 def picture_url(url: str, access: PictureAccess) -> str:
     """Return the address of a performer's picture for Plex; empty where Plex could not reach it.
 
@@ -82,7 +83,7 @@ def base_of(url: str) -> str:
     return url[: url.index(local_path(url).partition("?")[0])]
 
 
-@lru_cache(4_096)  # the same performers in scene after scene
+@lru_cache(4_096)
 def local_path(url: str) -> str:
     """Return path and query of a picture of Stash's, to be asked of Stash's own address; empty for no picture.
 
@@ -107,6 +108,7 @@ def dated_cover(cover: str, now: float) -> str:
     return cover if time.isascii() and time.isdigit() and now - int(time) >= 2 else ""
 
 
+@lru_cache(4_096)
 def split_time(url: str) -> tuple[str, str]:
     """Return path and query of a picture without `t`, and `t` alone: when what it belongs to was saved last.
 
@@ -119,6 +121,7 @@ def split_time(url: str) -> tuple[str, str]:
     return (f"{path}?{urlencode(rest)}" if rest else path), time
 
 
+@lru_cache(4_096)
 def with_digest(url: str, digest: str) -> str:
     """Return a picture's address with a digest of the picture in place of `t`, and without a key.
 

@@ -8,6 +8,7 @@ nothing else.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 _PIECE = re.compile(r"\{([^{}]*)\}")
 _PAIRS = {"(": ")", "[": "]", '"': '"', "“": "”", "„": "“", "«": "»", "‹": "›", "「": "」"}
@@ -57,6 +58,7 @@ def render(template: str, values: Mapping[str, str]) -> str:
     return _render(tokens, values) if _has_value(tokens, values) or not places(template) else ""
 
 
+@lru_cache(16)  # settings, asked for with every scene
 def _parse(template: str) -> tuple[_Token, ...]:
     flat: list[_Token] = []
     end = 0

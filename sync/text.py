@@ -8,6 +8,7 @@ character's boundary.
 import datetime
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import quote
 
 LONGEST_LINE = 255
@@ -27,11 +28,18 @@ def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
     return _cut(" ".join(_visible(text).split()).strip(_JOINING), longest)
 
 
+@lru_cache(4_096)  # the same names in scene after scene
+def clean_name(name: str) -> str:
+    """Return the name of a performer, a tag or the like as one line; see `clean_line`."""
+    return clean_line(name)
+
+
 def clean_text(text: str) -> str:
     """Return text of several lines, at most as long as an edit can carry."""
     lines = [line.rstrip() for line in _visible(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     cut = _cut("\n".join(lines).strip(), LONGEST_SUMMARY)
-    while len(quote(cut)) > LONGEST_SUMMARY_ENCODED:
+    # At most three characters a byte: as a rule there is no need to encode it.
+    while 3 * len(cut.encode()) > LONGEST_SUMMARY_ENCODED and len(quote(cut)) > LONGEST_SUMMARY_ENCODED:
         cut = _cut(cut, int(len(cut) * 0.9))
     return cut
 
@@ -55,7 +63,7 @@ def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return cleaned names in their order, each once, whatever its case."""
     unique: dict[str, str] = {}
     for name in names:
-        clean = clean_line(name)
+        clean = clean_name(name)
         if clean:
             unique.setdefault(name_key(clean), clean)
     return tuple(unique.values())
@@ -63,7 +71,7 @@ def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def name_key(name: str) -> str:
     """Return what two spellings of one name share."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def _visible(text: str) -> str:

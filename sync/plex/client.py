@@ -11,6 +11,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
@@ -31,12 +32,16 @@ from sync.plex.exceptions import (
 from sync.plex.gate import Gate
 from sync.plex.pace import kind_of
 from sync.stash import log
+from sync.transport import ServerSession
 
 PRODUCT = "PlexSync"
 
 PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
 locked; a longer wait is not for a task, which holds Stash's one job slot."""
+
+_LONG = 100
+"""Characters from which on a value is taken for a text of one scene alone."""
 
 _T = TypeVar("_T")
 
@@ -48,7 +53,7 @@ _UNREACHABLE = {
 }
 
 
-class PlexSession(requests.Session):
+class PlexSession(ServerSession):
     """A requests session that knows how long to wait and what a failure means.
 
     `connect_timeout` and `read_timeout` in seconds. What writes waits for its turn at the `gate` when it is ready
@@ -56,23 +61,10 @@ class PlexSession(requests.Session):
     """
 
     def __init__(self, address: str, connect_timeout: float, read_timeout: float, gate: Gate) -> None:
-        super().__init__()
+        super().__init__(address)
         self._address = address
         self._gate = gate
         self._timeouts = (connect_timeout, read_timeout)
-        # A proxy or a .netrc of the environment is not where a token may go.
-        self.trust_env = False
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Prepare a request whose query is encoded already: requests would take it apart and quote it once more, a
-        sixth of what an edit costs here."""
-        whole, mark, query = str(request.url).partition("?")
-        if not mark or request.params or not query.isascii():
-            return super().prepare_request(request)
-        request.url = whole
-        prepared = super().prepare_request(request)
-        prepared.url = f"{prepared.url}?{query.replace('[', '%5B').replace(']', '%5D')}"
-        return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; return an answer of 2xx whose body has arrived whole.
@@ -304,7 +296,16 @@ def patiently(ask: Callable[[], _T]) -> _T:
 
 def encode(parameters: Parameters) -> str:
     """Return a query string as plexapi writes it: names as they are, values percent-encoded."""
-    return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
+    return "&".join([f"{name}={_quoted(value)}" for name, value in parameters])
+
+
+def _quoted(value: str) -> str:
+    return _quoted_name(value) if len(value) < _LONG else quote(value, safe="")
+
+
+@lru_cache(4_096)  # the same tags and performers in edit after edit
+def _quoted_name(value: str) -> str:
+    return quote(value, safe="")
 
 
 def client_identifier(data: str) -> str:

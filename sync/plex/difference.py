@@ -70,6 +70,8 @@ class Edit:
     @property
     def metadata(self) -> "Edit":
         """What of it goes into the one edit of fields and lists."""
+        if RATING not in self.single:
+            return self
         return replace(self, single={name: value for name, value in self.single.items() if name != RATING})
 
     @property
@@ -89,7 +91,7 @@ class Edit:
         noted = {name: [value] for name, value in self.single.items() if name not in self.released}
         for name, change in self.lists.items():
             noted[name] = [role.name for role in change.entries if role.name not in change.foreign]
-            for role in change.entries:
+            for role in change.entries if change.details else ():
                 for what in DETAILS:
                     if (key := detail_key(what, role.name)) in change.details:
                         noted[key] = [_mark(what, getattr(role, what))]
@@ -240,6 +242,8 @@ def _compare_list(
     current: tuple[Role, ...], names: tuple[str, ...], ours: set[str], refused: object
 ) -> ListEdit | None:
     present = {role.name: role for role in current}
+    if all(name in present for name in names) and not any(name in ours and name not in names for name in present):
+        return None  # as a rule
     by_key = {name_key(role.name): role.name for role in current}
     wanted_keys = {name_key(name): name for name in names}
     never = set(refused) if isinstance(refused, (list, tuple)) else set()
@@ -371,7 +375,7 @@ def _ours_in(name: str, memory: Memory, present: Collection[str]) -> set[str]:
     written, intended = memory.result.get(name, ()), memory.intended.get(name, ())
     # What nobody confirmed may stand there as Plex spells it.
     unseen = {name_key(entry) for entry in intended if entry not in present}
-    respelt = {entry for entry in present if name_key(entry) in unseen}
+    respelt = {entry for entry in present if name_key(entry) in unseen} if unseen else set()
     return {*(written if isinstance(written, list) else ()), *intended, *respelt}
 
 

@@ -35,6 +35,10 @@ def send(client: PlexClient, section: int, rating_key: int, edit: Edit) -> int:
         sent += 1
         send_to_all(client, section, [rating_key], parameters)
 
+    whole = [parameter for group in fields(edit) for parameter in group]
+    if whole and bound_of(whole) <= LONGEST_QUERY:  # nearly every edit
+        put(whole)
+        return sent
     long = {} if client.replaces_lists else {name: change for name, change in edit.lists.items() if is_long(edit, name)}
     short = replace(edit, lists={name: change for name, change in edit.lists.items() if name not in long})
     for part in split(short):
@@ -100,6 +104,12 @@ def length_of(parameters: Parameters) -> int:
     """Return how many characters parameters take up in a request: brackets, which count entries, go encoded."""
     query = encode(parameters)
     return len(query) + 2 * (query.count("[") + query.count("]"))
+
+
+def bound_of(parameters: Parameters) -> int:
+    """Return what `length_of` is at the most, without encoding anything: three characters a byte of a value, and two
+    brackets in a name."""
+    return sum(len(name) + 6 + 3 * len(value.encode()) for name, value in parameters)
 
 
 def is_long(edit: Edit, name: str) -> bool:
@@ -180,11 +190,15 @@ def list_parameters(tag: str, change: ListEdit) -> list[tuple[str, str]]:
 def _entry(tag: str, index: int, role: Role, change: ListEdit) -> list[tuple[str, str]]:
     parameters = [(f"{tag}[{index}].tag.tag", role.name)]
     # What is not set anew is sent again with the list, or it is lost where Plex takes the list for a replacement.
-    if role.role or detail_key("role", role.name) in change.details:
+    if role.role or _sets("role", role, change):
         parameters.append((f"{tag}[{index}].tagging.text", role.role))
-    if detail_key("thumb", role.name) in change.details or _is_public(role.thumb):
+    if _is_public(role.thumb) or _sets("thumb", role, change):
         parameters.append((f"{tag}[{index}].tag.thumb", role.thumb))
     return parameters
+
+
+def _sets(what: str, role: Role, change: ListEdit) -> bool:
+    return bool(change.details) and detail_key(what, role.name) in change.details
 
 
 def _is_public(thumb: str) -> bool:

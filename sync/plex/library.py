@@ -154,21 +154,21 @@ def _item(element: Element, section_of_all: str) -> PlexItem:
         rating=_rating(element.get("userRating", "")),
         actors=tuple(
             Role(role.get("tag", ""), role.get("role", ""), role.get("thumb", ""))
-            for role in element.iterfind("Role")
+            for role in element.findall("Role")
             if role.get("tag")
         ),
         genres=_tags(element, "Genre"),
         collections=_tags(element, "Collection"),
         directors=_tags(element, "Director"),
         locked=frozenset(
-            field.get("name", "") for field in element.iterfind("Field") if field.get("locked") in ("1", "true")
+            field.get("name", "") for field in element.findall("Field") if field.get("locked") in ("1", "true")
         ),
         files=_files(element),
     )
 
 
 def _tags(element: Element, kind: str) -> tuple[str, ...]:
-    return tuple(name for tag in element.iterfind(kind) if (name := tag.get("tag")))
+    return tuple(name for tag in element.findall(kind) if (name := tag.get("tag")))
 
 
 def _rating(text: str) -> str:
@@ -183,10 +183,11 @@ def _rating(text: str) -> str:
 def _files(element: Element) -> tuple[MediaFile, ...]:
     """Read off the XML: the first empty attribute of one of plexapi's partial objects costs a request."""
     files = []
-    for part in element.iterfind("Media/Part"):
-        path, size = part.get("file"), part.get("size", "")
-        if path:
-            files.append(MediaFile(path, int(size) if size.isdigit() else None))
+    for media in element.findall("Media"):
+        for part in media.findall("Part"):
+            path, size = part.get("file"), part.get("size", "")
+            if path:
+                files.append(MediaFile(path, int(size) if size.isdigit() else None))
     return tuple(files)
 
 

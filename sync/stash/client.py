@@ -24,6 +24,7 @@ from sync.pictures import local_path, picture_sha1, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
+from sync.transport import ServerSession
 
 # What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
 logging.getLogger().addHandler(logging.NullHandler())
@@ -78,14 +79,13 @@ _CONFIGURE_MUTATION = (
 )
 
 
-class StashSession(requests.Session):
+class StashSession(ServerSession):
     """A requests session with time-outs of its own, Stash's renewed cookie, and no other host."""
 
-    def __init__(self, cookie: tuple[str, str] | None, key: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, address: str, cookie: tuple[str, str] | None, key: str | None = None) -> None:
+        super().__init__(address)
         self.cookie = cookie
         self.key = key
-        self.trust_env = False
         # Stash's certificate is self-signed as a rule, and this is the Stash that started us.
         self.verify = False
 
@@ -146,7 +146,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         self.url = f"{self.address}/graphql"
         self.log = sys.modules[log.__name__]
         self._has_key = "ApiKey" in server_connection  # the command line's connection, not Stash's own
-        session = StashSession(session_cookie(server_connection), server_connection.get("ApiKey") or None)
+        session = StashSession(self.address, session_cookie(server_connection), server_connection.get("ApiKey") or None)
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
         self._session = session

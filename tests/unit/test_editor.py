@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from sync.model import Memory, Role, Wanted
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import DETAILS, LIST_FIELDS, Edit, ListEdit, detail_key, difference, remember
-from sync.plex.editor import LONGEST_QUERY, MOST_CARRIED, divide, fields, is_long, list_parameters, rate, send, split
+from sync.plex.editor import (
+    LONGEST_QUERY,
+    MOST_CARRIED,
+    bound_of,
+    divide,
+    fields,
+    is_long,
+    list_parameters,
+    rate,
+    send,
+    split,
+)
 from sync.plex.exceptions import PlexItemGone
 from sync.plex.library import read_items
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn, TagMode
@@ -206,6 +217,12 @@ edits = st.builds(
 
 def field_of(name: str) -> str:
     return name.partition(".")[0].partition("[")[0]
+
+
+@PROPERTY
+@given(edits)
+def test_no_edit_is_longer_than_its_bound(edit: Edit) -> None:
+    assert bound_of(flat(edit)) >= on_the_wire(flat(edit))
 
 
 @PROPERTY

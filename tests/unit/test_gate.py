@@ -64,9 +64,7 @@ def test_so_many_are_under_way_and_no_more(in_flight: int) -> None:
     assert most == in_flight
 
 
-@pytest.mark.parametrize(
-    "error", [PlexTemporaryError("x"), PlexServerDown("x"), PlexSetupError("x"), RuntimeError("x")]
-)
+@pytest.mark.parametrize("kind", [PlexTemporaryError, PlexServerDown, PlexSetupError, RuntimeError])
 def test_nothing_goes_ahead_of_what_failed_until_that_was_looked_at(kind: type[Exception]) -> None:
     gate = Gate()
     with pytest.raises(kind):
