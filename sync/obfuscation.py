@@ -8,6 +8,7 @@ it. Standard library alone; no I/O.
 
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Collection, Iterable
 from functools import cache
 from hashlib import blake2b
@@ -18,6 +19,9 @@ _DIGEST = 4
 """Bytes of a digest: a log tells dozens of paths apart, an installation some hundred thousand."""
 _SHORT = 8
 """Characters of a name below which it counts as a word of its own only."""
+_ROUNDS = 3
+"""Times that files are told of anew until the first ones are forgotten: a drain deals with two or three rounds of
+scenes at once."""
 _DEEPEST = 50
 """Folders of a path that are known one by one."""
 _LONGEST_TITLE = 79
@@ -65,6 +69,7 @@ class Obfuscator:
         self._folders: dict[str, str] = {}
         self._quoted: dict[str, str] = {}
         self._titles: dict[str, str] = {}
+        self._told: deque[dict[str, None]] = deque([{}], _ROUNDS)
 
     # The names
 
@@ -94,13 +99,19 @@ class Obfuscator:
     # What is known
 
     def know_files(self, paths: Iterable[str], *, anew: bool = False) -> None:
-        """Take these for paths of media from now on; `anew`: and forget the ones before."""
+        """Take these for paths of media from now on; `anew`: and forget those that were told three times ago."""
         if anew:
             for known in (self._known, self._folders, self._quoted, self._titles):
                 known.clear()
+            self._told.append({})
+            for earlier in self._told:
+                for path in earlier:
+                    self._know_file(path)
         for path in paths:
-            if path and path not in self._known:
-                self._know_file(path)
+            if path:
+                self._told[-1][path] = None
+                if path not in self._known:
+                    self._know_file(path)
 
     def know_folders(self, folders: Iterable[str]) -> None:
         """Take these for paths of folders, with all the folders they are in."""

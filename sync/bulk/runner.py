@@ -161,7 +161,7 @@ class Bulk:
 
     def _look_at_page(self, batch: Batch) -> None:
         page = self._listing.page(batch)
-        log.know_files((file.path for scene in page.scenes for file in scene.files), anew=True)
+        log.know_files(file.path for scene in page.scenes for file in scene.files)
         left_out = {scene.id: scene.label for scene in page.scenes if why_left_out(scene, self._settings)}
         settled = self._portraits.settle({scene.id: scene for scene in page.scenes if scene.id not in left_out})
         scenes = list(settled.values())

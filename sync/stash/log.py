@@ -68,8 +68,8 @@ def is_obfuscated() -> bool:
 
 
 def know_files(paths: Iterable[str], *, anew: bool = False) -> None:
-    """Tell which media files are dealt with; `anew`: and no more with the ones before. Nothing is read from `paths`
-    where paths stay."""
+    """Tell which media files are dealt with; `anew`: and no more with those of three times ago. Nothing is read from
+    `paths` where paths stay."""
     if _obfuscator is not None:
         _obfuscator.know_files(paths, anew=anew)
 

@@ -54,7 +54,7 @@ class Planner:
         Raises the errors of `stash/exceptions.py`, and sqlite3.Error.
         """
         scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
-        log.know_files((file.path for scene in scenes.values() for file in scene.files), anew=True)
+        log.know_files(file.path for scene in scenes.values() for file in scene.files)
         log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         return scenes
 

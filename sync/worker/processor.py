@@ -190,7 +190,9 @@ class Drain:
         if following and following.is_bulk and self._store.is_due(self._clock(), late=False):
             self._conclusion.give_back(following.claims)  # somebody has saved a scene since it was read
             following = None
-        following = following or self._claim()
+        if following is None:
+            log.know_files((), anew=True)
+            following = self._claim()
         if following is None:
             return False
         try:
@@ -287,6 +289,7 @@ class Drain:
 
     def _read_ahead(self) -> Round | None:
         """Claim and read a round while another is being written; None where nothing comes at once."""
+        log.know_files((), anew=True)
         for _ in range(PAGES_AHEAD):
             following = self._claim()
             if following is None:

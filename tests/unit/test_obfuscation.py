@@ -147,13 +147,17 @@ def test_one_path_in_two_spellings_is_one_path() -> None:
     ).hide("(/data/Zoë/é.mp4)")
 
 
-def test_another_batch_forgets_the_one_before() -> None:
+def test_three_rounds_are_known_and_the_ones_before_are_forgotten() -> None:
     hides = Obfuscator(KEY)
-    for number in range(3):
-        hides.know_files((f"/data/{number}/some file {number}-{n}.mp4" for n in range(100)), anew=True)
+    for number in range(5):
+        hides.know_files((), anew=True)
+        hides.know_files(f"/data/{number}/some file {number}-{n}.mp4" for n in range(100))
+        hides.know_files(["/data/always told.mp4"])
     assert hides.hide('"some file 1-5.mp4"') == '"some file 1-5.mp4"'
-    assert "some" not in hides.hide('"some file 2-5.mp4"')
-    assert len(hides._known) < 1000
+    for number in (2, 3, 4):
+        assert "some" not in hides.hide(f'"some file {number}-5.mp4"')
+    assert "always" not in hides.hide('"always told.mp4"')
+    assert len(hides._known) < 3000
 
 
 def test_folders_in_a_list() -> None:
