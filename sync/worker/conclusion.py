@@ -53,7 +53,7 @@ class Conclusion:
         self._waits_for_scans = waits_for_scans
         self._clock = clock
         self.summary = Summary()
-        self._open: dict[int, Claim] = {}
+        self._open: dict[tuple[int, ...], Claim] = {}  # by their rows: a scene may be saved again while it is written
         self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
 
     @property
@@ -63,12 +63,12 @@ class Conclusion:
 
     def begin(self, claims: Iterable[Claim]) -> None:
         """These scenes are claimed: each of them is to be ended or given back."""
-        self._open |= {claim.scene_id: claim for claim in claims}
+        self._open |= {claim.row_ids: claim for claim in claims}
 
     def give_back(self, claims: Iterable[Claim] | None = None) -> None:
         """Put the rows of these scenes, or of all, back as they were, unless they have come to their end."""
-        named = list(self._open) if claims is None else [claim.scene_id for claim in claims]
-        given = [self._open.pop(scene_id) for scene_id in named if scene_id in self._open]
+        named = list(self._open) if claims is None else [claim.row_ids for claim in claims]
+        given = [self._open.pop(rows) for rows in named if rows in self._open]
         if given or claims is None:
             self._store.give_back(given)
 
@@ -146,7 +146,7 @@ class Conclusion:
         self._store.done(claims, self._of_batches)
         self._of_batches.clear()
         for claim in claims:
-            self._open.pop(claim.scene_id, None)
+            self._open.pop(claim.row_ids, None)
 
     def forget(self, claim: Claim) -> None:
         """End a scene that is gone from Stash."""
@@ -199,7 +199,7 @@ class Conclusion:
             # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
             is_said = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
             (log.debug if is_said else log.warning)(said)
-        self._open.pop(claim.scene_id, None)
+        self._open.pop(claim.row_ids, None)
 
     def _may_lack(self, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""

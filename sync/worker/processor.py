@@ -209,10 +209,10 @@ class Drain:
             claims = self._next_of_batches()
         if claims is None:
             return None
+        self._conclusion.begin(claims)
         busy = {claim.scene_id for one in self._under_way for claim in one.claims}
         if any(claim.scene_id in busy for claim in claims):
             self._land()  # somebody has saved a scene that is just being written
-        self._conclusion.begin(claims)
         return Round(claims, is_bulk)
 
     def _next_of_batches(self) -> list[Claim] | None:

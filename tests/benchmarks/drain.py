@@ -32,7 +32,7 @@ REQUESTS_BUDGET = 1.1
 """Requests of Plex's a changed scene: one edit, a share of two reads of a hundred items, and the run's beginning."""
 
 _SCENES = {"changed": 500, "unchanged": 2_000, "new": 300}
-_SLOW_SCENES = {"changed": 200, "unchanged": 1_000, "new": 80}
+_SLOW_SCENES = {"changed": 300, "unchanged": 1_000, "new": 80}
 
 
 @dataclass(frozen=True, slots=True)
