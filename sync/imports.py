@@ -29,6 +29,8 @@ def load(name: str, spared: Sequence[str] = SPARED) -> ModuleType:
 
     Raises what importing it raises.
     """
+    if name in sys.modules:
+        return sys.modules[name]
     # Else pydantic reads the metadata of every package that is installed, in search of plugins for it. See pydantic's
     # docs, concepts/plugins.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

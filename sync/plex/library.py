@@ -6,7 +6,7 @@ is new only. It proposes; what an item holds is read from Plex before a write.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -204,6 +204,7 @@ class LibraryIndex:
         self.fold = client.folds_case
         self._looked_at: float | None = None  # of the monotonic clock, in this run
         self._listed_at: float | None = None
+        self._round: int | None = None  # of a listing that is under way
         state.connection.executescript(_SCHEMA)
         self._library = self._open()
 
@@ -253,7 +254,8 @@ class LibraryIndex:
         self._looked_at = time.monotonic()
         listed_at, _ = self._listing()
         if listed_at is None:
-            return self._list_all()
+            self._list_all()
+            return True
         start, added = 0, 0
         while True:
             total, page = self._page(start, NEW_PAGE, "addedAt:desc")
@@ -276,12 +278,17 @@ class LibraryIndex:
         them. Bounded to a small share of the time; once a run where a person
         asked (`by_hand`) whatever was listed before.
         """
+        if not self.may_list_again(by_hand=by_hand):
+            return False
+        self._list_all()
+        return True
+
+    def may_list_again(self, *, by_hand: bool = False) -> bool:
+        """Return whether `list_again` would list."""
         listed_at, seconds = self._listing()
         if _within(max(LOOK_PAUSE, seconds * FULL_SHARE), self._listed_at):
             return False
-        if listed_at is not None and not by_hand and 0 <= time.time() - listed_at < seconds * FULL_SHARE:
-            return False
-        return self._list_all()
+        return listed_at is None or by_hand or not 0 <= time.time() - listed_at < seconds * FULL_SHARE
 
     def count_named(self, path: str) -> int:
         """Return how many items hold a file of this path's name, whatever its size."""
@@ -338,15 +345,31 @@ class LibraryIndex:
         ).fetchone()
         return row[0], row[1]
 
-    def _list_all(self) -> bool:
-        began = self._listed_at = self._looked_at = time.monotonic()
+    def _list_all(self) -> None:
+        for _ in self.listing():
+            pass
+
+    def listing(self) -> Iterator[None]:
+        """List the whole library, a page at each step; in between the index may be used.
+
+        Raises the errors of `plex/exceptions.py`; what was listed so far is in the index then.
+        """
+        self._listed_at = self._looked_at = time.monotonic()
+        try:
+            yield from self._list_pages()
+        finally:
+            self._round = None
+
+    def _list_pages(self) -> Iterator[None]:
+        seconds = 0.0
         connection = self._state.connection
         (before,) = connection.execute("SELECT round FROM plex_libraries WHERE id = ?", (self._library,)).fetchone()
+        self._round = before + 1
         start, last = 0, False
         begun_with: set[int] = set()  # the first ratingKey of each page
         total: int | None = None
         while not last:
-            before_that = total
+            before_that, began = total, time.monotonic()
             # Oldest first: what is added meanwhile joins at the end and moves no page.
             total, page = self._page(start, PAGE, "addedAt:asc")
             if total is not None and before_that is not None and total < before_that and start:
@@ -357,17 +380,18 @@ class LibraryIndex:
             if page and page[0][0] in begun_with:
                 break  # a server that does not page gives the same again and again
             begun_with.update(key for key, _ in page[:1])
-            self._store(page, before + 1)
+            self._store(page)
             start += len(page)
             last = _is_last(page, PAGE, start, total)
+            seconds += time.monotonic() - began
+            yield
         with self._state.transaction():
             connection.execute("DELETE FROM plex_files WHERE library = ? AND round <> ?", (self._library, before + 1))
             connection.execute(
                 "UPDATE plex_libraries SET listed_at = ?, listed_seconds = ?, round = ? WHERE id = ?",
-                (time.time(), time.monotonic() - began, before + 1, self._library),
+                (time.time(), seconds, before + 1, self._library),
             )
-        log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, time.monotonic() - began)
-        return True
+        log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, seconds)
 
     def _page(self, start: int, size: int, sort: str) -> tuple[int | None, list[_Listed]]:
         """Return how many items the library has (None: Plex did not say) and those of one page."""
@@ -397,8 +421,9 @@ class LibraryIndex:
             found |= self._keys(f"rating_key IN ({','.join('?' * len(some))})", *some)
         return found
 
-    def _store(self, items: Sequence[_Listed], round_: int | None = None) -> None:
+    def _store(self, items: Sequence[_Listed]) -> None:
         with self._state.transaction() as connection:
+            round_ = self._round
             if round_ is None:
                 (round_,) = connection.execute(
                     "SELECT round FROM plex_libraries WHERE id = ?", (self._library,)

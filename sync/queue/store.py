@@ -344,6 +344,9 @@ class JobStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self.connection.in_transaction:  # part of a larger one
+            yield
+            return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield

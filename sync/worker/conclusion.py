@@ -27,6 +27,9 @@ LATE_ROUND = 60.0
 MISSING_ROUND = 300.0
 """The same for scenes of a batch that Plex does not have yet: there may be thousands."""
 
+_Line = tuple[Callable[[str], None], str]
+"""A line of the log, and how it is written."""
+
 
 class Conclusion:
     """Ends the scenes that a drain has claimed, one way or another; raises sqlite3.Error.
@@ -117,11 +120,15 @@ class Conclusion:
             self._state.put_items(connection, self._machine, records)
             self._state.put_synced(connection, [(course.scene.id, course.scene.refs) for course in done], now)
             put_all(connection, steps)
+        lines: list[_Line] = []
         for course in courses:
             self._tell(course)
-            if course.errors:
-                self.fail(course.claim, course.scene, _gravest(course.errors))
-        self._finish([course.claim for course in done])
+        with self._store.transaction():
+            for course in courses:
+                if course.errors:
+                    lines += self._fail(course.claim, course.scene, _gravest(course.errors))
+            self._finish([course.claim for course in done])
+        _say(lines)
 
     def _tell(self, course: Course) -> None:
         changed = [work for work in course.works if work.sent and work.after]
@@ -148,23 +155,35 @@ class Conclusion:
         for claim in claims:
             self._open.pop(claim.row_ids, None)
 
-    def forget(self, claim: Claim) -> None:
-        """End a scene that is gone from Stash."""
-        self._state.forget_scenes([claim.scene_id])
-        self._finish([claim])
-        self.summary.scenes += 1
-        self.summary.gone += 1
-        log.info(f"Scene {claim.scene_id} is gone from Stash; its item in Plex is left as it is")
+    def forget(self, claims: list[Claim]) -> None:
+        """End scenes that are gone from Stash."""
+        if not claims:
+            return
+        self._state.forget_scenes([claim.scene_id for claim in claims])
+        self._finish(claims)
+        self.summary.scenes += len(claims)
+        self.summary.gone += len(claims)
+        for claim in claims:
+            log.info(f"Scene {claim.scene_id} is gone from Stash; its item in Plex is left as it is")
 
-    def leave_out(self, claim: Claim, scene: Scene, reason: str) -> None:
-        """End a scene that the settings leave out."""
-        self._finish([claim])
-        self.summary.scenes += 1
-        self.summary.left_out += 1
-        log.info(f"{scene.label} is left out: {reason}")
+    def leave_out(self, some: list[tuple[Claim, Scene, str]]) -> None:
+        """End scenes that the settings leave out, each with the reason."""
+        if not some:
+            return
+        self._finish([claim for claim, _, _ in some])
+        self.summary.scenes += len(some)
+        self.summary.left_out += len(some)
+        for _, scene, reason in some:
+            log.info(f"{scene.label} is left out: {reason}")
 
     def fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> None:
         """End a try that went wrong: the scene is tried again later, or becomes a dead letter."""
+        with self._store.transaction():
+            lines = self._fail(claim, scene, error)
+        _say(lines)
+
+    def _fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> list[_Line]:
+        """Return what is to be said of it, once it is on disk and nothing is locked any more."""
         self.summary.scenes += 1
         job, now = claim.job, self._clock()
         base, cap, most = get_retry_params(error, self._settings.max_retries)
@@ -174,14 +193,13 @@ class Conclusion:
         if self._may_lack(error) and (is_last or not self._waits_for_scans):
             self._finish([claim])
             self.summary.not_in_plex += 1
-            log.info(f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")
-            return
+            return [(log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")]
         # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.
         is_given_up = (
             job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._store.with_letters([scene.id]))
         )
         if isinstance(error, PermanentError) or is_last or is_given_up:
-            self._bury(claim, scene, error, count, now)
+            line = self._bury(claim, scene, error, count, now)
         else:
             delay = calculate_delay(job.retry_count, base, cap)
             if job.batch_id is not None:  # a thousand of them become due together, not one by one
@@ -198,15 +216,16 @@ class Conclusion:
             )
             # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
             is_said = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
-            (log.debug if is_said else log.warning)(said)
+            line = log.debug if is_said else log.warning, said
         self._open.pop(claim.row_ids, None)
+        return [line]
 
     def _may_lack(self, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
         is_lacking = isinstance(error, PlexNotFound) and not isinstance(error, PlexItemRemoved)
         return is_lacking and self._settings.skip_not_found
 
-    def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
+    def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
         letter = DeadLetter(
             scene_id=scene.id,
             title=log.redact_title(scene.title),
@@ -224,10 +243,16 @@ class Conclusion:
         # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
         # told before.
         is_told = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
-        (log.debug if is_told else log.error)(
+        return (
+            log.debug if is_told else log.error,
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
-            'press "Retry failed jobs"'
+            'press "Retry failed jobs"',
         )
+
+
+def _say(lines: Iterable[_Line]) -> None:
+    for tell, text in lines:
+        tell(text)
 
 
 def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:

@@ -6,7 +6,7 @@ and where the index was wrong. Before an item is taken by a name alone, Stash is
 asked once, for the whole batch, which other scenes have files of that name.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
@@ -128,10 +128,12 @@ class Locator:
         names = {index.section.id: index.section.title for index in indexes}
         self._distribution = Distribution(stash, state, client.machine, rules, self._settled, names)
 
-    def locate(self, scenes: Sequence[Scene]) -> dict[int, Located]:
+    def locate(self, scenes: Sequence[Scene], *, may_list: bool = True) -> dict[int, Located]:
         """Return what was found for each scene, by its id.
 
-        Raises what a request to Plex or Stash raises; then nothing is known of any scene.
+        `may_list`: libraries are listed again for what is not found; else scenes are left out of the answer for which
+        they are to be (`listing`) before anything is said of them. Raises what a request to Plex or Stash raises; then
+        nothing is known of any scene.
         """
         for index in self._indexes:
             if not index.is_listed:
@@ -151,10 +153,19 @@ class Locator:
         ]
         if doubtful:
             log.detail("Scenes not found for certain: %d; the libraries may be listed again", len(doubtful))
+        if doubtful and not may_list and any(index.may_list_again(by_hand=self._by_hand) for index in self._indexes):
+            open_ = {scene.id for scene in doubtful}
+            return self._settle([scene for scene in scenes if scene.id not in open_], matches)
         # every library, not up to the first that was listed
         if doubtful and any([index.list_again(by_hand=self._by_hand) for index in self._indexes]):
             matches |= self._match(doubtful)
         return self._settle(scenes, matches)
+
+    def listing(self) -> Iterator[None]:
+        """List the libraries again for which that is due, a page at each step; raises what a request to Plex raises."""
+        for index in self._indexes:
+            if index.may_list_again(by_hand=self._by_hand):
+                yield from index.listing()
 
     def _match(self, scenes: Sequence[Scene]) -> dict[int, list[_Found]]:
         held = self._state.items_of(self._client.machine, [scene.id for scene in scenes])

@@ -58,15 +58,19 @@ class Planner:
         log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         return scenes
 
-    def plan(self, courses: Sequence[Course]) -> None:
+    def plan(self, courses: Sequence[Course], *, may_list: bool) -> list[Course]:
         """Find the items of scenes and what each of them lacks; what is wrong with a scene is noted with it.
 
-        Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known of any scene.
+        Return the scenes of which nothing can be said before the libraries are listed again; none where this `may_list`
+        them. Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known of any scene.
         """
-        located = self._locator.locate([within_paths(course.scene, self._settings) for course in courses])
+        scenes = [within_paths(course.scene, self._settings) for course in courses]
+        located = self._locator.locate(scenes, may_list=may_list)
         for course in courses:
-            self._plan(course, located[course.scene.id])
-            self._have_scanned(course)
+            if course.scene.id in located:
+                self._plan(course, located[course.scene.id])
+                self._have_scanned(course)
+        return [course for course in courses if course.scene.id not in located]
 
     def _plan(self, course: Course, located: Located) -> None:
         scene = within_paths(course.scene, self._settings)

@@ -13,11 +13,12 @@ their outcome is on disk, and what is about to be written is noted before it is.
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from sync.conditions import why_left_out
 from sync.errors import PlexSyncError, SetupError, TransientError, describe
+from sync.model import Scene
 from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
@@ -48,6 +49,8 @@ BATCH_SECONDS = 10.0
 """Seconds of edits that a round holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 MOST_AHEAD = 8
 """Scenes whose edits wait for their turn, ready to be sent."""
+LINGER_STEP = 0.02
+"""Seconds between two looks whether another save has come."""
 PAGES_AHEAD = 3
 """Pages of a batch that are looked through for the next round while another waits for its end."""
 SECONDS_AHEAD = 0.15
@@ -80,7 +83,8 @@ class Drain:
     """Takes what is due from the queue into Plex, until nothing is left.
 
     `bulk`: the batches this run may work on, when nothing of a person's is due. `with_late`: it takes scenes of
-    batches too that failed and waited for a later try.
+    batches too that failed and waited for a later try. `linger`: seconds to wait for another save before it ends, when
+    saves have followed one another.
     """
 
     def __init__(
@@ -98,9 +102,12 @@ class Drain:
         scans: FolderScans | None = None,
         bulk: BulkWork | None = None,
         with_late: bool = True,
+        linger: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bulk = bulk
+        self._linger = linger
+        self._locator = locator
         self._with_late = with_late
         self._store = store
         self._state = state
@@ -139,6 +146,12 @@ class Drain:
         self._under_way: list[Round] = []
         """Rounds that are being written, or have been and are to be read back."""
         self._flights: deque[tuple[Round, Flight]] = deque()
+        self._postponed: list[tuple[Claim, bool]] = []
+        """Scenes for which the libraries are to be listed again, and whether they are a batch's."""
+        self._listing: Iterator[None] | None = None
+        self._began_at = clock()
+        self._is_series = False
+        """Whether somebody saves one scene after another."""
         self._is_bulk = False
         self._shown = -1  # percent on Stash's bar
         self._due_after = 0  # rows that are due after those that are claimed
@@ -172,6 +185,8 @@ class Drain:
                     self._keep_counts()
                     self._measure()
                     self._show_progress()
+                if self._is_more_to_come():
+                    continue
                 if self._store.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     break
         finally:
@@ -205,6 +220,10 @@ class Drain:
     def _claim(self) -> Round | None:
         claims: list[Claim] | None = self._store.claim(self._round_size(), self._look(), late=self._with_late)
         is_bulk = not claims
+        if claims:
+            self._is_series = any(claim.job.enqueued_at > self._began_at for claim in claims)
+        elif self._postponed:
+            return self._list_for_postponed()
         if not claims:
             claims = self._next_of_batches()
         if claims is None:
@@ -214,6 +233,36 @@ class Drain:
         if any(claim.scene_id in busy for claim in claims):
             self._land()  # somebody has saved a scene that is just being written
         return Round(claims, is_bulk)
+
+    def _list_for_postponed(self) -> Round:
+        """List another page of the libraries; at the end return the scenes that wait for that.
+
+        In between a save is seen to: a listing may take minutes.
+        """
+        self._listing = self._listing or self._locator.listing()
+        may_list = False
+        try:
+            for _ in self._listing:
+                return Round([], is_bulk=False)
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexSyncError as error:
+            log.detail("The listing ended early (%s) and is begun again for each scene", error)
+            may_list = True
+        self._listing = None
+        some, self._postponed = self._postponed[:BATCH], self._postponed[BATCH:]
+        return Round([claim for claim, _ in some], all(is_bulk for _, is_bulk in some), may_list=may_list)
+
+    def _is_more_to_come(self) -> bool:
+        """Wait for a moment where somebody saves one scene after another; return whether there is something to do.
+
+        Another run for each handful of them would cost a start each, while hooks are run.
+        """
+        for _ in range(round(self._linger / LINGER_STEP) if self._is_series else 0):
+            time.sleep(LINGER_STEP)
+            if self._store.is_due(self._look(), late=self._with_late):
+                return True
+        return False
 
     def _next_of_batches(self) -> list[Claim] | None:
         try:
@@ -310,18 +359,32 @@ class Drain:
         """Read what the scenes of a round need; those that need nothing come to their end."""
         scenes = self._planner.scenes_of(one.claims)
         one.courses, one.is_read = [], True
+        gone: list[Claim] = []
+        left_out: list[tuple[Claim, Scene, str]] = []
         for claim in one.claims:
             scene = scenes.get(claim.scene_id)
             if scene is None:
-                self._conclusion.forget(claim)
+                gone.append(claim)
             elif reason := why_left_out(scene, self._settings):
-                self._conclusion.leave_out(claim, scene, reason)
+                left_out.append((claim, scene, reason))
             else:
                 one.courses.append(Course(claim, scene))
+        self._conclusion.forget(gone)
+        self._conclusion.leave_out(left_out)
         self._plan(one)
 
     def _plan(self, one: Round) -> None:
-        one.error = self._failure_of(lambda: self._planner.plan(one.courses)) if one.courses else None
+        postponed: list[Course] = []
+
+        def plan() -> None:
+            postponed.extend(self._planner.plan(one.courses, may_list=one.may_list))
+
+        one.error = self._failure_of(plan) if one.courses else None
+        if postponed:
+            left = {id(course.claim) for course in postponed}
+            one.courses = [course for course in one.courses if id(course.claim) not in left]
+            one.claims = [claim for claim in one.claims if id(claim) not in left]
+            self._postponed += [(course.claim, one.is_bulk) for course in postponed]
 
     def _failure_of(self, shared: Callable[[], None]) -> PlexSyncError | None:
         """Do what scenes share; return the error after which each of them goes alone."""
@@ -372,7 +435,9 @@ class Drain:
         if len(courses) > 1:
             log.detail("%d scenes go one by one after a failure of them all: %s", len(courses), error)
         for course in courses if len(courses) > 1 else ():
-            alone = Round([course.claim], self._is_bulk, [Course(course.claim, course.scene)], is_read=True)
+            alone = Round(
+                [course.claim], self._is_bulk, [Course(course.claim, course.scene)], is_read=True, may_list=True
+            )
             self._plan(alone)
             self._write(alone)
             self._land()

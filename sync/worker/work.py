@@ -63,6 +63,8 @@ class Round:
     """They are a batch's."""
     courses: list[Course] = field(default_factory=list)
     is_read: bool = False
+    may_list: bool = False
+    """Their libraries are listed again where that is due, however long it takes."""
     error: PlexSyncError | None = None
     """Why what they share went wrong: each goes alone."""
     begun: int = 0

@@ -805,9 +805,10 @@ def test_a_save_goes_before_a_batch_also_in_the_middle_of_a_piece(site: Site) ->
         return False
 
     site.plex.fail(where=meanwhile)
+    site.plex.edit_delay = 0.02
     site.call(ALL)
     order = [int(edit.query["id"]) for edit in site.plex.edits]
-    assert order.index(key) == 1, "after the edit that was under way"
+    assert 1 <= order.index(key) <= 4, "what stood in line for Plex went back on the queue"
     assert len(order) == 21 == len(set(order))
     assert titles(site, pairs) == wanted(pairs)
     assert counts(newest(site))[:2] == (COMPLETED, 21)

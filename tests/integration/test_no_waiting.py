@@ -1,0 +1,182 @@
+"""Nobody waits for what is not theirs: a listing of a library, another run's start, another scene's disk."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from sync import tasks
+from sync.plex import library
+from sync.plex.client import PlexClient
+from sync.plex.library import LibraryIndex, read_items, read_sections
+from sync.queue.store import JobStore
+from sync.worker import processor
+from tests.servers.plex import Request
+from tests.site import Child, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+
+def is_listing(request: Request) -> bool:
+    return request.path.endswith("/all") and request.method == "GET" and request.query.get("sort") == "addedAt:asc"
+
+
+def known(site: Site, scenes: int) -> list[tuple[int, int]]:
+    """Scenes in Plex, the library listed before; return (scene id, ratingKey) of each."""
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(scenes)]
+    site.sync(pairs[0][0])
+    site.plex.clear_requests()
+    return pairs
+
+
+def save(site: Site, scene: int) -> None:
+    site.stash.scene(scene).title = f"T{scene}"
+    site.hook(scene)
+
+
+def test_what_plex_has_does_not_wait_for_what_it_lacks(site: Site) -> None:
+    pairs = known(site, 6)
+    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
+    site.hook(lacking)
+    for scene, _ in pairs:
+        save(site, scene)
+    answer = site.drain(by_hand=True)
+    assert "5 changed" in (answer.output or "") or "6 changed" in (answer.output or "")
+    order = list(site.plex.requests)
+    first = next(number for number, one in enumerate(order) if is_listing(one))
+    assert not any(one.is_edit for one in order[first:]), "all edits come before the listing"
+    assert sum(is_listing(one) for one in order) == 1
+    assert [job["scene_id"] for job, _ in site.rows()] == [lacking]
+    assert "no Plex item" in answer.said("w")
+
+
+def test_a_scene_that_is_found_by_the_listing_is_written_in_the_same_run(site: Site) -> None:
+    pairs = known(site, 3)
+    scene, key = pairs[2]
+    site.plex.replace_files(key, [("/media/renamed.mp4", 3)])
+    moved = site.stash.add_scene(title=f"T{scene}", files=[("/media/renamed.mp4", 3)])
+    site.stash.remove_scene(scene)
+    site.hook(moved)
+    save(site, pairs[1][0])
+    site.drain(by_hand=True)
+    assert site.item(key).title == f"T{scene}"
+    assert site.rows() == []
+
+
+def test_a_save_in_the_middle_of_a_listing_does_not_wait_for_its_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "PAGE", 3)
+    pairs = known(site, 12)
+    scene, key = pairs[5]
+    site.stash.scene(scene).title = "Saved meanwhile"
+    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
+    site.hook(lacking)
+    saved: list[bool] = []
+
+    def meanwhile(request: Request) -> bool:
+        if is_listing(request) and not saved:
+            saved.append(True)
+            Child.hook(site, scene).end()
+        return False
+
+    site.plex.fail(where=meanwhile)
+    site.drain(by_hand=True)
+    order = [one for one in site.plex.requests if is_listing(one) or one.is_edit]
+    assert [one.is_edit for one in order] == [False, True, False, False, False]
+    assert site.item(key).title == "Saved meanwhile"
+    assert [job["scene_id"] for job, _ in site.rows()] == [lacking]
+
+
+def test_a_listing_that_plex_fails_costs_the_others_nothing(site: Site) -> None:
+    pairs = known(site, 4)
+    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
+    site.hook(lacking)
+    for scene, _ in pairs:
+        save(site, scene)
+    site.plex.fail(status=500, where=is_listing, times=None)
+    site.drain(by_hand=True)
+    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert [job["scene_id"] for job, _ in site.rows()] == [lacking]
+
+
+def test_what_is_learned_during_a_listing_stays_in_the_index(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "PAGE", 2)
+    client = PlexClient(site.plex.url, site.plex.token, identifier="x", connect_timeout=2, read_timeout=5)
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
+    (section,) = read_sections(client)
+    site.data.mkdir(parents=True, exist_ok=True)
+    index = LibraryIndex(client, site.state(), section)
+    index.look_for_new()
+    listing = index.listing()
+    next(listing)
+    key = pairs[0][1]
+    site.plex.replace_files(key, [("/media/moved.mp4", 1)])
+    index.correct(read_items(client, [key]).values())
+    for _ in listing:
+        pass
+    assert {file.path for file in index.files_of(key)} == {"/media/moved.mp4"}
+    assert index.count_items() == 6
+
+
+# One run for saves that follow one another
+
+
+def test_a_run_waits_a_moment_for_the_next_save_of_several(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LINGER", 5.0)
+    (one, _), (two, _), (three, key) = [site.add(f"/media/{n}.mp4", n + 1) for n in range(3)]
+    save(site, one)
+    saved: list[int] = []
+
+    def meanwhile(request: Request) -> bool:
+        if request.is_edit and not saved:
+            saved.append(two)
+            Child.hook(site, two).end()
+        return False
+
+    pause = time.sleep
+
+    def then_save(seconds: float) -> None:
+        if seconds == processor.LINGER_STEP and len(saved) == 1:
+            saved.append(three)
+            Child.hook(site, three).end()
+            monkeypatch.setattr(tasks, "LINGER", 0.0)
+        pause(0.001)
+
+    site.plex.fail(where=meanwhile)
+    site.stash.scene(three).title = "The third"
+    monkeypatch.setattr(processor.time, "sleep", then_save)
+    answer = site.drain()
+    assert (answer.output or "").startswith("3 scenes")
+    assert site.item(key).title == "The third"
+
+
+def test_a_single_save_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LINGER", 60.0)
+    scene, _ = site.add()
+    save(site, scene)
+    began = threading.current_thread()
+    monkeypatch.setattr(processor.time, "sleep", lambda _: pytest.fail(f"{began} waited"))
+    assert site.drain().error is None
+
+
+# One transaction for what ends together
+
+
+def test_fifty_scenes_that_fail_are_not_fifty_transactions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(50):
+        site.hook(site.stash.add_scene(title=f"L{number}", files=[(f"/media/l{number}.mp4", 100 + number)]))
+    begun: list[str] = []
+    opened = JobStore.__init__
+
+    def watched(store: JobStore, *args: Any, **kwargs: Any) -> None:
+        opened(store, *args, **kwargs)
+        store.connection.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)
+
+    monkeypatch.setattr(JobStore, "__init__", watched)
+    assert "50 tried again later" in (site.drain().output or "")
+    assert len(site.rows()) == 50
+    assert len(begun) < 30
