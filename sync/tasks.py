@@ -44,8 +44,8 @@ STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
 
 
-LINGER = 0.4
-"""Seconds that a run waits for another save, where one has followed another: a bulk edit is hundreds of them."""
+LINGER = 0.3
+"""Seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them."""
 HAND_OVER = 60.0
 """Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
 

@@ -49,8 +49,6 @@ BATCH_SECONDS = 10.0
 """Seconds of edits that a round holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 MOST_AHEAD = 8
 """Scenes whose edits wait for their turn, ready to be sent."""
-LINGER_STEP = 0.02
-"""Seconds between two looks whether another save has come."""
 PAGES_AHEAD = 3
 """Pages of a batch that are looked through for the next round while another waits for its end."""
 SECONDS_AHEAD = 0.15
@@ -83,8 +81,8 @@ class Drain:
     """Takes what is due from the queue into Plex, until nothing is left.
 
     `bulk`: the batches this run may work on, when nothing of a person's is due. `with_late`: it takes scenes of
-    batches too that failed and waited for a later try. `linger`: seconds to wait for another save before it ends, when
-    saves have followed one another.
+    batches too that failed and waited for a later try. `linger`: seconds to wait for more where one save follows
+    another.
     """
 
     def __init__(
@@ -149,9 +147,9 @@ class Drain:
         self._postponed: list[tuple[Claim, bool]] = []
         """Scenes for which the libraries are to be listed again, and whether they are a batch's."""
         self._listing: Iterator[None] | None = None
-        self._began_at = clock()
+        self._claimed_at = clock()
         self._is_series = False
-        """Whether somebody saves one scene after another."""
+        """Whether somebody has saved a scene while another was dealt with."""
         self._is_bulk = False
         self._shown = -1  # percent on Stash's bar
         self._due_after = 0  # rows that are due after those that are claimed
@@ -185,8 +183,6 @@ class Drain:
                     self._keep_counts()
                     self._measure()
                     self._show_progress()
-                if self._is_more_to_come():
-                    continue
                 if self._store.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     break
         finally:
@@ -218,11 +214,12 @@ class Drain:
         return True
 
     def _claim(self) -> Round | None:
-        claims: list[Claim] | None = self._store.claim(self._round_size(), self._look(), late=self._with_late)
+        self._let_gather()
+        since, self._claimed_at = self._claimed_at, self._look()
+        claims: list[Claim] | None = self._store.claim(self._round_size(), self._claimed_at, late=self._with_late)
         is_bulk = not claims
-        if claims:
-            self._is_series = any(claim.job.enqueued_at > self._began_at for claim in claims)
-        elif self._postponed:
+        self._is_series = any(claim.job.enqueued_at > since for claim in claims or ())
+        if not claims and self._postponed:
             return self._list_for_postponed()
         if not claims:
             claims = self._next_of_batches()
@@ -233,6 +230,16 @@ class Drain:
         if any(claim.scene_id in busy for claim in claims):
             self._land()  # somebody has saved a scene that is just being written
         return Round(claims, is_bulk)
+
+    def _let_gather(self) -> None:
+        """Where one save follows another, wait a moment for more of them.
+
+        They share their reads then, and the hooks of a bulk edit the processor; and no other run has to be started.
+        """
+        if self._is_series and not self._under_way:
+            if self._linger and self._store.due(self._clock(), late=False) < self._round_size():
+                time.sleep(self._linger)
+            self._is_series = False
 
     def _list_for_postponed(self) -> Round:
         """List another page of the libraries; at the end return the scenes that wait for that.
@@ -252,17 +259,6 @@ class Drain:
         self._listing = None
         some, self._postponed = self._postponed[:BATCH], self._postponed[BATCH:]
         return Round([claim for claim, _ in some], all(is_bulk for _, is_bulk in some), may_list=may_list)
-
-    def _is_more_to_come(self) -> bool:
-        """Wait for a moment where somebody saves one scene after another; return whether there is something to do.
-
-        Another run for each handful of them would cost a start each, while hooks are run.
-        """
-        for _ in range(round(self._linger / LINGER_STEP) if self._is_series else 0):
-            time.sleep(LINGER_STEP)
-            if self._store.is_due(self._look(), late=self._with_late):
-                return True
-        return False
 
     def _next_of_batches(self) -> list[Claim] | None:
         try:
