@@ -218,7 +218,8 @@ class Drain:
         since, self._claimed_at = self._claimed_at, self._look()
         claims: list[Claim] | None = self._store.claim(self._round_size(), self._claimed_at, late=self._with_late)
         is_bulk = not claims
-        self._is_series = any(claim.job.enqueued_at > since for claim in claims or ())
+        # A save amid a batch's scenes is none.
+        self._is_series = not self._is_bulk and any(claim.job.enqueued_at > since for claim in claims or ())
         if not claims and self._postponed:
             return self._list_for_postponed()
         if not claims:
