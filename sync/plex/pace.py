@@ -30,16 +30,16 @@ REMEMBERED = 151
 """Answers of a kind that the next one is compared with."""
 ENOUGH = 5
 """Answers of a kind that have to be known before one is compared with them."""
-DOUBT = 3
+DOUBT = 4
 """Answers above any that are assumed to be missing among those known: a run's first ones are few."""
 HALF = 0.5
 """Of the known answers: one above more of them speaks for a slower Plex, one above fewer against it."""
 NO_NEWS = -0.1
 """What an answer says that is compared with nothing: rather that Plex is well, so that none waits for ever."""
-CONVINCED = 2.25
-"""What answers have to say together until edits slow down: five that are slow without exception, more if not."""
+CONVINCED = 2.5
+"""What answers have to say together until edits slow down: six that are slow without exception, more if not."""
 STILL = CONVINCED / 3
-"""What remains of it then: if answers stay slow, edits slow down further after three or four of them."""
+"""What remains of it then: if answers stay slow, edits slow down further after four of them."""
 SETTLED = 50
 """Answers from a Plex that has got slower until that is usual."""
 
@@ -67,9 +67,11 @@ class Pace:
     evidence: float = 0.0
     """What the last answers say together: from 0 (Plex is as usual) to CONVINCED (it has got slower)."""
     recent: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Kind of edit -> seconds that the last REMEMBERED ones took, those in `aside` left out."""
+    """Kind of edit -> seconds that the last REMEMBERED ones took, those in `held` and `aside` left out."""
+    held: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The same while it is not clear yet whether Plex has got slower; learned when it is as usual again."""
     aside: Mapping[str, tuple[float, ...]] | None = None
-    """The same since Plex has got slower, forgotten when it is as before; None while it is as usual."""
+    """The same since it is clear; forgotten when Plex is as usual again. None while it is."""
 
 
 def kind_of(path: str, query: str) -> str | None:
@@ -103,13 +105,13 @@ def news(pace: Pace, seconds: float, kind: str | None) -> float:
 def after_answer(pace: Pace, seconds: float, kind: str | None) -> Pace:
     """Return the pace after Plex took an edit in `seconds`; without a kind its time is compared with nothing."""
     evidence = max(0.0, pace.evidence + news(pace, seconds, kind))
-    share, aside = pace.share, pace.aside
+    pace = replace(pace, edits=pace.edits + 1, evidence=evidence)
     if evidence >= CONVINCED:
-        share, evidence, aside = _halved(share), STILL, aside or {}
+        pace = replace(pace, share=_halved(pace.share), evidence=STILL, aside=pace.aside or {})
     elif evidence == 0:
-        share, aside = min(1.0, share + STEP), None
-    pace = replace(pace, share=share, edits=pace.edits + 1, evidence=evidence, aside=aside)
-    return pace if kind is None else _learned(pace, seconds, kind)
+        recent = _joined(pace.recent, pace.held)
+        pace = replace(pace, share=min(1.0, pace.share + STEP), recent=recent, held={}, aside=None)
+    return pace if kind is None else _learned(pace, {kind: (seconds,)})
 
 
 def after_failure(pace: Pace) -> Pace:
@@ -133,18 +135,22 @@ def slowest_usual(pace: Pace) -> float:
     return max((usual(pace, kind) or 0.0 for kind in pace.recent), default=0.0)
 
 
-def _learned(pace: Pace, seconds: float, kind: str) -> Pace:
-    # If the pauses help, the slow answers were load; learned, they would hide the next load.
+def _learned(pace: Pace, new: Mapping[str, tuple[float, ...]]) -> Pace:
+    if pace.evidence == 0:
+        return replace(pace, recent=_joined(pace.recent, new))
+    # A shift would hide itself if it were learned while it is looked at; and load, if it were learned at all.
     if pace.aside is None:
-        return replace(pace, recent=_with(pace.recent, seconds, kind))
-    aside = _with(pace.aside, seconds, kind)
+        return replace(pace, held=_joined(pace.held, new))
+    aside = _joined(pace.aside, new)
     if sum(map(len, aside.values())) < SETTLED:
         return replace(pace, aside=aside)
-    return replace(pace, evidence=0.0, recent={**pace.recent, **aside}, aside=None)
+    return replace(pace, evidence=0.0, recent={**pace.recent, **aside}, held={}, aside=None)
 
 
-def _with(known: Mapping[str, tuple[float, ...]], seconds: float, kind: str) -> Mapping[str, tuple[float, ...]]:
-    return {**known, kind: (*known.get(kind, ()), seconds)[-REMEMBERED:]}
+def _joined(
+    one: Mapping[str, tuple[float, ...]], other: Mapping[str, tuple[float, ...]]
+) -> dict[str, tuple[float, ...]]:
+    return {**one, **{kind: (*one.get(kind, ()), *times)[-REMEMBERED:] for kind, times in other.items()}}
 
 
 def _halved(share: float) -> float:
