@@ -344,11 +344,11 @@ def test_a_plex_that_gets_slow_under_load_is_given_time(seed: int) -> None:
 
 
 @PROPERTY
-@given(st.integers(0, 2**32), st.floats(0.025, 2), st.floats(3, 20))
+@given(st.integers(0, 2**32), st.floats(0.04, 2), st.floats(4, 20))
 def test_a_plex_that_gets_slower_is_given_time_soon_and_then_the_pace_recovers(
     seed: int, base: float, times: float
 ) -> None:
-    run = Run().edits(jitter(seed, base, 60))
+    run = Run().edits(jitter(seed, base, 100))
     slow = iter(jitter(seed + 1, times * base, 500))
     for _ in range(25):
         run.edit(next(slow))
