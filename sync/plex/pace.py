@@ -1,11 +1,12 @@
-"""How fast edits follow one another: a Plex that answers slowly or fails is left time between them.
+"""How fast edits follow one another: a Plex that gets slower or fails is left time between them.
 
 Plex writes to one database file, and somebody may be watching. So edits take a
-share of the time: all of it while answers come as fast as usual, half as much
-after each that is slow or fails, and a little more after each good one. What is
-usual is learned from the answers of a run. The rules are pure functions from one
-`Pace` to the next; `Pacer` keeps the time. The answers of several edits that are under way at once are learned
-from alike.
+share of the time: all of it while answers come as they usually do, half as much
+when they get slower or one fails, and a little more after each good one. What is
+usual is learned from the answers of a run, and is no average: a Plex whose answers
+always differ is as healthy as one whose answers are all alike. The rules are pure
+functions from one `Pace` to the next; `Pacer` keeps the time. The answers of several
+edits that are under way at once are learned from alike.
 """
 
 import math
@@ -23,14 +24,24 @@ LEAST_SHARE = 0.1
 STEP = 0.05
 """What a good answer adds to the share."""
 
-SLOWER, MARGIN = 2.5, 0.1
-"""An answer is slow that took this many times as long as usual, and this many seconds longer."""
-REMEMBERED = 51
-"""Answers of a kind whose median is the usual; a Plex that is slower for good is taken for usual after half of them."""
+SLOWER, MARGIN = 1.7, 0.02
+"""A time is above another that is this many times as long, and this many seconds longer."""
+REMEMBERED = 151
+"""Answers of a kind that the next one is compared with."""
 ENOUGH = 5
-"""Answers of a kind that have to be known before one is called slow."""
-APART = 10
-"""Good answers before a slow one that make it a hiccup: a database does its housekeeping now and then."""
+"""Answers of a kind that have to be known before one is compared with them."""
+DOUBT = 4
+"""Answers above any that are assumed to be missing among those known: a run's first ones are few."""
+HALF = 0.5
+"""Of the known answers: one above more of them speaks for a slower Plex, one above fewer against it."""
+NO_NEWS = -0.1
+"""What an answer says that is compared with nothing: rather that Plex is well, so that none waits for ever."""
+CONVINCED = 2.5
+"""What answers have to say together until edits slow down: six that are slow without exception, more if not."""
+STILL = CONVINCED / 3
+"""What remains of it then: if answers stay slow, edits slow down further after four of them."""
+SETTLED = 50
+"""Answers from a Plex that has got slower until that is usual."""
 
 LONGEST_PAUSE = 3.0
 """Seconds no pause exceeds: a task holds Stash's one job slot."""
@@ -53,10 +64,14 @@ class Pace:
     """Of the time, what edits may take: from LEAST_SHARE to 1, which is no pause at all."""
     edits: int = 0
     """Edits that Plex has answered or failed."""
-    smooth: int = APART
-    """Good answers since the last one that was slow or failed; counted up to APART."""
+    evidence: float = 0.0
+    """What the last answers say together: from 0 (Plex is as usual) to CONVINCED (it has got slower)."""
     recent: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Kind of edit -> seconds that the last REMEMBERED ones took."""
+    """Kind of edit -> seconds that the last REMEMBERED ones took, those in `held` and `aside` left out."""
+    held: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The same while it is not clear yet whether Plex has got slower; learned when it is as usual again."""
+    aside: Mapping[str, tuple[float, ...]] | None = None
+    """The same since it is clear; forgotten when Plex is as usual again. None while it is."""
 
 
 def kind_of(path: str, query: str) -> str | None:
@@ -75,28 +90,33 @@ def usual(pace: Pace, kind: str) -> float | None:
     return known[len(known) // 2] if len(known) >= ENOUGH else None
 
 
-def is_slow(pace: Pace, kind: str, seconds: float) -> bool:
-    """Return whether an answer after `seconds` is much slower than usual."""
-    normal = usual(pace, kind)
-    return normal is not None and seconds > SLOWER * normal and seconds > normal + MARGIN
+def news(pace: Pace, seconds: float, kind: str | None) -> float:
+    """Return what an answer after `seconds` says of Plex: from -0.5, as fast as usual, to 0.5, slower than ever.
+
+    It is a rank: one answer says no more however long it took, and where one in three is slow, a slow one says little.
+    """
+    known = pace.recent.get(kind, ()) if kind is not None else ()
+    if len(known) < ENOUGH:
+        return NO_NEWS
+    limit = min(seconds / SLOWER, seconds - MARGIN)
+    return sum(1 for took in known if took < limit) / (len(known) + DOUBT) - HALF
 
 
 def after_answer(pace: Pace, seconds: float, kind: str | None) -> Pace:
     """Return the pace after Plex took an edit in `seconds`; without a kind its time is compared with nothing."""
-    faster = min(1.0, pace.share + STEP)
-    if kind is None:
-        return replace(pace, share=faster, edits=pace.edits + 1)
-    recent = {**pace.recent, kind: (*pace.recent.get(kind, ()), seconds)[-REMEMBERED:]}
-    if not is_slow(pace, kind, seconds):
-        return Pace(faster, pace.edits + 1, min(APART, pace.smooth + 1), recent)
-    # One slow answer among good ones says nothing of how Plex will take the next.
-    share = pace.share if pace.smooth >= APART else _halved(pace.share)
-    return Pace(share, pace.edits + 1, 0, recent)
+    evidence = max(0.0, pace.evidence + news(pace, seconds, kind))
+    pace = replace(pace, edits=pace.edits + 1, evidence=evidence)
+    if evidence >= CONVINCED:
+        pace = replace(pace, share=_halved(pace.share), evidence=STILL, aside=pace.aside or {})
+    elif evidence == 0:
+        recent = _joined(pace.recent, pace.held)
+        pace = replace(pace, share=min(1.0, pace.share + STEP), recent=recent, held={}, aside=None)
+    return pace if kind is None else _learned(pace, {kind: (seconds,)})
 
 
 def after_failure(pace: Pace) -> Pace:
     """Return the pace after Plex failed an edit: an error of the server's, no answer in time, half of one."""
-    return replace(pace, share=_halved(pace.share), edits=pace.edits + 1, smooth=0)
+    return replace(pace, share=_halved(pace.share), edits=pace.edits + 1)
 
 
 def after_refusal(pace: Pace) -> Pace:
@@ -113,6 +133,24 @@ def pause_after(pace: Pace, seconds: float) -> float:
 def slowest_usual(pace: Pace) -> float:
     """Return the seconds that edits of the slowest kind usually take; 0 while nothing is known."""
     return max((usual(pace, kind) or 0.0 for kind in pace.recent), default=0.0)
+
+
+def _learned(pace: Pace, new: Mapping[str, tuple[float, ...]]) -> Pace:
+    if pace.evidence == 0:
+        return replace(pace, recent=_joined(pace.recent, new))
+    # A shift would hide itself if it were learned while it is looked at; and load, if it were learned at all.
+    if pace.aside is None:
+        return replace(pace, held=_joined(pace.held, new))
+    aside = _joined(pace.aside, new)
+    if sum(map(len, aside.values())) < SETTLED:
+        return replace(pace, aside=aside)
+    return replace(pace, evidence=0.0, recent={**pace.recent, **aside}, held={}, aside=None)
+
+
+def _joined(
+    one: Mapping[str, tuple[float, ...]], other: Mapping[str, tuple[float, ...]]
+) -> dict[str, tuple[float, ...]]:
+    return {**one, **{kind: (*one.get(kind, ()), *times)[-REMEMBERED:] for kind, times in other.items()}}
 
 
 def _halved(share: float) -> float:

@@ -94,14 +94,23 @@ def test_a_plex_that_fails_edits_is_given_time_and_the_rest_arrives(site: Site, 
 
 
 def test_a_plex_that_is_slow_for_a_while_is_given_time(site: Site, watch: Watch) -> None:
-    queue(site, 45)
-    site.plex.fail(method="PUT", where=lambda request: watch.see(request, 0.5 if 10 <= len(watch.edits) < 16 else 0))
+    queue(site, 95)
+    site.plex.fail(method="PUT", where=lambda request: watch.see(request, 0.5 if 40 <= len(watch.edits) < 55 else 0))
     answer = site.drain()
-    assert answer.output == "45 scenes: 45 changed in Plex"
+    assert answer.output == "95 scenes: 95 changed in Plex"
     assert answer.said("i").count(SPACED) == 1
     assert "without a pause again" in answer.said("d")
-    assert watch.pauses[0] == pytest.approx(0.52, abs=0.02), "half of the time, after the second slow one"
-    assert max(watch.pauses) <= 1.6, "the sixteenth edit of a run"
+    assert watch.pauses[0] == pytest.approx(0.52, abs=0.02), "half of the time, once it is clear"
+    assert max(watch.pauses) <= 3
+
+
+def test_a_plex_whose_edits_always_differ_sees_no_pause(site: Site, watch: Watch) -> None:
+    queue(site, 60)
+    site.plex.fail(method="PUT", where=lambda request: watch.see(request, 0.6 if len(watch.edits) % 4 == 3 else 0.02))
+    answer = site.drain()
+    assert answer.output == "60 scenes: 60 changed in Plex"
+    assert watch.pauses == []
+    assert SPACED not in answer.said()
 
 
 def test_reads_do_not_wait(site: Site, watch: Watch) -> None:
