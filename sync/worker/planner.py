@@ -53,7 +53,7 @@ class Planner:
 
         Raises the errors of `stash/exceptions.py`, and sqlite3.Error.
         """
-        scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
+        scenes = self._stash.scenes([claim.scene_id for claim in claims])
         log.know_files(file.path for scene in scenes.values() for file in scene.files)
         log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         return scenes
@@ -64,15 +64,20 @@ class Planner:
         Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known of any scene.
         """
         located = self._locator.locate([within_paths(course.scene, self._settings) for course in courses])
+        targets = {course.scene.id: self._targets(course, located[course.scene.id]) for course in courses}
+        # Pictures are asked for of scenes alone that Plex has.
+        found = {course.scene.id: course.scene for course in courses if targets[course.scene.id]}
+        settled = self._portraits.settle(found)
         for course in courses:
-            self._plan(course, located[course.scene.id])
+            if course.scene.id in settled:
+                self._plan(course, settled[course.scene.id], targets[course.scene.id])
             self._have_scanned(course)
 
-    def _plan(self, course: Course, located: Located) -> None:
-        scene = within_paths(course.scene, self._settings)
-        wanted = wanted_of(scene, self._settings, self._pictures)
+    def _targets(self, course: Course, located: Located) -> list[Target]:
+        """Return the items to write to; what is wrong with a scene is noted with it."""
         course.errors += located.errors
-        left_out = [file for file in course.scene.files if file not in scene.files]
+        kept = within_paths(course.scene, self._settings).files
+        left_out = [file for file in course.scene.files if file not in kept]
         targets = [target for target in located.targets if not self._is_of(target, left_out)]
         if located.targets and not targets and not course.errors:
             course.errors.append(
@@ -81,6 +86,12 @@ class Planner:
                     "skip_paths leaves out; let Plex scan the folder"
                 )
             )
+        return targets
+
+    def _plan(self, course: Course, settled: Scene, targets: Sequence[Target]) -> None:
+        """Hold a scene, with its performers' pictures `settled`, against its items."""
+        scene = within_paths(settled, self._settings)
+        wanted = wanted_of(scene, self._settings, self._pictures)
         for target in targets:
             edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
             if log.is_detailed():

@@ -17,6 +17,7 @@ from sync.settings import Settings
 from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
+from sync.stash.pictures import Coming
 from sync.state import Portrait, State
 
 TRUSTED_AFTER = 2.0
@@ -51,6 +52,7 @@ class Portraits:
     def settle(self, scenes: Mapping[int, Scene]) -> dict[int, Scene]:
         """Return the scenes with a digest of the picture in the address of each performer's picture.
 
+        What is not known yet is asked of Stash, several pictures at a time: give it the scenes of which it matters.
         An address keeps its time where the picture has never been seen and Stash cannot give it now; a performer
         who turns out to have none has none. Scenes that the settings leave out are returned as they are. Raises
         StashTemporaryError and StashAuthError where Stash itself is away, and sqlite3.Error.
@@ -67,35 +69,50 @@ class Portraits:
         """Return the addresses that change, by those that Stash built."""
         places = {url: split_time(url) for url in urls}
         known = self._state.portraits(path for path, _ in places.values())
-        digests, learned = {}, {}
+        digests: dict[str, str] = {}
+        due: dict[str, list[str]] = {}
         for url, (path, saved) in places.items():
             before = known.get(path)
             if before and before.time and before.time == saved:
                 digests[url] = before.digest
-                continue
-            asked = local_path(url)
-            if asked not in self._looked_at:
-                portrait = self._look(asked, saved, before)
+            else:
+                due.setdefault(local_path(url), []).append(url)
+        self._ask({asked: places[urls[0]] for asked, urls in due.items() if asked not in self._looked_at}, known)
+        for asked, urls in due.items():
+            digest = self._looked_at[asked]
+            if digest is not None:
+                digests |= dict.fromkeys(urls, digest)
+        return {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
+
+    def _ask(self, due: Mapping[str, tuple[str, str]], known: Mapping[str, Portrait]) -> None:
+        """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""
+        learned: dict[str, Portrait] = {}
+        began = self._clock()
+        coming = self._stash.picture_sha1s(due)
+        try:
+            for asked, (path, saved) in due.items():
+                before = known.get(path)
+                portrait = self._look(coming, asked, saved if _is_past(saved, began) else "", before)
                 self._looked_at[asked] = portrait.digest if portrait else None
                 if portrait and portrait != before:
                     learned[path] = portrait
-            digest = self._looked_at[asked]
-            if digest is not None:
-                digests[url] = digest
-        if learned:
-            self._state.put_portraits(learned)
-        return {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
+        finally:
+            coming.drop()
+            if learned:
+                self._state.put_portraits(learned)
 
-    def _look(self, path: str, saved: str, before: Portrait | None) -> Portrait | None:
-        """Return a picture as Stash has it now; what was known `before` where Stash cannot give it."""
-        trusted = _is_past(saved, self._clock())
+    def _look(self, coming: Coming[str], path: str, time: str, before: Portrait | None) -> Portrait | None:
+        """Return a picture as Stash has it now; what was known `before` where Stash cannot give it.
+
+        `time`: the save that it stands for from now on; empty: look again.
+        """
         try:
-            sha1 = self._stash.picture_sha1(path)
+            sha1 = coming.get(path)
         except (StashPictureError, UnusablePictureError) as error:
             log.debug(f"A performer's picture, {path}, is taken to be what it was before: {error}")
             return before
         # Stash shows its drawing where reading the picture failed, too.
-        return Portrait(saved if trusted else "", sha1[:DIGEST_LENGTH]) if sha1 else Portrait("", "")
+        return Portrait(time, sha1[:DIGEST_LENGTH]) if sha1 else Portrait("", "")
 
 
 def _is_past(saved: str, now: float) -> bool:

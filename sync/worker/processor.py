@@ -355,8 +355,7 @@ class Drain:
                     return False
                 self._show_progress()
                 one.begun += 1
-                following = ordered[number + 1] if number + 1 < len(ordered) else None
-                self._flights.append((one, self._writer.begin(course, now, following)))
+                self._flights.append((one, self._writer.begin(course, now)))
                 self._make_room()
         finally:
             one.is_begun = True

