@@ -1,5 +1,6 @@
 """What scenes need in Plex: they are read from Stash, their items from Plex, and held against each other."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from sync.conditions import within_paths
@@ -19,6 +20,11 @@ from sync.worker.locate import Located, Locator, Target
 from sync.worker.portraits import Portraits
 from sync.worker.steps import Place, StepBook
 from sync.worker.work import Course, Work
+
+MOST_PICTURES = 100
+"""Performers' pictures that are asked of Stash before a round is written: Plex and whoever saves wait meanwhile."""
+MOST_SCENES = 1_000
+"""More than any round has."""
 
 
 class Planner:
@@ -47,6 +53,8 @@ class Planner:
         self._pictures = pictures
         self._scans = scans
         self._settings = settings
+        self.most_scenes = MOST_SCENES
+        """How many scenes are worth being planned together, by how many pictures the last ones needed."""
 
     def scenes_of(self, claims: Sequence[Claim]) -> dict[int, Scene]:
         """Return the scenes as Stash has them now; those are missing that it has no more.
@@ -58,16 +66,25 @@ class Planner:
         log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         return scenes
 
-    def plan(self, courses: Sequence[Course]) -> None:
+    def plan(self, courses: list[Course]) -> None:
         """Find the items of scenes and what each of them lacks; what is wrong with a scene is noted with it.
 
-        Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known of any scene.
+        Where very many performers' pictures have to be asked for, the last of `courses` are taken off the list: they
+        are for another round. Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is
+        known of any scene.
         """
         located = self._locator.locate([within_paths(course.scene, self._settings) for course in courses])
         targets = {course.scene.id: self._targets(course, located[course.scene.id]) for course in courses}
         # Pictures are asked for of scenes alone that Plex has.
-        found = {course.scene.id: course.scene for course in courses if targets[course.scene.id]}
-        settled = self._portraits.settle(found)
+        found = [number for number, course in enumerate(courses) if targets[course.scene.id]]
+        needed = self._portraits.needed([courses[number].scene for number in found])
+        kept = max(1, bisect_right(needed, MOST_PICTURES))
+        if kept < len(found):
+            del courses[found[kept] :]
+            self.most_scenes = len(courses)
+        elif not needed or 2 * needed[-1] <= MOST_PICTURES:
+            self.most_scenes = min(MOST_SCENES, 2 * self.most_scenes)
+        settled = self._portraits.settle({one.scene.id: one.scene for one in courses if targets[one.scene.id]})
         for course in courses:
             if course.scene.id in settled:
                 self._plan(course, settled[course.scene.id], targets[course.scene.id])

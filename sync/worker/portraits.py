@@ -6,7 +6,7 @@ stands there instead.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sync.conditions import why_left_out
@@ -57,43 +57,69 @@ class Portraits:
         who turns out to have none has none. Scenes that the settings leave out are returned as they are. Raises
         StashTemporaryError and StashAuthError where Stash itself is away, and sqlite3.Error.
         """
-        access = self._access
-        if access is None:
+        if self._access is None:
             return dict(scenes)
         due = {number: scene for number, scene in scenes.items() if not why_left_out(scene, self._settings)}
-        urls = dict.fromkeys(one.picture for scene in due.values() for one in scene.performers)
-        addresses = self._addresses(url for url in urls if picture_url(url, access))
+        addresses = self._addresses(self._urls(due.values()))
         return {**scenes, **{number: _with_pictures(scene, addresses) for number, scene in due.items()}}
 
-    def _addresses(self, urls: Iterable[str]) -> dict[str, str]:
+    def needed(self, scenes: Sequence[Scene]) -> list[int]:
+        """Return, for each of these scenes, how many pictures `settle` would ask for with it and those before it."""
+        _, unknown = self._known_and_not(self._urls(scenes))
+        asked = {url: path for path, urls in unknown.items() if path not in self._looked_at for url in urls}
+        needed: list[int] = []
+        so_far: set[str] = set()
+        for scene in scenes:
+            so_far |= {asked[one.picture] for one in scene.performers if one.picture in asked}
+            needed.append(len(so_far))
+        return needed
+
+    def _urls(self, scenes: Iterable[Scene]) -> list[str]:
+        """Return the addresses of pictures that Plex is given, as Stash built them."""
+        access = self._access
+        urls = dict.fromkeys(one.picture for scene in scenes for one in scene.performers) if access else {}
+        return [url for url in urls if access and picture_url(url, access)]
+
+    def _addresses(self, urls: Sequence[str]) -> dict[str, str]:
         """Return the addresses that change, by those that Stash built."""
-        places = {url: split_time(url) for url in urls}
-        known = self._state.portraits(path for path, _ in places.values())
-        digests: dict[str, str] = {}
-        due: dict[str, list[str]] = {}
-        for url, (path, saved) in places.items():
-            before = known.get(path)
-            if before and before.time and before.time == saved:
-                digests[url] = before.digest
-            else:
-                due.setdefault(local_path(url), []).append(url)
-        self._ask({asked: places[urls[0]] for asked, urls in due.items() if asked not in self._looked_at}, known)
-        for asked, urls in due.items():
-            digest = self._looked_at[asked]
+        known, unknown = self._known_and_not(urls)
+        self._ask([path for path in unknown if path not in self._looked_at])
+        digests = dict(known)
+        for path, same in unknown.items():
+            digest = self._looked_at[path]
             if digest is not None:
-                digests |= dict.fromkeys(urls, digest)
+                digests |= dict.fromkeys(same, digest)
         return {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
 
-    def _ask(self, due: Mapping[str, tuple[str, str]], known: Mapping[str, Portrait]) -> None:
+    def _known_and_not(self, urls: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Return the digests of pictures that are as they were by their address; and path and query of all others,
+        each with its addresses."""
+        saves = {url: split_time(url) for url in urls}
+        before = self._state.portraits(path for path, _ in saves.values())
+        known: dict[str, str] = {}
+        unknown: dict[str, list[str]] = {}
+        for url, (path, saved) in saves.items():
+            portrait = before.get(path)
+            if portrait and portrait.time and portrait.time == saved:
+                known[url] = portrait.digest
+            else:
+                unknown.setdefault(local_path(url), []).append(url)
+        return known, unknown
+
+    def _ask(self, asked: Sequence[str]) -> None:
         """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""
+        if not asked:
+            return
+        known = self._state.portraits(split_time(one)[0] for one in asked)
         learned: dict[str, Portrait] = {}
         began = self._clock()
-        coming = self._stash.picture_sha1s(due)
+        coming = self._stash.picture_sha1s(asked)
         try:
-            for asked, (path, saved) in due.items():
+            for one in asked:
+                path, saved = split_time(one)
                 before = known.get(path)
-                portrait = self._look(coming, asked, saved if _is_past(saved, began) else "", before)
-                self._looked_at[asked] = portrait.digest if portrait else None
+                portrait = self._look(coming, one, saved if _is_past(saved, began) else "", before)
+                self._looked_at[one] = portrait.digest if portrait else None
                 if portrait and portrait != before:
                     learned[path] = portrait
         finally:

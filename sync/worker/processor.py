@@ -264,7 +264,8 @@ class Drain:
     # One round
 
     def _round_size(self) -> int:
-        return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
+        most = min(BATCH, self._planner.most_scenes)
+        return most if self._pacer is None else min(most, self._pacer.edits_within(BATCH_SECONDS))
 
     def _most_ahead(self) -> int:
         """Return how many scenes may wait, ready to be sent, while Plex works on another."""
