@@ -137,7 +137,7 @@ class PictureRequests:
         if scheme != "https":
             return http.client.HTTPConnection(host, port, timeout=self._connect_timeout)
         # Stash's certificate is self-signed as a rule, and this is the Stash that started us.
-        unchecked = ssl.create_default_context()
+        unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
         return http.client.HTTPSConnection(host, port, timeout=self._connect_timeout, context=unchecked)
 
