@@ -23,7 +23,9 @@ from sync.errors import UnusablePictureError
 IN_FLIGHT = 4
 """Pictures that Stash is asked for at once."""
 AHEAD = 8
-"""Pictures that are fetched before they are wanted, those on their way among them: each may have some megabytes."""
+"""Pictures that are fetched before they are wanted, those on their way among them."""
+AHEAD_BYTES = 8_000_000
+"""Bytes from which on they are fewer, down to two: by the size of the last one."""
 _PIECE = 262_144  # bytes
 
 _T = TypeVar("_T")
@@ -43,6 +45,8 @@ class Answer(Generic[_T]):
     """0: Stash gave no answer."""
     cookies: tuple[str, ...] = ()
     """The Set-Cookie headers."""
+    size: int = 0
+    """Bytes that it has by its announcement."""
     value: _T | None = None
     """What was made of the picture, where the status is 200."""
     failure: str = ""
@@ -75,14 +79,14 @@ class PictureRequests:
         """Ask for one picture, in this thread."""
         began = time.perf_counter()
         connection = self._connection()
-        status, failure, is_whole = 0, "", False
+        status, size, failure, is_whole = 0, 0, "", False
         cookies: list[str] = []
         value, unusable = None, None
         try:
             self._send(connection, path)
             with connection.getresponse() as response:
                 cookies = response.headers.get_all("Set-Cookie", [])
-                status = response.status
+                status, size = response.status, response.length or 0
                 if status == 200:
                     value = read(_pieces(response))
                 is_whole = response.isclosed() and not response.will_close
@@ -95,7 +99,7 @@ class PictureRequests:
             self._idle.append(connection)
         else:
             connection.close()
-        return Answer(path, time.perf_counter() - began, status, tuple(cookies), value, failure, unusable)
+        return Answer(path, time.perf_counter() - began, status, tuple(cookies), size, value, failure, unusable)
 
     def begin(self, path: str, read: Read[_T]) -> "Future[Answer[_T]]":
         """Ask for one picture, in another thread."""
@@ -156,6 +160,7 @@ class Coming(Generic[_T]):
         self._read = read
         self._judge = judge
         self._begun: dict[str, Future[Answer[_T]]] = {}
+        self._most = IN_FLIGHT  # until one has told its size
 
     def get(self, path: str) -> _T | None:
         """Return a picture, fetched ahead or not; raises what `judge` raises."""
@@ -168,11 +173,12 @@ class Coming(Generic[_T]):
                 break
             coming.cancel()  # it was not wanted after all
         answer = coming.result()
+        self._most = max(2, min(AHEAD, AHEAD_BYTES // max(1, answer.size)))
         self._begin()
         return self._judge(answer)
 
     def _begin(self) -> None:
-        fresh = list(islice(self._paths, AHEAD - len(self._begun)))
+        fresh = list(islice(self._paths, max(0, self._most - len(self._begun))))
         # For a single picture nobody starts a thread.
         if len(fresh) > 1 or self._requests.has_threads:
             self._begun |= {path: self._requests.begin(path, self._read) for path in fresh}

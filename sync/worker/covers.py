@@ -43,7 +43,8 @@ class Covers:
         self._kinds = [
             kind for kind, on in ((POSTER, settings.sync_poster), (BACKGROUND, settings.sync_background)) if on
         ]
-        self._coming = stash.pictures(())
+        self._coming: Coming[Picture] | None = None
+        """Those of a round's scenes."""
 
     def follow(self, courses: Sequence[Course]) -> None:
         """The covers of these scenes will be wanted, in their order: those that come next are fetched ahead."""
@@ -54,7 +55,9 @@ class Covers:
 
     def drop(self) -> None:
         """No more of them follow."""
-        self._coming.drop()
+        if self._coming:
+            self._coming.drop()
+            self._coming = None
 
     def coming(self, covers: Iterable[str]) -> Coming[Picture]:
         """Return what fetches these covers ahead, by their path and query."""
@@ -68,7 +71,7 @@ class Covers:
         if not self._kinds or not scene.cover:
             return None
         try:
-            picture = self._coming.get(scene.cover)
+            picture = self._coming.get(scene.cover) if self._coming else self._stash.picture(scene.cover)
             log.detail(
                 "%s: cover %s",
                 scene.label,
