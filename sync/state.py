@@ -201,12 +201,12 @@ class State:
                 found.setdefault(scene_id, []).append(held)
         return found
 
-    def put_covers(self, machine: str, places: Iterable[tuple[int, int]], cover: str) -> None:
-        """Note that these items (section, ratingKey) have the cover of this address of Stash's."""
+    def put_covers(self, machine: str, covers: Mapping[tuple[int, int], str]) -> None:
+        """Note which items, by (section, ratingKey), have the cover of which address of Stash's."""
         with self.transaction() as connection:
             connection.executemany(
                 "UPDATE items SET cover = ? WHERE machine = ? AND section = ? AND rating_key = ?",
-                [(cover, machine, *place) for place in places],
+                [(cover, machine, *place) for place, cover in covers.items()],
             )
 
     def synced_scenes(self, scene_ids: Iterable[int]) -> set[int]:

@@ -50,15 +50,20 @@ def bulk_of(
     unchanged = Unchanged(
         machine=client.machine,
         state=state,
-        stash=stash,
         indexes=indexes,
         rules=rules,
         settings=settings,
         pictures=pictures,
         covers=covers,
+        portraits=portraits,
     )
     reconciler = Reconciler(
-        state=state, locator=locator, settings=settings, pictures=pictures, has_cover=unchanged.has_cover
+        state=state,
+        locator=locator,
+        settings=settings,
+        pictures=pictures,
+        portraits=portraits,
+        having_covers=unchanged.having_covers,
     )
     return Bulk(
         store=store,
@@ -66,7 +71,6 @@ def bulk_of(
         machine=client.machine,
         listing=Listing(stash, state, settings),
         unchanged=unchanged,
-        portraits=portraits,
         reconciler=reconciler,
         indexes=indexes,
         settings=settings,

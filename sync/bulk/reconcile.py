@@ -16,6 +16,7 @@ from sync.settings import Settings
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.locate import Located, Locator
+from sync.worker.portraits import Portraits
 
 MOST_FAILURES = 5
 """Scenes in a row that Plex fails to answer for: then Plex is failing, not a scene."""
@@ -35,6 +36,12 @@ class Findings:
         self.reasons[scene_id] = reason
         self.told.setdefault(reason, []).append(label)
 
+    def add_all(self, other: "Findings") -> None:
+        """Note what was found of other scenes."""
+        self.reasons |= other.reasons
+        for reason, labels in other.told.items():
+            self.told.setdefault(reason, []).extend(labels)
+
 
 class Reconciler:
     """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
@@ -46,13 +53,15 @@ class Reconciler:
         locator: Locator,
         settings: Settings,
         pictures: PictureAccess | None,
-        has_cover: Callable[[Scene], bool],
+        portraits: Portraits,
+        having_covers: Callable[[Sequence[Scene]], set[int]],
     ) -> None:
         self._state = state
         self._locator = locator
         self._settings = settings
         self._pictures = pictures
-        self._has_cover = has_cover
+        self._portraits = portraits
+        self._having_covers = having_covers
         self._failures = 0  # scenes in a row that Plex failed to answer for
 
     def look(self, scenes: Sequence[Scene]) -> Findings:
@@ -64,7 +73,17 @@ class Reconciler:
         findings = Findings()
         self._failures = 0
         synced = self._state.synced_scenes([scene.id for scene in scenes])
-        for scene, located in self._locate(scenes):
+        found = self._locate(scenes)
+        known = [scene for scene, located in found if scene.id in synced and located.targets]
+        settled = self._portraits.settle({scene.id: scene for scene in known})
+        moved = [
+            scene
+            for scene, located in found
+            if scene.id in settled and any(target.record.cover != scene.cover for target in located.targets)
+        ]
+        covered = self._having_covers(moved)
+        for raw, located in found:
+            scene = settled.get(raw.id, raw)
             narrow = within_paths(scene, self._settings)
             wanted = wanted_of(narrow, self._settings, self._pictures)
             mark = fingerprint(wanted, self._settings)
@@ -79,7 +98,7 @@ class Reconciler:
                         edit,
                         is_known=record.synced_at is not None,
                         maps_as_before=record.fingerprint == mark and not record.memory.intended,
-                        has_cover=record.cover == scene.cover or self._has_cover(scene),
+                        has_cover=record.cover == scene.cover or scene.id in covered,
                     )
                 )
             reason = drift.reason_of(

@@ -17,8 +17,13 @@ from sync.queue.batches import Batch
 from sync.queue.store import Claim, JobStore
 from sync.settings import Settings
 from sync.stash import log
-from sync.state import State
-from sync.worker.portraits import Portraits
+from sync.state import State, chunks
+
+PIECE = 25
+"""Scenes of a page that are looked at before a look for what was saved meanwhile: their pictures may have to be
+fetched from Stash."""
+PIECE_IN_PLEX = 100
+"""The same for a reconcile, which reads the items of as many in one request."""
 
 
 class Bulk:
@@ -37,7 +42,6 @@ class Bulk:
         machine: str,
         listing: Listing,
         unchanged: Unchanged,
-        portraits: Portraits,
         reconciler: Reconciler,
         indexes: Sequence[LibraryIndex],
         settings: Settings,
@@ -52,7 +56,6 @@ class Bulk:
         self._machine = machine
         self._listing = listing
         self._unchanged = unchanged
-        self._portraits = portraits
         self._reconciler = reconciler
         self._indexes = indexes
         self._settings = settings
@@ -160,27 +163,44 @@ class Bulk:
         return batch
 
     def _look_at_page(self, batch: Batch) -> None:
+        """Look at the scenes that come next, in pieces: a save ends the page behind the piece that it came in."""
         page = self._listing.page(batch)
         log.know_files(file.path for scene in page.scenes for file in scene.files)
-        left_out = {scene.id: scene.label for scene in page.scenes if why_left_out(scene, self._settings)}
-        settled = self._portraits.settle({scene.id: scene for scene in page.scenes if scene.id not in left_out})
-        scenes = list(settled.values())
-        if batch.kind == batches.RECONCILE:
-            findings = self._reconciler.look(scenes)
+        left_out: list[str] = []
+        due: list[Scene] = []
+        findings = Findings()
+        is_reconcile = batch.kind == batches.RECONCILE
+        looked = 0
+        for some in chunks(page.scenes, PIECE_IN_PLEX if is_reconcile else PIECE):
+            if looked and self._store.is_due(self._clock(), late=False):
+                page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
+                break
+            out = {scene.id: scene.label for scene in some if why_left_out(scene, self._settings)}
+            scenes = [scene for scene in some if scene.id not in out]
+            if is_reconcile:
+                findings.add_all(self._reconciler.look(scenes))
+            else:
+                left_out += out.values()
+                due += self._due(scenes, batch)
+            looked += len(some)
+        if is_reconcile:
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
             self._put(batch, page, rows, findings.told)
             return
-        known = {scene.id for scene in scenes}
+        rows = [(scene.id, batch.kind) for scene in self._in_groups(due, batch)]
+        self._put(batch, page, rows, {batches.LEFT_OUT: left_out} if left_out else {})
+
+    def _due(self, scenes: Sequence[Scene], batch: Batch) -> list[Scene]:
+        """Return the scenes that have to be synced."""
         if batch.kind == batches.CHANGE:
             # A scene that was never synced, or that Plex is known to have lost, is not made a job by the name of its
             # studio.
-            known = self._state.synced_scenes(known)
+            known = self._state.synced_scenes({scene.id for scene in scenes})
             known &= self._state.items_of(self._machine, known).keys()
-        due = [scene for scene in scenes if scene.id in known]
-        right = self._unchanged.among(due)
-        rows = [(scene.id, batch.kind) for scene in self._in_groups(due, batch) if scene.id not in right]
-        self._put(batch, page, rows, {batches.LEFT_OUT: list(left_out.values())} if left_out else {})
+            scenes = [scene for scene in scenes if scene.id in known]
+        right = self._unchanged.among(scenes)
+        return [scene for scene in scenes if scene.id not in right]
 
     def _in_groups(self, scenes: Sequence[Scene], batch: Batch) -> Sequence[Scene]:
         """Put scenes side by side whose items will get the same edit: a run of them is one request."""

@@ -4,22 +4,23 @@ Told from the state file and the index of Plex's files: such a scene costs Plex 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sync.conditions import within_paths
 from sync.errors import PermanentError, TransientError
 from sync.mapping import fingerprint, wanted_of
-from sync.model import Scene
+from sync.model import Picture, Scene
 from sync.pictures import PictureAccess, dated_cover
 from sync.plex.library import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path
 from sync.settings import Settings
-from sync.stash.client import StashClient
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
+from sync.stash.pictures import Coming
 from sync.state import Held, State
 from sync.worker.covers import Covers
 from sync.worker.holders import Settled
+from sync.worker.portraits import Portraits
 from sync.worker.steps import Place
 
 
@@ -31,56 +32,79 @@ class Unchanged:
         *,
         machine: str,
         state: State,
-        stash: StashClient,
         indexes: Sequence[LibraryIndex],
         rules: Rules,
         settings: Settings,
         pictures: PictureAccess | None,
         covers: Covers,
+        portraits: Portraits,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._machine = machine
         self._state = state
-        self._stash = stash
         self._indexes = indexes
         self._rules = rules
         self._settings = settings
         self._pictures = pictures
         self._covers = covers
+        self._portraits = portraits
         self._clock = clock
         self._settled = Settled(state, machine, rules)
 
     def among(self, scenes: Sequence[Scene]) -> set[int]:
         """Return the ids of those that need nothing.
 
-        Raises StashTemporaryError and StashAuthError, where a cover has to be looked at.
+        Raises StashTemporaryError and StashAuthError, where a picture has to be looked at.
         """
-        held = self._state.held_by(self._machine, [scene.id for scene in scenes])
-        return {scene.id for scene in scenes if self._is_unchanged(scene, held.get(scene.id, []))}
+        held = self._held(scenes)
+        known = {
+            scene.id: scene for scene in scenes if scene.id in held and all(one.is_settled for one in held[scene.id])
+        }
+        # Pictures are asked for of scenes alone that may turn out to be unchanged.
+        settled = self._portraits.settle(known).values()
+        return self._having_covers([scene for scene in settled if self._is_as_written(scene, held[scene.id])], held)
 
-    def _is_unchanged(self, scene: Scene, held: list[Held]) -> bool:
-        here = self._here(held)
-        if not here:
-            return False
+    def _is_as_written(self, scene: Scene, here: list[Held]) -> bool:
         narrow = within_paths(scene, self._settings)
         wanted = fingerprint(wanted_of(narrow, self._settings, self._pictures), self._settings)
-        return (
-            all(one.fingerprint == wanted and one.is_settled for one in here)
-            and self._is_where_it_was(narrow, here)
-            and self._has_cover(scene, here)
-        )
+        return all(one.fingerprint == wanted for one in here) and self._is_where_it_was(narrow, here)
 
-    def _here(self, held: list[Held]) -> list[Held]:
-        """Leave out what is in a library that is not synced any more."""
+    def _held(self, scenes: Sequence[Scene]) -> dict[int, list[Held]]:
+        """Return what scenes hold in the libraries that are synced, by scene id; those that hold nothing are absent."""
         sections = {index.section.id for index in self._indexes}
-        return [one for one in held if one.section in sections]
+        held = self._state.held_by(self._machine, [scene.id for scene in scenes])
+        here = {number: [one for one in found if one.section in sections] for number, found in held.items()}
+        return {number: found for number, found in here.items() if found}
 
-    def has_cover(self, scene: Scene) -> bool:
-        """Return whether the items that a scene holds have its cover as it is now, whatever its address.
+    def having_covers(self, scenes: Sequence[Scene]) -> set[int]:
+        """Return the ids of scenes whose items have their cover as it is now, whatever its address.
 
         Raises StashTemporaryError and StashAuthError.
         """
-        return self._has_cover(scene, self._here(self._state.held_by(self._machine, [scene.id]).get(scene.id, [])))
+        return self._having_covers(scenes, self._held(scenes))
+
+    def _having_covers(self, scenes: Sequence[Scene], held: Mapping[int, list[Held]]) -> set[int]:
+        # Any change of a scene gives its cover another address; Stash tells whether it is another picture.
+        doubtful = [scene for scene in scenes if self._is_doubtful(scene, held.get(scene.id, []))]
+        right = {scene.id for scene in scenes} - {scene.id for scene in doubtful}
+        now = self._clock()
+        known: dict[tuple[int, int], str] = {}
+        coming = self._covers.coming([scene.cover for scene in doubtful])
+        try:
+            for scene in doubtful:
+                here = held[scene.id]
+                if self._has_cover(scene, here, coming):
+                    right.add(scene.id)
+                    if cover := dated_cover(scene.cover, now):
+                        known |= {(one.section, one.rating_key): cover for one in here}
+        finally:
+            coming.drop()
+            if known:
+                self._state.put_covers(self._machine, known)
+        return right
+
+    def _is_doubtful(self, scene: Scene, here: list[Held]) -> bool:
+        return bool(self._covers.are_synced and scene.cover) and any(one.cover != scene.cover for one in here)
 
     def _is_where_it_was(self, scene: Scene, held: list[Held]) -> bool:
         """Return whether the index still leads to the very items that the scene holds, and to no other."""
@@ -107,19 +131,12 @@ class Unchanged:
                 return False
         return True
 
-    def _has_cover(self, scene: Scene, held: list[Held]) -> bool:
-        if not self._covers.are_synced or not scene.cover or all(one.cover == scene.cover for one in held):
-            return True
-        # Any change of the scene gives its cover another address; Stash tells whether it is another picture.
+    def _has_cover(self, scene: Scene, here: list[Held], coming: Coming[Picture]) -> bool:
         try:
-            picture = self._stash.picture(scene.cover)
+            picture = coming.get(scene.cover)
         except (StashTemporaryError, StashAuthError):
             raise
         except (PermanentError, TransientError):
             return False
-        places = [Place(self._machine, one.section, one.rating_key) for one in held]
-        if picture is not None and not self._covers.is_in(places, picture.sha1):
-            return False
-        if cover := dated_cover(scene.cover, self._clock()):
-            self._state.put_covers(self._machine, [(one.section, one.rating_key) for one in held], cover)
-        return True
+        places = [Place(self._machine, one.section, one.rating_key) for one in here]
+        return picture is None or self._covers.is_in(places, picture.sha1)

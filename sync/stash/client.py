@@ -24,6 +24,7 @@ from sync.pictures import local_path, picture_sha1, read_picture
 from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
+from sync.stash.pictures import Answer, Coming, PictureRequests
 from sync.transport import ServerSession
 
 # What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
@@ -93,11 +94,8 @@ class StashSession(ServerSession):
         """Send a request; raises StashTemporaryError when no whole answer comes."""
         kwargs["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)
         kwargs["allow_redirects"] = False
-        if self.cookie:
-            # By hand: a jar would send the first cookie beside the renewed one.
-            request.headers["Cookie"] = f"{self.cookie[0]}={self.cookie[1]}"
-        elif self.key:
-            request.headers["ApiKey"] = self.key
+        # By hand: a jar would send the first cookie beside the renewed one.
+        request.headers.update(self.credentials())
         began = time.perf_counter()
         try:
             response = super().send(request, **kwargs)
@@ -106,19 +104,26 @@ class StashSession(ServerSession):
             raise StashTemporaryError(f"Stash did not answer ({type(error).__name__})") from None
         _tell(request, f"answered {response.status_code}", began)
         self.cookies.clear()
-        self._renew(response)
+        self.renew(response.headers.get("Set-Cookie", ""), response.status_code)
         return response
 
-    def _renew(self, response: requests.Response) -> None:
+    def credentials(self) -> dict[str, str]:
+        """Return the headers that tell Stash who asks, as they are by now. Any thread may ask."""
+        cookie = self.cookie
+        if cookie:
+            return {"Cookie": f"{cookie[0]}={cookie[1]}"}
+        return {"ApiKey": self.key} if self.key else {}
+
+    def renew(self, set_cookie: str, status: int) -> None:
         """The cookie dies after `max_session_age`, and Stash sends a fresh one with every authenticated answer."""
-        if not self.cookie:
+        if not self.cookie or not set_cookie or status != 200:
             return
         try:
-            jar: SimpleCookie = SimpleCookie(response.headers.get("Set-Cookie", ""))
+            jar: SimpleCookie = SimpleCookie(set_cookie)
         except CookieError:
             return
         morsel = jar.get(self.cookie[0])
-        if morsel and morsel.value and response.status_code == 200:
+        if morsel and morsel.value and morsel.value != self.cookie[1]:
             self.cookie = (self.cookie[0], morsel.value)
             log.keep_secret(morsel.value)
 
@@ -129,7 +134,11 @@ def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None
         named = re.search(rb"(?:query|mutation) (\w+)", body[:300])
         asked = f" ({named[1].decode()})" if named else ""
         path = request.path_url.partition("?")[0] + asked
-        log.detail("Stash: %s %s %s in %.0f ms", request.method, path, outcome, (time.perf_counter() - began) * 1000)
+        _tell_of(request.method, path, outcome, time.perf_counter() - began)
+
+
+def _tell_of(method: str | None, path: str, outcome: str, seconds: float) -> None:
+    log.detail("Stash: %s %s %s in %.0f ms", method, path, outcome, seconds * 1000)
 
 
 class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hints
@@ -150,6 +159,12 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
         self._session = session
+        self._pictures = PictureRequests(
+            (scheme, host, port),
+            session.credentials,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
         self.api_key: str | None = None
         """The key that a person made in Stash, once the settings were read. It outlives every cookie."""
         self.has_credentials = False
@@ -321,7 +336,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
         not take, StashPictureError where Stash cannot give it.
         """
-        return self._look_at(path, "cover", _read_whole) if path else None
+        return self._cover_of(self._pictures.ask(path, _read_whole)) if path else None
 
     def picture_sha1(self, path: str) -> str | None:
         """Return the SHA-1 of a performer's picture by its path and query; None where Stash has none of its own.
@@ -329,32 +344,42 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         Of whatever kind and size: Plex is not sent it. Asked as `picture` is. Raises StashPictureError where
         Stash cannot give it, UnusablePictureError where it is empty.
         """
-        return self._look_at(path, "picture", picture_sha1)
+        return self._sha1_of(self._pictures.ask(path, picture_sha1))
 
-    def _look_at(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T]) -> _T | None:
+    def pictures(self, paths: Iterable[str]) -> Coming[Picture]:
+        """Return what fetches pictures ahead that will be wanted in this order; each is as `picture` gives it."""
+        return Coming(self._pictures, paths, _read_whole, self._cover_of)
+
+    def picture_sha1s(self, paths: Iterable[str]) -> Coming[str]:
+        """Return the same for `picture_sha1`."""
+        return Coming(self._pictures, paths, picture_sha1, self._sha1_of)
+
+    def _cover_of(self, answer: Answer[Picture]) -> Picture | None:
+        return self._what_came(answer, "cover")
+
+    def _sha1_of(self, answer: Answer[str]) -> str | None:
+        return self._what_came(answer, "picture")
+
+    def _what_came(self, answer: Answer[_T], what: str) -> _T | None:
+        status = answer.status
+        outcome = f"answered {status}" if status else f"failed: {answer.failure}"
+        _tell_of("GET", answer.path.partition("?")[0], outcome, answer.seconds)
+        for cookie in answer.cookies:
+            self._session.renew(cookie, status)
         # Is it Stash, or this one picture? One that is broken must not end every drain that comes to it.
-        try:
-            return self._fetch(path, what, read)
-        except StashTemporaryError as error:
+        if answer.failure:
             self.ask(_PING_QUERY)
-            raise StashPictureError(f"Stash cannot give the {what}: {error}") from None
-        except StashAuthError:
+            raise StashPictureError(f"Stash cannot give the {what}: {answer.failure}")
+        if status in (401, 403) or 300 <= status < 400:
             self.ask(_PING_QUERY)
-            raise StashPictureError(f"Stash answers the request for the {what} with a refusal or a redirect") from None
-
-    def _fetch(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T]) -> _T | None:
-        with self.s.get(f"{self.address}{path}", stream=True) as response:
-            status = response.status_code
-            if status in (401, 403) or 300 <= status < 400:
-                raise self._refused(status)
-            if status in (404, 410):
-                return None
-            if status != 200:
-                raise StashPictureError(f"Stash cannot give the {what} (status {status})")
-            try:
-                return read(response.iter_content(65_536))
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise StashTemporaryError(f"it broke off in the middle ({type(error).__name__})") from None
+            raise StashPictureError(f"Stash answers the request for the {what} with a refusal or a redirect")
+        if status in (404, 410):
+            return None
+        if status != 200:
+            raise StashPictureError(f"Stash cannot give the {what} (status {status})")
+        if answer.unusable:
+            raise answer.unusable
+        return answer.value
 
     def _refused(self, status: int) -> StashAuthError:
         if self._has_key:
@@ -365,19 +390,21 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, after waiting for what is on its way."""
+        self._pictures.close()
         self.s.close()
 
 
 def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
-    content = bytearray()
+    read, length = [], 0
     for piece in pieces:
-        content += piece
-        if len(content) > LARGEST_PICTURE:
+        read.append(piece)
+        length += len(piece)
+        if length > LARGEST_PICTURE:
             raise UnusablePictureError(
                 f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
             )
-    return read_picture(bytes(content))
+    return read_picture(b"".join(read))
 
 
 def read_scene(value: Mapping[str, Any]) -> Scene:

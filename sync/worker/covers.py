@@ -1,5 +1,7 @@
 """A scene's cover on its way into its items: fetched once, sent where it is new, remembered."""
 
+from collections.abc import Iterable, Sequence
+
 from sync.errors import PermanentError, UnusablePictureError
 from sync.model import Picture, Scene
 from sync.plex import artwork
@@ -9,6 +11,7 @@ from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDow
 from sync.settings import Settings
 from sync.stash import log
 from sync.stash.client import StashClient
+from sync.stash.pictures import Coming
 from sync.state import State
 from sync.worker.item_steps import BACKGROUND, METADATA, POSTER, PictureStep
 from sync.worker.steps import (
@@ -23,7 +26,7 @@ from sync.worker.steps import (
     put_all,
     refused,
 )
-from sync.worker.work import Work
+from sync.worker.work import Course, Work
 
 
 class Covers:
@@ -40,6 +43,25 @@ class Covers:
         self._kinds = [
             kind for kind, on in ((POSTER, settings.sync_poster), (BACKGROUND, settings.sync_background)) if on
         ]
+        self._coming: Coming[Picture] | None = None
+        """Those of a round's scenes."""
+
+    def follow(self, courses: Sequence[Course]) -> None:
+        """The covers of these scenes will be wanted, in their order: those that come next are fetched ahead."""
+        self.drop()
+        if self._kinds:
+            unknown = (one.scene.cover for one in courses if one.works and not self.is_known(one.scene, one.works))
+            self._coming = self._stash.pictures(filter(None, unknown))
+
+    def drop(self) -> None:
+        """No more of them follow."""
+        if self._coming:
+            self._coming.drop()
+            self._coming = None
+
+    def coming(self, covers: Iterable[str]) -> Coming[Picture]:
+        """Return what fetches these covers ahead, by their path and query."""
+        return self._stash.pictures(covers)
 
     def fetch(self, scene: Scene) -> Picture | None:
         """Return the scene's cover; None where it has none, none is asked for, or Plex would not take it.
@@ -49,7 +71,7 @@ class Covers:
         if not self._kinds or not scene.cover:
             return None
         try:
-            picture = self._stash.picture(scene.cover)
+            picture = self._coming.get(scene.cover) if self._coming else self._stash.picture(scene.cover)
             log.detail(
                 "%s: cover %s",
                 scene.label,

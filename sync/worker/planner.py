@@ -1,5 +1,6 @@
 """What scenes need in Plex: they are read from Stash, their items from Plex, and held against each other."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from sync.conditions import within_paths
@@ -19,6 +20,11 @@ from sync.worker.locate import Located, Locator, Target
 from sync.worker.portraits import Portraits
 from sync.worker.steps import Place, StepBook
 from sync.worker.work import Course, Work
+
+MOST_PICTURES = 100
+"""Performers' pictures that are asked of Stash before a round is written: Plex and whoever saves wait meanwhile."""
+MOST_SCENES = 1_000
+"""More than any round has."""
 
 
 class Planner:
@@ -47,36 +53,53 @@ class Planner:
         self._pictures = pictures
         self._scans = scans
         self._settings = settings
+        self.most_scenes = MOST_SCENES
+        """How many scenes are worth being planned together, by how many pictures the last ones needed."""
 
     def scenes_of(self, claims: Sequence[Claim]) -> dict[int, Scene]:
         """Return the scenes as Stash has them now; those are missing that it has no more.
 
         Raises the errors of `stash/exceptions.py`, and sqlite3.Error.
         """
-        scenes = self._portraits.settle(self._stash.scenes([claim.scene_id for claim in claims]))
+        scenes = self._stash.scenes([claim.scene_id for claim in claims])
         log.know_files(file.path for scene in scenes.values() for file in scene.files)
         log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         return scenes
 
-    def plan(self, courses: Sequence[Course], *, may_list: bool) -> list[Course]:
+    def plan(self, courses: list[Course], *, may_list: bool) -> list[Course]:
         """Find the items of scenes and what each of them lacks; what is wrong with a scene is noted with it.
 
-        Return the scenes of which nothing can be said before the libraries are listed again; none where this `may_list`
-        them. Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known of any scene.
+        Return the scenes of which nothing can be said before the libraries are listed again, none where this `may_list`
+        them; they are taken off `courses`. Where very many performers' pictures have to be asked for, the last of
+        `courses` are taken off as well: they are for another round. Raises what a request to Plex or Stash raises, and
+        sqlite3.Error; then nothing is known of any scene.
         """
         scenes = [within_paths(course.scene, self._settings) for course in courses]
         located = self._locator.locate(scenes, may_list=may_list)
+        postponed = [course for course in courses if course.scene.id not in located]
+        courses[:] = [course for course in courses if course.scene.id in located]
+        targets = {course.scene.id: self._targets(course, located[course.scene.id]) for course in courses}
+        # Pictures are asked for of scenes alone that Plex has.
+        found = [number for number, course in enumerate(courses) if targets[course.scene.id]]
+        needed = self._portraits.needed([courses[number].scene for number in found])
+        kept = max(1, bisect_right(needed, MOST_PICTURES))
+        if kept < len(found):
+            del courses[found[kept] :]
+            self.most_scenes = len(courses)
+        elif not needed or 2 * needed[-1] <= MOST_PICTURES:
+            self.most_scenes = min(MOST_SCENES, 2 * self.most_scenes)
+        settled = self._portraits.settle({one.scene.id: one.scene for one in courses if targets[one.scene.id]})
         for course in courses:
-            if course.scene.id in located:
-                self._plan(course, located[course.scene.id])
-                self._have_scanned(course)
-        return [course for course in courses if course.scene.id not in located]
+            if course.scene.id in settled:
+                self._plan(course, settled[course.scene.id], targets[course.scene.id])
+            self._have_scanned(course)
+        return postponed
 
-    def _plan(self, course: Course, located: Located) -> None:
-        scene = within_paths(course.scene, self._settings)
-        wanted = wanted_of(scene, self._settings, self._pictures)
+    def _targets(self, course: Course, located: Located) -> list[Target]:
+        """Return the items to write to; what is wrong with a scene is noted with it."""
         course.errors += located.errors
-        left_out = [file for file in course.scene.files if file not in scene.files]
+        kept = within_paths(course.scene, self._settings).files
+        left_out = [file for file in course.scene.files if file not in kept]
         targets = [target for target in located.targets if not self._is_of(target, left_out)]
         if located.targets and not targets and not course.errors:
             course.errors.append(
@@ -85,6 +108,12 @@ class Planner:
                     "skip_paths leaves out; let Plex scan the folder"
                 )
             )
+        return targets
+
+    def _plan(self, course: Course, settled: Scene, targets: Sequence[Target]) -> None:
+        """Hold a scene, with its performers' pictures `settled`, against its items."""
+        scene = within_paths(settled, self._settings)
+        wanted = wanted_of(scene, self._settings, self._pictures)
         for target in targets:
             edit = difference(target.item, wanted, target.record.memory, preserve=self._settings.preserve_plex_edits)
             if log.is_detailed():

@@ -6,7 +6,7 @@ stands there instead.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sync.conditions import why_left_out
@@ -17,6 +17,7 @@ from sync.settings import Settings
 from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
+from sync.stash.pictures import Coming
 from sync.state import Portrait, State
 
 TRUSTED_AFTER = 2.0
@@ -51,51 +52,93 @@ class Portraits:
     def settle(self, scenes: Mapping[int, Scene]) -> dict[int, Scene]:
         """Return the scenes with a digest of the picture in the address of each performer's picture.
 
+        What is not known yet is asked of Stash, several pictures at a time: give it the scenes of which it matters.
         An address keeps its time where the picture has never been seen and Stash cannot give it now; a performer
         who turns out to have none has none. Scenes that the settings leave out are returned as they are. Raises
         StashTemporaryError and StashAuthError where Stash itself is away, and sqlite3.Error.
         """
-        access = self._access
-        if access is None:
+        if self._access is None:
             return dict(scenes)
         due = {number: scene for number, scene in scenes.items() if not why_left_out(scene, self._settings)}
-        urls = dict.fromkeys(one.picture for scene in due.values() for one in scene.performers)
-        addresses = self._addresses(url for url in urls if picture_url(url, access))
+        addresses = self._addresses(self._urls(due.values()))
         return {**scenes, **{number: _with_pictures(scene, addresses) for number, scene in due.items()}}
 
-    def _addresses(self, urls: Iterable[str]) -> dict[str, str]:
+    def needed(self, scenes: Sequence[Scene]) -> list[int]:
+        """Return, for each of these scenes, how many pictures `settle` would ask for with it and those before it."""
+        _, unknown = self._known_and_not(self._urls(scenes))
+        asked = {url: path for path, urls in unknown.items() if path not in self._looked_at for url in urls}
+        needed: list[int] = []
+        so_far: set[str] = set()
+        for scene in scenes:
+            so_far |= {asked[one.picture] for one in scene.performers if one.picture in asked}
+            needed.append(len(so_far))
+        return needed
+
+    def _urls(self, scenes: Iterable[Scene]) -> list[str]:
+        """Return the addresses of pictures that Plex is given, as Stash built them."""
+        access = self._access
+        urls = dict.fromkeys(one.picture for scene in scenes for one in scene.performers) if access else {}
+        return [url for url in urls if access and picture_url(url, access)]
+
+    def _addresses(self, urls: Sequence[str]) -> dict[str, str]:
         """Return the addresses that change, by those that Stash built."""
-        places = {url: split_time(url) for url in urls}
-        known = self._state.portraits(path for path, _ in places.values())
-        digests, learned = {}, {}
-        for url, (path, saved) in places.items():
-            before = known.get(path)
-            if before and before.time and before.time == saved:
-                digests[url] = before.digest
-                continue
-            asked = local_path(url)
-            if asked not in self._looked_at:
-                portrait = self._look(asked, saved, before)
-                self._looked_at[asked] = portrait.digest if portrait else None
-                if portrait and portrait != before:
-                    learned[path] = portrait
-            digest = self._looked_at[asked]
+        known, unknown = self._known_and_not(urls)
+        self._ask([path for path in unknown if path not in self._looked_at])
+        digests = dict(known)
+        for path, same in unknown.items():
+            digest = self._looked_at[path]
             if digest is not None:
-                digests[url] = digest
-        if learned:
-            self._state.put_portraits(learned)
+                digests |= dict.fromkeys(same, digest)
         return {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
 
-    def _look(self, path: str, saved: str, before: Portrait | None) -> Portrait | None:
-        """Return a picture as Stash has it now; what was known `before` where Stash cannot give it."""
-        trusted = _is_past(saved, self._clock())
+    def _known_and_not(self, urls: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Return the digests of pictures that are as they were by their address; and path and query of all others,
+        each with its addresses."""
+        saves = {url: split_time(url) for url in urls}
+        before = self._state.portraits(path for path, _ in saves.values())
+        known: dict[str, str] = {}
+        unknown: dict[str, list[str]] = {}
+        for url, (path, saved) in saves.items():
+            portrait = before.get(path)
+            if portrait and portrait.time and portrait.time == saved:
+                known[url] = portrait.digest
+            else:
+                unknown.setdefault(local_path(url), []).append(url)
+        return known, unknown
+
+    def _ask(self, asked: Sequence[str]) -> None:
+        """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""
+        if not asked:
+            return
+        known = self._state.portraits(split_time(one)[0] for one in asked)
+        learned: dict[str, Portrait] = {}
+        began = self._clock()
+        coming = self._stash.picture_sha1s(asked)
         try:
-            sha1 = self._stash.picture_sha1(path)
+            for one in asked:
+                path, saved = split_time(one)
+                before = known.get(path)
+                portrait = self._look(coming, one, saved if _is_past(saved, began) else "", before)
+                self._looked_at[one] = portrait.digest if portrait else None
+                if portrait and portrait != before:
+                    learned[path] = portrait
+        finally:
+            coming.drop()
+            if learned:
+                self._state.put_portraits(learned)
+
+    def _look(self, coming: Coming[str], path: str, time: str, before: Portrait | None) -> Portrait | None:
+        """Return a picture as Stash has it now; what was known `before` where Stash cannot give it.
+
+        `time`: the save that it stands for from now on; empty: look again.
+        """
+        try:
+            sha1 = coming.get(path)
         except (StashPictureError, UnusablePictureError) as error:
             log.debug(f"A performer's picture, {path}, is taken to be what it was before: {error}")
             return before
         # Stash shows its drawing where reading the picture failed, too.
-        return Portrait(saved if trusted else "", sha1[:DIGEST_LENGTH]) if sha1 else Portrait("", "")
+        return Portrait(time, sha1[:DIGEST_LENGTH]) if sha1 else Portrait("", "")
 
 
 def _is_past(saved: str, now: float) -> bool:

@@ -310,7 +310,8 @@ class Drain:
     # One round
 
     def _round_size(self) -> int:
-        return BATCH if self._pacer is None else min(BATCH, self._pacer.edits_within(BATCH_SECONDS))
+        most = min(BATCH, self._planner.most_scenes)
+        return most if self._pacer is None else min(most, self._pacer.edits_within(BATCH_SECONDS))
 
     def _most_ahead(self) -> int:
         """Return how many scenes may wait, ready to be sent, while Plex works on another."""
@@ -321,14 +322,14 @@ class Drain:
 
     def _work(self, one: Round) -> None:
         """Write a round, and read the next one while Plex works on its last edits."""
-        is_full = len(one.claims) >= self._round_size()
+        may_follow = one.is_bulk or len(one.claims) >= self._round_size()
         self._is_bulk = one.is_bulk
         self._measure()
         still_alive(self._store.connection, self._clock())
         if not one.is_read:
             self._read(one)
         is_whole = self._write(one)
-        if is_whole and is_full and self._watch.is_over and not (self._pacer and self._pacer.is_spaced):
+        if is_whole and may_follow and self._watch.is_over and not (self._pacer and self._pacer.is_spaced):
             self._next = self._read_ahead()
         if self._next is None:
             self._land()
@@ -379,7 +380,6 @@ class Drain:
         one.error = self._failure_of(plan) if one.courses else None
         if postponed:
             left = {id(course.claim) for course in postponed}
-            one.courses = [course for course in one.courses if id(course.claim) not in left]
             one.claims = [claim for claim in one.claims if id(claim) not in left]
             self._postponed += [(course.claim, one.is_bulk) for course in postponed]
 
@@ -404,6 +404,8 @@ class Drain:
             self._one_by_one(one.courses, error)
             self._conclusion.give_back(one.claims)
             return True
+        if len(self._under_way) > 1:  # small ones
+            self._land()
         self._under_way.append(one)
         ordered = self._writer.write_groups(one.courses)
         try:
@@ -414,9 +416,8 @@ class Drain:
                     self._land(recall=True)  # somebody has saved a scene meanwhile
                     return False
                 self._show_progress()
+                self._flights.append((one, self._writer.begin(course, now)))
                 one.begun += 1
-                following = ordered[number + 1] if number + 1 < len(ordered) else None
-                self._flights.append((one, self._writer.begin(course, now, following)))
                 self._make_room()
         finally:
             one.is_begun = True

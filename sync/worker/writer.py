@@ -19,7 +19,6 @@ from sync.settings import Settings
 from sync.stash import log
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
-from sync.worker.ahead import CoverAhead
 from sync.worker.covers import Covers
 from sync.worker.groups import GroupWriter
 from sync.worker.item_steps import METADATA, MetadataStep, PictureStep, RatingStep
@@ -62,7 +61,6 @@ class ItemWriter:
         self._state = state
         self._book = book
         self._covers = covers
-        self._ahead = CoverAhead(covers.fetch)
         self._wire = Wire(client.gate)
         self._is_recalled = False
         self._watch = watch
@@ -98,7 +96,7 @@ class ItemWriter:
         return [step for step in steps if step.name not in work.sent and not step.is_there()]
 
     def write_groups(self, courses: list[Course]) -> list[Course]:
-        """Send the edits that are the same for many items; `write` does the rest.
+        """Send the edits that are the same for many items; `begin` does the rest, in the order that is returned.
 
         Return the scenes with those in front that it has written to, so that they are concluded where Plex begins to
         fail or a person saves a scene. Those with more to do come after those that are done with, which ask Plex
@@ -110,19 +108,16 @@ class ItemWriter:
         self._groups.write(works)
         begun = [course for course in courses if course.has_sent]
         rest = [course for course in courses if not course.has_sent]
-        return [*sorted(begun, key=self._has_more_to_send), *rest]
+        ordered = [*sorted(begun, key=self._has_more_to_send), *rest]
+        self._covers.follow(ordered)
+        return ordered
 
     def _has_more_to_send(self, course: Course) -> bool:
         return any(self._field_steps(work) for work in course.works)
 
-    def begin(self, course: Course, now: float, following: Course | None = None) -> Flight:
-        """Begin to write to each of the scene's items; `land` ends it.
-
-        The cover of the `following` scene is fetched meanwhile.
-        """
+    def begin(self, course: Course, now: float) -> Flight:
+        """Begin to write to each of the scene's items; `land` ends it."""
         cover = self._fetch_cover(course, now) if course.works else None
-        if following and following.works and not self._covers.is_known(following.scene, following.works):
-            self._ahead.begin(following.scene)
         writes: list[tuple[Work, _Write]] = []
         for work in course.works:
             uploads = self._uploads(course, work, cover, now)
@@ -178,7 +173,7 @@ class ItemWriter:
             course.cover = course.scene.cover
             return None
         try:
-            cover = self._ahead.get(course.scene)
+            cover = self._covers.fetch(course.scene)
             course.cover, course.has_no_cover = dated_cover(course.scene.cover, now), cover is None
             return cover
         except (StashTemporaryError, SetupError):
@@ -227,7 +222,7 @@ class ItemWriter:
 
     def end(self) -> None:
         """No more scenes follow in this round."""
-        self._ahead.drop()
+        self._covers.drop()
 
     def close(self) -> None:
         """Wait for what is under way, and send nothing more."""

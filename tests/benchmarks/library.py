@@ -1,7 +1,8 @@
 """The library of the benchmarks: what scene number n holds in Stash, and its item in Plex. Pure.
 
 Everything follows from the number and the `take`, which is how often the scene was edited: from one take to the next
-its title, its text and one of its tags change. Take 0 is an item in Plex that nobody has named yet.
+its title, its text and one of its tags change. Take 0 is an item in Plex that nobody has named yet. `saves` is how
+often it was saved within a take, with nothing changed but the time, and with it the address of its cover.
 """
 
 from __future__ import annotations
@@ -106,9 +107,9 @@ def group_name(number: int) -> str:
     return f"Group Nr. {number}"
 
 
-def updated(n: int, take: int) -> int:
+def updated(n: int, take: int, saves: int = 0) -> int:
     """Return when the scene was saved last, in seconds since the epoch."""
-    return EPOCH + n % 1000 + 1000 * take
+    return EPOCH + n % 1000 + 1000 * take + 1_000_000 * saves
 
 
 def cover(n: int) -> bytes:
@@ -128,7 +129,7 @@ def _picture(name: str, length: int) -> bytes:
 # In Stash
 
 
-def stash_scene(n: int, take: int, base: str) -> dict[str, Any]:
+def stash_scene(n: int, take: int, base: str, saves: int = 0) -> dict[str, Any]:
     """Return the scene as Stash answers `stash/client.py`; `base` is Stash's address."""
     studio = _studio(n)
     parent = {"id": "1", "name": studio_name(1)} if studio > 1 else None
@@ -141,9 +142,9 @@ def stash_scene(n: int, take: int, base: str) -> dict[str, Any]:
         "director": director(n),
         "rating100": rating100(n),
         "organized": n % 2 == 0,
-        "updated_at": datetime.fromtimestamp(updated(n, take), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "updated_at": datetime.fromtimestamp(updated(n, take, saves), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "stash_ids": [],
-        "paths": {"screenshot": f"{base}/scene/{n}/screenshot?t={updated(n, take)}"},
+        "paths": {"screenshot": f"{base}/scene/{n}/screenshot?t={updated(n, take, saves)}"},
         "studio": {"id": str(studio), "name": studio_name(studio), "parent_studio": parent},
         "groups": [{"group": {"id": str(one), "name": group_name(one)}} for one in groups(n)],
         "tags": [{"id": str(one), "name": tag_name(one)} for one in tags(n, take)],
@@ -165,9 +166,9 @@ def _stash_performer(number: int, base: str) -> dict[str, Any]:
     }
 
 
-def stash_scene_json(n: int, take: int, base: str) -> str:
+def stash_scene_json(n: int, take: int, base: str, saves: int = 0) -> str:
     """Return the same as JSON."""
-    return json.dumps(stash_scene(n, take, base), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(stash_scene(n, take, base, saves), separators=(",", ":"), ensure_ascii=False)
 
 
 # In Plex

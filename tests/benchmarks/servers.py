@@ -178,13 +178,17 @@ class LightPlex:
 
 
 class LightStash:
-    """Scenes 1 to `count`, all in the same `take`. It takes an ask for a task and runs none."""
+    """Scenes 1 to `count`, all in the same `take` with as many `saves`. It takes an ask for a task and runs none.
+
+    `picture_delay`: seconds until it has read a picture; it reads several at a time, as Stash does.
+    """
 
     def __init__(self) -> None:
-        self.count, self.take = 0, 1
+        self.count, self.take, self.saves = 0, 1, 0
+        self.picture_delay = 0.0
         self.settings: dict[str, object] = {}
         self.requests: Counter[str] = Counter()
-        self._pages: dict[tuple[int, int, int, int], bytes] = {}
+        self._pages: dict[tuple[int, ...], bytes] = {}
         self.port = _Listener(self._answer).port
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -192,6 +196,7 @@ class LightStash:
         if target.startswith(("/scene/", "/performer/")):
             self.requests["picture"] += 1
             kind, number = target.split("/")[1:3]
+            _wait(self.picture_delay)
             return 200, (library.cover if kind == "scene" else library.portrait)(int(number)), "image/jpeg"
         found = re.search(rb"(?:query|mutation) (\w+)", body[:300])
         name = found[1].decode() if found else ""
@@ -205,11 +210,11 @@ class LightStash:
         if name == "PlexSyncPage":
             variables = json.loads(body)["variables"]
             after, size = variables["where"]["id"]["value"], variables["size"]
-            key = (after, size, self.count, self.take)
+            key = (after, size, self.count, self.take, self.saves)
             page = self._pages.get(key)
             if page is None:
                 scenes = ",".join(
-                    library.stash_scene_json(n, self.take, self.url)
+                    library.stash_scene_json(n, self.take, self.url, self.saves)
                     for n in range(after + 1, min(after + size, self.count) + 1)
                 )
                 page = _packed(f'{{"findScenes":{{"scenes":[{scenes}]}}}}')
@@ -228,7 +233,7 @@ class LightStash:
         return json.dumps({"errors": [{"message": f"the light Stash knows no {name}"}]}).encode()
 
     def _scene(self, n: int) -> str:
-        return library.stash_scene_json(n, self.take, self.url) if 0 < n <= self.count else "null"
+        return library.stash_scene_json(n, self.take, self.url, self.saves) if 0 < n <= self.count else "null"
 
 
 def _xml(document: str) -> _Answer:
@@ -281,10 +286,13 @@ class Pair:
         in_plex: int = 0,
         read_delay: float = 0.0,
         edit_delay: float = 0.0,
+        picture_delay: float = 0.0,
+        saves: int = 0,
         **settings: object,
     ) -> None:
         """Put everything in its place: so many scenes in Stash, in this take; their items in the take `in_plex`."""
-        self.stash.count, self.stash.take = scenes, take
+        self.stash.count, self.stash.take, self.stash.saves = scenes, take, saves
+        self.stash.picture_delay = picture_delay
         self.stash.settings = {**defaults(), "plex_url": self.plex.url, "plex_token": TOKEN, **settings}
         self.plex.fill(scenes if items is None else items, in_plex)
         self.plex.read_delay, self.plex.edit_delay = read_delay, edit_delay

@@ -7,6 +7,7 @@ from pathlib import Path
 from sync.settings import defaults
 from tests.benchmarks import seed
 from tests.benchmarks.control import Remote
+from tests.benchmarks.drain import PICTURE_DELAY
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.index import MEMORY_BUDGET, warm
 from tests.benchmarks.servers import TOKEN
@@ -15,6 +16,8 @@ from tests.benchmarks.workplace import BARE, BARE_NAME, light, measure, median, 
 SCENES = 100_000
 RATE_BUDGET = 2_000.0
 """Scenes a second."""
+SAVED = 2_000
+"""Scenes that were saved without a change since they were synced: each one's cover is looked at."""
 TWICE = 300
 """Scenes that are synced by a real run before the one that finds nothing to do."""
 
@@ -25,6 +28,7 @@ def run(*, quick: bool = False, scenes: int = SCENES) -> list[Figure]:
     with places() as base, light() as pair:
         where = pair.call("addresses")
         twice = _twice(base, pair)
+        saved = [_saved(base, pair, delay, SAVED // 10 if quick else SAVED) for delay in (0.0, PICTURE_DELAY)]
         few, many = place(base, "few", where["stash_port"]), place(base, "many", where["stash_port"])
         pair.call("arrange", scenes=scenes, take=1, in_plex=1)
         panel = {**defaults(), "plex_url": where["plex"], "plex_token": TOKEN}
@@ -54,6 +58,7 @@ def run(*, quick: bool = False, scenes: int = SCENES) -> list[Figure]:
             *(asked["plex"].get("listing", 0) * 1000 / scenes, "a page of a thousand items"),
         ),
         twice,
+        *saved,
         Figure(f"state file after {scenes:,} scenes", size / 1e6, "MB", size / scenes / 1000, "1 kB a scene"),
     ]
     if whole.cpu is not None and whole.peak is not None:
@@ -99,3 +104,19 @@ def _twice(base: Path, pair: Remote) -> Figure:
         *(f"sync all of {TWICE} scenes, run twice: requests of Plex's for scenes", asked[1], ""),
         *(asked[1] / asked[0], "the first run", 0),
     )
+
+
+def _saved(base: Path, pair: Remote, picture_delay: float, scenes: int) -> Figure:
+    """A sync of scenes whose covers have new addresses, and which are as they were."""
+    where = place(base, f"saved {picture_delay}", pair.call("addresses")["stash_port"])
+    panel = {**defaults(), "plex_url": pair.call("addresses")["plex"], "plex_token": TOKEN}
+    pair.call("arrange", scenes=scenes, take=1, in_plex=1)
+    seed.synced(where.data, where.stash_port, panel)
+    pair.call("arrange", scenes=scenes, take=1, in_plex=1, saves=1, picture_delay=picture_delay)
+    (one,) = measure([where.call("sync", {"mode": "sync_all"})])["sync"]
+    assert f"{scenes} right already" in one.said, f"{one.said}\n{one.log}"
+    name = f"sync all, {scenes:,} scenes saved without a change, pictures of Stash's {1000 * picture_delay:.0f} ms"
+    if picture_delay:
+        return Figure(name, scenes / one.wall, "scenes/s", picture_delay * scenes / one.wall, "one after another")
+    (bare,) = measure([BARE])["bare"]
+    return Figure(name, scenes / one.wall, "scenes/s", one.wall / scenes / bare.wall, f"{BARE_NAME}, a scene")

@@ -619,7 +619,7 @@ def test_a_server_that_goes_away_in_the_middle(site: Site, monkeypatch: pytest.M
     site.stash.clear_faults()
     batch = newest(site)
     assert (batch.status, batch.interrupted) == (RUNNING, True)
-    assert 4 <= batch.done <= 5
+    assert 4 <= batch.done <= 6  # the third round may have been read while Plex worked on the fourth edit
     assert batch.left == 10 - batch.done
     assert f"{batch.done} of 10 scenes, {batch.left} left; it goes on by itself" in page(site)
     site.call(HOOK)

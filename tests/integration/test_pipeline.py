@@ -163,7 +163,7 @@ def test_a_batch_round_that_was_read_gives_way_to_a_save(site: Site, monkeypatch
 
     def then_save(drain: Drain) -> object:
         following = read_ahead(drain)
-        if following and following.is_bulk:
+        if following and any(one.begun for one in drain._under_way):
             Child.hook(site, scene).end()
         return following
 
