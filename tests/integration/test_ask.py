@@ -26,11 +26,12 @@ def connection(port: int, scheme: str = "http") -> dict[str, object]:
 
 
 def test_stash_takes_it_and_tells_the_job(site: Site) -> None:
-    given = connection(site.stash.port) | {"SessionCookie": {"Name": "session", "Value": site.stash.session_cookie()}}
+    cookie = site.stash.session_cookie()  # another one with each second
+    given = connection(site.stash.port) | {"SessionCookie": {"Name": "session", "Value": cookie}}
     job = ask.ask_for_drain(given, "hook")
     (request,) = site.stash.plugin_requests("PlexSyncAsk")
     assert request.variables["args"] == {"mode": "process_queue", "trigger": "hook"}
-    assert request.headers["cookie"] == f"session={site.stash.session_cookie()}"
+    assert request.headers["cookie"] == f"session={cookie}"
     assert site.stash.job(int(job)).description == f"Running plugin task: {ask.DESCRIPTION}"
 
 
