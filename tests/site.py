@@ -22,8 +22,9 @@ from sync.worker import sleeper
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
-UNCOVERED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
-"""Without coverage, which would start along with each of a thousand processes and take longer than they do."""
+UNCOVERED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": "", "PYTHONDONTWRITEBYTECODE": ""}
+"""Without coverage, which would start along with each of a thousand processes and take longer than they do; with
+compiled modules, as under Stash."""
 PATIENCE = 60.0
 """Seconds that a process may take which nobody kills."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = {name: run for name, run in BENCHMARKS.items() if not options.names or name in options.names}
     if options.million:
         chosen = {"million": million.run}
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Stash does not set it; each start would compile everything anew
     about = machine()
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     busy = load()
