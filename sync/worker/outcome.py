@@ -3,7 +3,7 @@
 from sync.plex.difference import RATING, is_taken
 from sync.plex.exceptions import PlexTemporaryError
 from sync.worker.item_steps import METADATA
-from sync.worker.steps import Place, StepRecord, completed, failed, is_current
+from sync.worker.steps import Place, StepRecord, StepState, completed, failed, is_current
 from sync.worker.work import Work
 
 
@@ -25,7 +25,8 @@ def confirmed(work: Work, now: float) -> list[tuple[str, StepRecord]]:
     metadata, rating = work.record_of(METADATA), work.record_of(RATING)
     if (METADATA in work.sent or not work.edit.metadata) and not is_current(metadata, work.fingerprint):
         done.append((METADATA, completed(metadata, work.fingerprint, now)))
-    if RATING in work.sent:
+    was_begun = rating.state in (StepState.RUNNING, StepState.FAILED) and not work.edit.rating
+    if RATING in work.sent or was_begun:  # begun by an earlier run, and found to be there
         done.append((RATING, completed(rating, rating.fingerprint, now)))
     return done
 

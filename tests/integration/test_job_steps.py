@@ -240,3 +240,15 @@ def test_a_scene_that_is_gone_takes_its_steps_along(site: Site) -> None:
     site.stash.remove_scene(scene)
     site.sync(scene)
     assert of_item(site, key) == {}
+
+
+def test_a_rating_that_was_there_after_all_is_a_completed_step(site: Site) -> None:
+    scene, key = site.add()
+    site.stash.scene(scene).rating100 = 80
+    site.plex.fail(kind="reset", path_contains="/:/rate", after_effect=True, times=None)
+    site.sync(scene)
+    site.plex.clear_faults()
+    assert site.item(key).user_rating == 8
+    assert site.drain(by_hand=True).error is None
+    rows = site.state().connection.execute("SELECT state FROM steps WHERE rating_key = ? AND step = 'rating'", (key,))
+    assert rows.fetchall() == [("COMPLETED",)]
