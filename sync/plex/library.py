@@ -355,10 +355,14 @@ class LibraryIndex:
         Raises the errors of `plex/exceptions.py`; what was listed so far is in the index then.
         """
         self._listed_at = self._looked_at = time.monotonic()
+        is_whole = False
         try:
             yield from self._list_pages()
+            is_whole = True
         finally:
             self._round = None
+            if not is_whole:
+                self._listed_at = None
 
     def _list_pages(self) -> Iterator[None]:
         seconds = 0.0

@@ -11,7 +11,7 @@ from sync.plex.difference import remember
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound
 from sync.queue import batches
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.store import Claim, JobStore
+from sync.queue.store import Claim, JobStore, joined
 from sync.settings import Settings
 from sync.stash import log
 from sync.state import State
@@ -67,6 +67,19 @@ class Conclusion:
     def begin(self, claims: Iterable[Claim]) -> None:
         """These scenes are claimed: each of them is to be ended or given back."""
         self._open |= {claim.row_ids: claim for claim in claims}
+
+    def merge(self, claims: Iterable[Claim]) -> list[Claim]:
+        """Make one claim of those that name the same scene."""
+        merged: dict[int, Claim] = {}
+        for claim in claims:
+            earlier = merged.get(claim.scene_id)
+            if earlier is not None:
+                self._open.pop(earlier.row_ids, None)
+                self._open.pop(claim.row_ids, None)
+                claim = joined(earlier, claim)
+                self.begin([claim])
+            merged[claim.scene_id] = claim
+        return list(merged.values())
 
     def give_back(self, claims: Iterable[Claim] | None = None) -> None:
         """Put the rows of these scenes, or of all, back as they were, unless they have come to their end."""

@@ -5,6 +5,7 @@ trouble is not its neighbours', and the circuit breaker counts scenes and not gr
 """
 
 import time
+from collections.abc import Callable
 
 from sync.errors import PermanentError, SetupError
 from sync.plex import client as plex_client
@@ -29,17 +30,20 @@ class GroupWriter:
         self._preserve = preserve
         self._most = MOST_ITEMS
 
-    def write(self, works: list[Work]) -> None:
+    def write(self, works: list[Work], settle: Callable[[], None]) -> None:
         """Send what is the same for several of these items and note METADATA as sent where Plex took it.
 
-        Raises PlexServerDown and SetupError.
+        `settle` is called before anything is sent. Raises PlexServerDown and SetupError.
         """
         of_item = {work.place.rating_key: work for work in works if self._may_share(work)}
         edits = [
             ItemEdit(work.place.section, rating_key, work.edit, work.target.item.locked)
             for rating_key, work in of_item.items()
         ]
-        for group in grouped(edits, self._most):
+        groups = grouped(edits, self._most)
+        if groups:
+            settle()
+        for group in groups:
             if not self._send(group, [of_item[rating_key] for rating_key in group.rating_keys]):
                 self._most //= 4  # one that cannot keep up is not given as much again
                 return

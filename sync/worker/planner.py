@@ -66,16 +66,16 @@ class Planner:
         log.detail("%d scenes claimed, %d of them in Stash", len(claims), len(scenes))
         return scenes
 
-    def plan(self, courses: list[Course], *, may_list: bool) -> list[Course]:
+    def plan(self, courses: list[Course]) -> list[Course]:
         """Find the items of scenes and what each of them lacks; what is wrong with a scene is noted with it.
 
-        Return the scenes of which nothing can be said before the libraries are listed again, none where this `may_list`
-        them; they are taken off `courses`. Where very many performers' pictures have to be asked for, the last of
+        Return the scenes of which nothing can be said before the libraries are listed again; they are taken off
+        `courses`. Where very many performers' pictures have to be asked for, the last of
         `courses` are taken off as well: they are for another round. Raises what a request to Plex or Stash raises, and
         sqlite3.Error; then nothing is known of any scene.
         """
         scenes = [within_paths(course.scene, self._settings) for course in courses]
-        located = self._locator.locate(scenes, may_list=may_list)
+        located = self._locator.locate(scenes, may_list=False)
         postponed = [course for course in courses if course.scene.id not in located]
         courses[:] = [course for course in courses if course.scene.id in located]
         targets = {course.scene.id: self._targets(course, located[course.scene.id]) for course in courses}

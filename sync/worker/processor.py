@@ -147,6 +147,8 @@ class Drain:
         self._postponed: list[tuple[Claim, bool]] = []
         """Scenes for which the libraries are to be listed again, and whether they are a batch's."""
         self._listing: Iterator[None] | None = None
+        self._listed_for = 0
+        """How many of them a listing that has ended was made for."""
         self._claimed_at = clock()
         self._is_series = False
         """Whether somebody has saved a scene while another was dealt with."""
@@ -221,16 +223,18 @@ class Drain:
         # A save amid a batch's scenes is none.
         self._is_series = not self._is_bulk and any(claim.job.enqueued_at > since for claim in claims or ())
         if not claims and self._postponed:
-            return self._list_for_postponed()
-        if not claims:
-            claims = self._next_of_batches()
-        if claims is None:
-            return None
-        self._conclusion.begin(claims)
+            following = self._list_for_postponed()
+        else:
+            if not claims:
+                claims = self._next_of_batches()
+            if claims is None:
+                return None
+            self._conclusion.begin(claims)
+            following = Round(claims, is_bulk)
         busy = {claim.scene_id for one in self._under_way for claim in one.claims}
-        if any(claim.scene_id in busy for claim in claims):
+        if any(claim.scene_id in busy for claim in following.claims):
             self._land()  # somebody has saved a scene that is just being written
-        return Round(claims, is_bulk)
+        return following
 
     def _let_gather(self) -> None:
         """Where one save follows another, wait a moment for more of them.
@@ -247,19 +251,24 @@ class Drain:
 
         In between a save is seen to: a listing may take minutes.
         """
-        self._listing = self._listing or self._locator.listing()
-        may_list = False
-        try:
-            for _ in self._listing:
-                return Round([], is_bulk=False)
-        except (PlexServerDown, SetupError):
-            raise
-        except PlexSyncError as error:
-            log.detail("The listing ended early (%s) and is begun again for each scene", error)
-            may_list = True
-        self._listing = None
-        some, self._postponed = self._postponed[:BATCH], self._postponed[BATCH:]
-        return Round([claim for claim, _ in some], all(is_bulk for _, is_bulk in some), may_list=may_list)
+        failure: PlexSyncError | None = None
+        if self._listed_for == 0:
+            self._listing = self._listing or self._locator.listing()
+            try:
+                for _ in self._listing:
+                    return Round([], is_bulk=False)
+            except (PlexServerDown, SetupError):
+                raise
+            except PlexSyncError as error:
+                self._watch.count_server()
+                failure = error  # what the libraries hold is not known: nothing is said of a scene by half of it
+            self._listing = None
+            self._listed_for = len(self._postponed)
+        some = self._postponed if failure else self._postponed[: min(BATCH, self._listed_for)]
+        self._postponed = self._postponed[len(some) :]
+        self._listed_for -= len(some)
+        claims = self._conclusion.merge(claim for claim, _ in some)
+        return Round(claims, all(is_bulk for _, is_bulk in some), failure=failure)
 
     def _next_of_batches(self) -> list[Claim] | None:
         try:
@@ -298,10 +307,10 @@ class Drain:
             self._extent = self.summary.scenes, self.summary.scenes + self._conclusion.open + self._due_after, False
 
     def _show_progress(self) -> None:
-        """Set Stash's bar; scenes that were begun count as far as they are of what is shown."""
+        """Set Stash's bar; scenes that were written count as far as they are of what is shown."""
         done, total, of_batch = self._extent
         if of_batch is not None:
-            done += sum(one.begun for one in self._under_way if one.is_bulk or not of_batch)
+            done += sum(len(one.written) for one in self._under_way if one.is_bulk or not of_batch)
         percent = 100 * done // total if total else 100
         if percent != self._shown:
             self._shown = percent
@@ -375,9 +384,9 @@ class Drain:
         postponed: list[Course] = []
 
         def plan() -> None:
-            postponed.extend(self._planner.plan(one.courses, may_list=one.may_list))
+            postponed.extend(self._planner.plan(one.courses))
 
-        one.error = self._failure_of(plan) if one.courses else None
+        one.error = self._failure_of(plan) if one.courses and not one.failure else None
         if postponed:
             left = {id(course.claim) for course in postponed}
             one.claims = [claim for claim in one.claims if id(claim) not in left]
@@ -398,6 +407,12 @@ class Drain:
     def _write(self, one: Round) -> bool:
         """Begin to write a round; return whether all of it was begun. What was not goes back on the queue."""
         now = self._clock()
+        if one.failure:
+            self._land()
+            for course in one.courses:
+                self._conclusion.fail(course.claim, course.scene, one.failure)
+            self._watch.stop_after_failures([])
+            return True
         error = one.error or self._failure_of(lambda: self._writer.note_intended(one.courses, now))
         if error:
             self._land()
@@ -407,7 +422,8 @@ class Drain:
         if len(self._under_way) > 1:  # small ones
             self._land()
         self._under_way.append(one)
-        ordered = self._writer.write_groups(one.courses)
+        ordered = self._writer.write_groups(one.courses, self._land)
+        self._show_progress()
         try:
             for number, course in enumerate(ordered):
                 if not self._watch.is_over:
@@ -415,7 +431,6 @@ class Drain:
                 if one.is_bulk and number and not course.has_sent and self._store.is_due(self._clock(), late=False):
                     self._land(recall=True)  # somebody has saved a scene meanwhile
                     return False
-                self._show_progress()
                 self._flights.append((one, self._writer.begin(course, now)))
                 one.begun += 1
                 self._make_room()
@@ -433,9 +448,9 @@ class Drain:
         if len(courses) > 1:
             log.detail("%d scenes go one by one after a failure of them all: %s", len(courses), error)
         for course in courses if len(courses) > 1 else ():
-            alone = Round(
-                [course.claim], self._is_bulk, [Course(course.claim, course.scene)], is_read=True, may_list=True
-            )
+            if self._is_bulk and self._store.is_due(self._clock(), late=False):
+                return  # somebody has saved a scene meanwhile
+            alone = Round([course.claim], self._is_bulk, [Course(course.claim, course.scene)], is_read=True)
             self._plan(alone)
             self._write(alone)
             self._land()
@@ -465,6 +480,7 @@ class Drain:
         one.landed += 1
         if self._writer.land(flight):
             one.written.append(flight.course)
+            self._show_progress()
         if not self._flights:
             self._gate.resume()
 

@@ -63,10 +63,10 @@ class Round:
     """They are a batch's."""
     courses: list[Course] = field(default_factory=list)
     is_read: bool = False
-    may_list: bool = False
-    """Their libraries are listed again where that is due, however long it takes."""
     error: PlexSyncError | None = None
     """Why what they share went wrong: each goes alone."""
+    failure: PlexSyncError | None = None
+    """Why none of them can be dealt with now."""
     begun: int = 0
     landed: int = 0
     is_begun: bool = False

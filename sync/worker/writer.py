@@ -4,7 +4,7 @@ What fails is noted with its scene and is no reason to leave the rest out; a Ple
 that is away, or refuses everybody, ends the batch.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -95,9 +95,10 @@ class ItemWriter:
         ]
         return [step for step in steps if step.name not in work.sent and not step.is_there()]
 
-    def write_groups(self, courses: list[Course]) -> list[Course]:
+    def write_groups(self, courses: list[Course], settle: Callable[[], None]) -> list[Course]:
         """Send the edits that are the same for many items; `begin` does the rest, in the order that is returned.
 
+        `settle` brings what is under way to its end: these requests do not stand in line, and are not held back.
         Return the scenes with those in front that it has written to, so that they are concluded where Plex begins to
         fail or a person saves a scene. Those with more to do come after those that are done with, which ask Plex
         for nothing more and would hide that it fails one scene after another.
@@ -105,7 +106,7 @@ class ItemWriter:
         works = [work for work in works_of(courses) if work.edit]
         for work in works:
             _lock_pictures(work, work.target.record.memory.sent)
-        self._groups.write(works)
+        self._groups.write(works, settle)
         begun = [course for course in courses if course.has_sent]
         rest = [course for course in courses if not course.has_sent]
         ordered = [*sorted(begun, key=self._has_more_to_send), *rest]
@@ -144,7 +145,8 @@ class ItemWriter:
             self._run(course, work, step, flight.now, answers.get(id(step), step))
         # A step that went well clears nothing where Plex failed another step of the scene.
         failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
-        if not failed_by_plex and (not course.errors or course.has_sent):
+        # Nor does one that was on its way, or had nothing to send, when the breaker opened.
+        if self._watch.is_over and not failed_by_plex and (not course.errors or course.has_sent):
             self._watch.answered()
         return True
 

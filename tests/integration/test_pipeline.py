@@ -153,6 +153,50 @@ def test_a_plex_that_goes_away_costs_no_try_and_no_second_edit(site: Site) -> No
     assert set(edits(site).values()) == {1}
 
 
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_a_scene_that_needs_nothing_does_not_close_the_breaker(site: Site, in_flight: int) -> None:
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(20)]
+    for scene, _ in pairs[5:8]:
+        site.sync(scene)
+    for scene, _ in pairs:
+        if scene not in [right for right, _ in pairs[5:8]]:
+            site.stash.scene(scene).title = f"T{scene}"
+        site.hook(scene)
+    site.configure(edits_in_flight=in_flight)
+    site.plex.clear_requests()
+    site.plex.fail(status=504, method="PUT", times=None)
+    answer = site.drain()
+    assert "Plex failed 5 scenes in a row" in (answer.error or "")
+    assert len(site.plex.edits) <= 5 + in_flight - 1
+    assert "Plex answers again" not in answer.said()
+
+
+def test_an_edit_for_many_does_not_overtake_a_failure(site: Site) -> None:
+    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(2 * ROUND)]
+    for scene, _ in pairs[:ROUND]:
+        site.stash.scene(scene).title = f"T{scene}"
+    for scene, _ in pairs:
+        site.hook(scene)
+    site.drain()
+    tag = site.stash.add_tag("new")
+    for scene, _ in pairs[:ROUND]:
+        site.stash.scene(scene).title = f"Again {scene}"
+    for scene, _ in pairs[ROUND:]:
+        site.stash.scene(scene).tag_ids = [tag]
+    for scene, _ in pairs:
+        site.hook(scene)
+    site.plex.clear_requests()
+    last = pairs[ROUND - 1][1]
+    site.plex.fail(
+        kind="slow", delay=0.3, where=lambda one: one.is_edit and one.query["id"] == str(pairs[ROUND - 2][1])
+    )
+    site.plex.fail(status=504, where=lambda one: one.is_edit and one.query["id"] == str(last), times=None)
+    site.drain()
+    order = [edit.query["id"] for edit in site.plex.edits]
+    many = next(number for number, ids in enumerate(order) if "," in ids)
+    assert order.index(str(last)) < many
+
+
 def test_a_batch_round_that_was_read_gives_way_to_a_save(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(2 * ROUND)]
     for scene, _ in pairs:
@@ -168,7 +212,9 @@ def test_a_batch_round_that_was_read_gives_way_to_a_save(site: Site, monkeypatch
         return following
 
     monkeypatch.setattr(Drain, "_read_ahead", then_save)
-    site.call({"mode": "sync_all"})
+    answer = site.call({"mode": "sync_all"})
+    bar = [float(value) for level, value in answer.log if level == "p"]
+    assert bar == sorted(bar), "it never goes back"
     order = [int(edit.query["id"]) for edit in site.plex.edits]
     assert order.index(key) == ROUND, "before all of the round that had been read"
     assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
