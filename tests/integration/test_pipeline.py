@@ -186,11 +186,8 @@ def test_an_edit_for_many_does_not_overtake_a_failure(site: Site) -> None:
     for scene, _ in pairs:
         site.hook(scene)
     site.plex.clear_requests()
-    last = pairs[ROUND - 1][1]
-    site.plex.fail(
-        kind="slow", delay=0.3, where=lambda one: one.is_edit and one.query["id"] == str(pairs[ROUND - 2][1])
-    )
-    site.plex.fail(status=504, where=lambda one: one.is_edit and one.query["id"] == str(last), times=None)
+    failing, last = pairs[ROUND - 2][1], pairs[ROUND - 1][1]
+    site.plex.fail(status=504, delay=0.3, where=lambda one: one.is_edit and one.query["id"] == str(failing))
     site.drain()
     order = [edit.query["id"] for edit in site.plex.edits]
     many = next(number for number, ids in enumerate(order) if "," in ids)
