@@ -331,8 +331,9 @@ class JobStore:
         self.connection.execute("DELETE FROM plexsync_dead_letters WHERE last_at < ?", (now - KEPT_FOR,))
 
     def clear_acknowledged(self) -> None:
-        """Delete acknowledged rows. Left alone persist-queue keeps them for ever."""
-        self._rows.clear_acked_data(max_delete=-1, keep_latest=0)
+        """Delete acknowledged rows. Left alone persist-queue keeps them for ever, and its own way to delete them looks
+        at every row."""
+        self.connection.execute(f"DELETE FROM `{schema.JOBS}` WHERE status = {schema.ACKED}")
 
     def end(self, now: float, *, late: bool = True, more: Callable[[], bool] = lambda: False) -> bool:
         """Take the last look and end the drain; False when something has come, which is to be drained first.
