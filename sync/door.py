@@ -34,7 +34,10 @@ def main() -> None:
         sys.exit(2)
     # A hook has ended before there is anything to collect, and imports leave nothing behind: see `_serve`.
     gc.disable()
-    reply = answer(sys.stdin.buffer.read())
+    try:
+        reply = answer(sys.stdin.buffer.read())
+    except KeyboardInterrupt:  # Stash was ended with Ctrl-C, and with it what it has started
+        os._exit(130)
     sys.stdout.write(reply + "\n")
     sys.stdout.flush()
     # Not sys.exit: taking the interpreter down, and SQLite's last close copying its log into its

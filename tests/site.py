@@ -213,6 +213,12 @@ class Child:
         self._process.kill()
         return self._answer()
 
+    def interrupt(self) -> str:
+        """Ctrl-C in the terminal that Stash runs in; what it had to say to the end."""
+        self._process.send_signal(signal.SIGINT)
+        _, stderr = self._process.communicate(timeout=PATIENCE)
+        return (self._said + stderr).decode()
+
     def end(self) -> Answer:
         """Wait for its own end."""
         answer = self._answer()

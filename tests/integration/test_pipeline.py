@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
@@ -215,4 +216,17 @@ def test_a_batch_round_that_was_read_gives_way_to_a_save(site: Site, monkeypatch
     order = [int(edit.query["id"]) for edit in site.plex.edits]
     assert order.index(key) == ROUND, "before all of the round that had been read"
     assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert set(edits(site).values()) == {1}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal of this kind reaches a process there")
+def test_ctrl_c_where_stash_runs_leaves_no_traceback_and_loses_nothing(site: Site) -> None:
+    pairs = fill(site, 4)
+    site.plex.fail(kind="slow", delay=0.5, where=lambda one: one.is_edit, times=1)
+    child = Child.drain(site)
+    site.plex.wait_for_request(lambda one: one.is_edit, timeout=20)
+    assert "Traceback" not in child.interrupt()
+    assert len(site.rows()) == 4
+    site.drain(by_hand=True)
+    assert_right(site, pairs)
     assert set(edits(site).values()) == {1}
