@@ -7,11 +7,13 @@ it. Standard library alone; no I/O.
 """
 
 import re
+import threading
 import unicodedata
 from collections import deque
-from collections.abc import Collection, Iterable
-from functools import cache
+from collections.abc import Callable, Collection, Iterable
+from functools import cache, wraps
 from hashlib import blake2b
+from typing import Any, TypeVar, cast
 
 from sync.plex.media_paths import plain, stem, unify
 
@@ -59,10 +61,28 @@ def without_paths(text: str) -> str:
     return _compiled(_PATH).sub(lambda match: match["kept"] or "…", text)
 
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _one_at_a_time(method: _Method) -> _Method:
+    """Have one thread at a time in this method, or in any of its like of the same object."""
+
+    @wraps(method)
+    def alone(self: "Obfuscator", *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return cast(_Method, alone)
+
+
 class Obfuscator:
-    """Replaces the paths of one installation. `key`: its own secret; `data`: its data folder, told as `<plexsync>`."""
+    """Replaces the paths of one installation. `key`: its own secret; `data`: its data folder, told as `<plexsync>`.
+
+    Several threads may write lines while one tells of files.
+    """
 
     def __init__(self, key: bytes, data: str = "") -> None:
+        self._lock = threading.RLock()
         self._key = key
         self._fixed = {form: "<plexsync>" for form in (data, repr(data)[1:-1]) if form}
         self._known: dict[str, str] = {}
@@ -98,6 +118,7 @@ class Obfuscator:
 
     # What is known
 
+    @_one_at_a_time
     def know_files(self, paths: Iterable[str], *, anew: bool = False) -> None:
         """Take these for paths of media from now on; `anew`: and forget those that were told three times ago."""
         if anew:
@@ -113,6 +134,7 @@ class Obfuscator:
                 if path not in self._known:
                     self._know_file(path)
 
+    @_one_at_a_time
     def know_folders(self, folders: Iterable[str]) -> None:
         """Take these for paths of folders, with all the folders they are in."""
         for folder in folders:
@@ -126,6 +148,7 @@ class Obfuscator:
                 self._titles.setdefault(plain(one[end + 1 :]), token)
                 one = one[: max(end, 0)].rstrip("/\\")
 
+    @_one_at_a_time
     def know_values(self, values: Iterable[object]) -> None:
         """Take these for paths as long as this lives: values of settings, as an error quotes them."""
         for value in values:
@@ -161,6 +184,7 @@ class Obfuscator:
 
     # What is said
 
+    @_one_at_a_time
     def hide(self, text: str, *, readable: Collection[str] = (), strictly: bool = False) -> str:
         """Return a text with no path in it but what is `readable`.
 
@@ -178,6 +202,7 @@ class Obfuscator:
         )
         return self._replaced(text)
 
+    @_one_at_a_time
     def hide_title(self, title: str) -> str:
         """Return a title, or what stands for it where it is the name of a file or folder."""
         if title in self._quoted:

@@ -216,7 +216,10 @@ class Child:
     def interrupt(self) -> str:
         """Ctrl-C in the terminal that Stash runs in; what it had to say to the end."""
         self._process.send_signal(signal.SIGINT)
-        _, stderr = self._process.communicate(timeout=PATIENCE)
+        try:
+            _, stderr = self._process.communicate(timeout=PATIENCE / 4)
+        finally:
+            self._process.kill()
         return (self._said + stderr).decode()
 
     def end(self) -> Answer:

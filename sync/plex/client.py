@@ -193,7 +193,6 @@ class PlexClient:
         self.address = address
         self.gate = gate or Gate()
         """Lets edits through one after another."""
-        self.requests_sent = 0
         self.replaces_lists = False
         """Whether this server was seen to replace a list of tags by the entries of an edit, instead of adding them."""
         self._session = PlexSession(address, connect_timeout, read_timeout, self.gate)
@@ -258,7 +257,6 @@ class PlexClient:
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> Element | None:
-        self.requests_sent += 1
         key = f"{path}?{encode(parameters)}" if parameters else path
         content = {} if body is None else {"data": body}
         try:

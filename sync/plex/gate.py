@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
-from sync.plex.pace import Pacer
+from sync.plex.pace import HeldBack, Pacer
 
-
-class HeldBack(Exception):  # noqa: N818 - a fact on the way to a decision, never shown to anybody
-    """A request that was to be sent ahead was not: one before it has failed."""
+__all__ = ["Gate", "HeldBack"]
 
 
 class Gate:
@@ -41,12 +39,16 @@ class Gate:
         return self._failed_in is not None
 
     def hold_back(self) -> None:
-        """Nothing is sent ahead any more, until `resume`."""
+        """Nothing is sent ahead any more, until `resume`; nor does anything wait for its time."""
         self._failed_in = self
+        if self.pacer:
+            self.pacer.call_off(True)
 
     def resume(self) -> None:
         """What failed has been looked at, and so has all that was held back because of it."""
         self._failed_in = None
+        if self.pacer:
+            self.pacer.call_off(False)
 
     @contextmanager
     def turn(self, kind: str | None) -> Iterator[None]:
@@ -60,9 +62,9 @@ class Gate:
             if piece is not None and self._failed_in not in (None, piece):
                 raise HeldBack
             try:
-                with self.pacer.edit(kind) if self.pacer else nullcontext():
+                with self.pacer.edit(kind, is_ahead=piece is not None) if self.pacer else nullcontext():
                     yield
-            except (PlexPermanentError, PlexItemGone):
+            except (PlexPermanentError, PlexItemGone, HeldBack):
                 raise  # says nothing of how Plex will take the next one
             except BaseException:
                 self._failed_in = piece or self

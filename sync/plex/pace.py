@@ -160,6 +160,10 @@ def _halved(share: float) -> float:
 # The time
 
 
+class HeldBack(Exception):  # noqa: N818 - a fact on the way to a decision, never shown to anybody
+    """An edit that waited for its turn is not to be sent any more."""
+
+
 class Pacer:
     """Spaces edits out: as Plex's answers ask for, and by a cap of edits a second where there is one (0: none).
 
@@ -172,12 +176,14 @@ class Pacer:
         max_edits_per_second: float = 0.0,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         tell: Callable[[bool], object] = lambda _: None,
     ) -> None:
+        self._is_called_off = threading.Event()
         self._gap = min(LONGEST_GAP, 1 / max_edits_per_second) if max_edits_per_second > 0 else 0.0
         self._clock = clock
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
+        self._doze = sleep or self._is_called_off.wait
         self._tell = tell
         self._is_spaced = self._has_told = False
         self._lock = threading.Lock()
@@ -187,17 +193,20 @@ class Pacer:
         """When, on this clock, the next edit may begin."""
 
     @contextmanager
-    def edit(self, kind: str | None) -> Iterator[None]:
+    def edit(self, kind: str | None, *, is_ahead: bool = False) -> Iterator[None]:
         """Wait until an edit may be sent, and learn from how it goes; it is sent inside.
 
         Call it outside of transactions. `kind` as `kind_of` gives it; None: its time is compared with nothing.
+        Raises HeldBack where it `is_ahead` and waiting was called off meanwhile.
         """
         with self._lock:
             now = self._clock()
             turn = max(now, self.next_at)
             self.next_at = turn + self._gap  # where several are under way, the next one's
-        if turn > now:
-            self._sleep(turn - now)
+        if turn > now and (self._doze if is_ahead else self._sleep)(turn - now) is True:
+            with self._lock:
+                self.next_at -= self._gap  # its turn is the next one's
+            raise HeldBack
         began = self._clock()
         try:
             yield
@@ -209,6 +218,10 @@ class Pacer:
             raise
         took = self._clock() - began
         self._go_on(lambda pace: after_answer(pace, took, kind), began)
+
+    def call_off(self, on: bool) -> None:
+        """Have nothing that is sent ahead wait any more; `on` False: as ever. A pause may be an hour."""
+        (self._is_called_off.set if on else self._is_called_off.clear)()
 
     @property
     def is_spaced(self) -> bool:

@@ -187,6 +187,9 @@ class Drain:
                     self._show_progress()
                 if self._store.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     break
+        except KeyboardInterrupt:
+            self._writer.close(wait=False)  # as with a kill, the next run looks what became of it
+            raise
         finally:
             self._writer.close()  # before its scenes are given back: what is under way is known then
             self._conclusion.give_back()

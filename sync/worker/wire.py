@@ -76,10 +76,11 @@ class Wire:
                 tried.append(Tried(step, was_there))
         return tried
 
-    def close(self) -> None:
-        """Wait for what is under way; what has not begun never will."""
+    def close(self, *, wait: bool = True) -> None:
+        """End, and `wait` for what is under way; what has not begun never will."""
         if self._pool is not None:
             self._gate.hold_back()
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=wait, cancel_futures=True)
             self._pool = None
-            self._gate.resume()
+            if wait:
+                self._gate.resume()

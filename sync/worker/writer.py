@@ -226,9 +226,9 @@ class ItemWriter:
         """No more scenes follow in this round."""
         self._covers.drop()
 
-    def close(self) -> None:
-        """Wait for what is under way, and send nothing more."""
-        self._wire.close()
+    def close(self, *, wait: bool = True) -> None:
+        """Send nothing more, and `wait` for what is under way."""
+        self._wire.close(wait=wait)
 
     def read_back(self, courses: list[Course]) -> None:
         """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""

@@ -125,11 +125,12 @@ def test_a_server_that_does_not_page_is_listed_once(monkeypatch: pytest.MonkeyPa
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     monkeypatch.setattr(library, "PAGE", 10)
     state = State(str(tmp_path / "state.db"))
-    with Canned(answer) as port:
+    server = Canned(answer)
+    with server as port:
         plex = PlexClient(f"http://127.0.0.1:{port}", "t", identifier="x", connect_timeout=2, read_timeout=2)
         index = library.LibraryIndex(plex, state, library.Section(1, "Clips", "movie"))
         assert index.look_for_new()
         assert index.candidates("/m/30.mp4", 5) == ({30}, True)
-        assert plex.requests_sent == 2, "the second page was the first again"
+        assert server.answered == 3, "who it is, and two pages, the second of which was the first again"
         plex.close()
     state.close()

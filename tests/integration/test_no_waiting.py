@@ -33,6 +33,22 @@ def known(site: Site, scenes: int) -> list[tuple[int, int]]:
     return pairs
 
 
+def saved_during_a_listing(site: Site, lacking: int, scenes: list[int]) -> Answer:
+    """Have a run list the library for a scene that Plex lacks, and scenes be saved when the first page is asked for."""
+    site.hook(lacking)
+    saved: list[bool] = []
+
+    def meanwhile(request: Request) -> bool:
+        if is_listing(request) and not saved:
+            saved.append(True)
+            for scene in scenes:
+                Child.hook(site, scene).end()
+        return False
+
+    site.plex.fail(where=meanwhile)
+    return site.drain(by_hand=True)
+
+
 def save(site: Site, scene: int) -> None:
     site.stash.scene(scene).title = f"T{scene}"
     site.hook(scene)
@@ -75,17 +91,7 @@ def test_a_save_in_the_middle_of_a_listing_does_not_wait_for_its_end(
     scene, key = pairs[5]
     site.stash.scene(scene).title = "Saved meanwhile"
     lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
-    site.hook(lacking)
-    saved: list[bool] = []
-
-    def meanwhile(request: Request) -> bool:
-        if is_listing(request) and not saved:
-            saved.append(True)
-            Child.hook(site, scene).end()
-        return False
-
-    site.plex.fail(where=meanwhile)
-    site.drain(by_hand=True)
+    saved_during_a_listing(site, lacking, [scene])
     order = [one for one in site.plex.requests if is_listing(one) or one.is_edit]
     assert [one.is_edit for one in order] == [False, True, False, False, False]
     assert site.item(key).title == "Saved meanwhile"
@@ -102,22 +108,6 @@ def test_a_listing_that_plex_fails_costs_the_others_nothing(site: Site) -> None:
     site.drain(by_hand=True)
     assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
     assert [(job["scene_id"], job["last_error_type"]) for job, _ in site.rows()] == [(lacking, "PlexTemporaryError")]
-
-
-def saved_during_a_listing(site: Site, lacking: int, scenes: list[int]) -> Answer:
-    """Have a run list the library for a scene that Plex lacks, and scenes be saved when the first page is asked for."""
-    site.hook(lacking)
-    saved: list[bool] = []
-
-    def meanwhile(request: Request) -> bool:
-        if is_listing(request) and not saved:
-            saved.append(True)
-            for scene in scenes:
-                Child.hook(site, scene).end()
-        return False
-
-    site.plex.fail(where=meanwhile)
-    return site.drain(by_hand=True)
 
 
 def moved_to(site: Site, path: str, size: int) -> int:

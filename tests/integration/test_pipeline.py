@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 
 import pytest
@@ -155,7 +156,10 @@ def test_a_plex_that_goes_away_costs_no_try_and_no_second_edit(site: Site) -> No
 
 
 @pytest.mark.parametrize("in_flight", [1, 8])
-def test_a_scene_that_needs_nothing_does_not_close_the_breaker(site: Site, in_flight: int) -> None:
+def test_a_scene_that_needs_nothing_does_not_close_the_breaker(
+    site: Site, monkeypatch: pytest.MonkeyPatch, in_flight: int
+) -> None:
+    monkeypatch.setattr("sync.worker.processor.BATCH", 100)
     pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(20)]
     for scene, _ in pairs[5:8]:
         site.sync(scene)
@@ -227,6 +231,34 @@ def test_ctrl_c_where_stash_runs_leaves_no_traceback_and_loses_nothing(site: Sit
     site.plex.wait_for_request(lambda one: one.is_edit, timeout=20)
     assert "Traceback" not in child.interrupt()
     assert len(site.rows()) == 4
+    site.drain(by_hand=True)
+    assert_right(site, pairs)
+    assert set(edits(site).values()) == {1}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal of this kind reaches a process there")
+def test_ctrl_c_does_not_wait_for_a_plex_that_hangs(site: Site) -> None:
+    pairs = fill(site, 2)
+    site.plex.fail(kind="hang", where=lambda one: one.is_edit)
+    child = Child.drain(site)
+    site.plex.wait_for_request(lambda one: one.is_edit, timeout=20)
+    child.interrupt()  # which gives up long before read_timeout
+    site.plex.clear_faults()
+    site.drain(by_hand=True)
+    assert_right(site, pairs)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal of this kind reaches a process there")
+def test_ctrl_c_does_not_wait_for_the_next_edits_turn(site: Site) -> None:
+    pairs = fill(site, 3)
+    site.configure(max_edits_per_second=0.01)
+    child = Child.drain(site)
+    second = f"/library/metadata/{pairs[1][1]}"
+    site.plex.wait_for_request(lambda one: one.path == second, timeout=20)
+    time.sleep(0.3)  # it stands in line by now
+    child.interrupt()  # which gives up long before the hundred seconds
+    assert len(site.plex.edits) == 1
+    site.configure(max_edits_per_second=0)
     site.drain(by_hand=True)
     assert_right(site, pairs)
     assert set(edits(site).values()) == {1}

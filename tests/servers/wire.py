@@ -21,6 +21,8 @@ class Canned:
         self._keep_open = keep_open
         self._tls = tls
         self._over = threading.Event()
+        self.answered = 0
+        """How many requests were answered."""
 
     def __enter__(self) -> int:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -56,6 +58,7 @@ class Canned:
             wanted = int(length.split(b"\r\n")[0]) if length else 0
             while len(body) < wanted:
                 body += stream.recv(65536)
+            self.answered += 1
             stream.sendall(self._answer)
             if self._keep_open:
                 self._over.wait(30)

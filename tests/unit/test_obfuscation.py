@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -246,3 +248,31 @@ def test_nothing_of_any_known_path_can_be_read(parts: list[str], root: tuple[str
 def test_any_text_and_any_path_can_be_dealt_with(text: str, path: str) -> None:
     hides = knowing(path)
     assert isinstance(hides.hide(text + path, strictly=True), str)
+
+
+def test_one_thread_may_tell_of_files_while_another_writes_a_line() -> None:
+    hides = knowing("/data/clips/a clip.mp4")
+    failures: list[BaseException] = []
+    is_over = threading.Event()
+
+    def write() -> None:
+        try:
+            while not is_over.is_set():
+                hides.hide("PUT of /data/clips/a clip.mp4")
+        except BaseException as error:
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        writers = [threading.Thread(target=write) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for number in range(30):
+            hides.know_files((f"/data/clips/{number}/clip {number}-{n}.mp4" for n in range(20)), anew=True)
+    finally:
+        is_over.set()
+        for writer in writers:
+            writer.join(10)
+        sys.setswitchinterval(before)
+    assert failures == []
