@@ -56,12 +56,13 @@ def run(*, quick: bool = False, items: int = ITEMS) -> list[Figure]:
         Figure(f"{of}, refreshed with {NEW} new ones", look, "s", look / build, "building it"),
         Figure(f"{of}, refreshed with {NEW} new ones, requests", asked, "", asked / pages, "building it"),
     ]
-    peaks, known_peaks = ([one.run.peak for one in some if one.run.peak is not None] for some in (built, known))
-    if peaks:
-        ratio = max(peaks) / max(known_peaks)
-        figures.append(
-            Figure(f"{of}, peak memory", max(peaks) / 1e6, "MB", ratio, "a drain that builds none", MEMORY_BUDGET)
-        )
+    peaks = [max((one.run.peak or 0 for one in some), default=0) for some in (built, looked, known)]
+    if all(peaks):
+        names = (of, f"{of}, refreshed with {NEW} new ones")
+        figures += [
+            Figure(f"{name}, peak memory", peak / 1e6, "MB", peak / peaks[-1], "a drain that does not", MEMORY_BUDGET)
+            for name, peak in zip(names, peaks, strict=False)
+        ]
     return figures
 
 

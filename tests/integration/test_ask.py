@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ from freezegun import freeze_time
 
 from sync.stash import ask
 from tests.servers.stash import StashStandIn
-from tests.servers.wire import Canned
+from tests.servers.wire import Canned, self_signed
 from tests.site import Site
 
 pytestmark = pytest.mark.integration
@@ -105,18 +103,7 @@ def test_a_failed_ask_leaves_the_job_and_lets_the_next_save_ask(site: Site) -> N
 
 
 def test_a_stash_with_a_self_signed_certificate(tmp_path: Path) -> None:
-    made = subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=stash"),
-            *("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")),
-        ],
-        capture_output=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip("no openssl to make a certificate with")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context, _ = self_signed(tmp_path)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + DATA
     with Canned(answer, tls=context) as port:
         assert ask.ask_for_drain(connection(port, "https"), "hook") == "7"

@@ -1,12 +1,33 @@
-"""A server that gives every caller the same bytes: for answers that no sane server gives."""
+"""A server that gives every caller the same bytes: for answers that no sane server gives. And TLS for any server."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import ssl
+import subprocess
 import threading
+from pathlib import Path
 from types import TracebackType
+
+import pytest
+
+
+def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Make a certificate of 127.0.0.1's own; return what a server speaks TLS with, and the certificate's file.
+
+    The test is skipped where there is no openssl.
+    """
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=stand-in"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no openssl to make a certificate with")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
 
 
 class Canned:
