@@ -9,7 +9,7 @@ if sys.argv[1:]:
     # A command line. What root compiled here, Stash's own user could not replace, and would compile at every save.
     sys.dont_write_bytecode = True
 
-from sync.door import main
+from sync.entry import main
 
 if __name__ == "__main__":
     main()

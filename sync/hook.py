@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from sync import paths
+from sync import data_folder
 from sync.errors import PermanentError
 from sync.queue import wake
 from sync.queue.schema import change_row, new_row
@@ -103,12 +103,12 @@ def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> 
     what = f"{entity.capitalize()} {number}"
     if event == "update" and not is_relevant(context.get("inputFields"), entity):
         return f"{what}: nothing that Plex shows was saved"
-    data = paths.data_folder(server_connection)
-    queue_file = paths.queue_file(data)
+    data = data_folder.data_folder(server_connection)
+    queue_file = data_folder.queue_file(data)
     now = time.time()
     row = change_row(entity, number, event, now) if change else new_row(number, now)
     try:
-        ask = wake.enqueue(queue_file, paths.drain_lock(data), row)
+        ask = wake.enqueue(queue_file, data_folder.drain_lock(data), row)
     except (sqlite3.Error, OSError) as error:
         raise QueueError(
             f"{what} was not queued: PlexSync's queue {queue_file!r:.300} cannot be written ({error}). "

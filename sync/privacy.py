@@ -10,9 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sync import paths
+from sync import data_folder, log
 from sync.errors import PlexSyncError
-from sync.stash import log
 
 REMEMBERED = "obfuscation.json"
 """In the data folder: whether paths are replaced, and the key of this installation's names."""
@@ -57,7 +56,7 @@ def recall(data: str) -> None:
 def recall_for(server_connection: Mapping[str, Any]) -> None:
     """The same for who knows no data folder yet; without one there is nothing to recall."""
     with contextlib.suppress(PlexSyncError):
-        recall(paths.data_folder(server_connection))
+        recall(data_folder.data_folder(server_connection))
 
 
 def _obfuscate(known: _Known | None, data: str, panel: Mapping[str, Any]) -> None:
@@ -65,7 +64,7 @@ def _obfuscate(known: _Known | None, data: str, panel: Mapping[str, Any]) -> Non
         log.obfuscate(None)
         return
     # Not at the top: most people obfuscate nothing.
-    from sync.obfuscation import Obfuscator
+    from sync.hidden_paths import Obfuscator
 
     obfuscator = Obfuscator(bytes.fromhex(known.key), data)
     obfuscator.know_values(panel.get(name) for name in PATH_SETTINGS)

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sync import paths
+from sync import data_folder, log
 from sync.ending import Ending, Report
 from sync.errors import SetupError
-from sync.queue import batches, rescue, schema, steer
-from sync.stash import log
+from sync.queue import batches, damage, schema, steer
 
 _T = TypeVar("_T")
 
@@ -56,7 +55,7 @@ def clear_queue(data: str) -> str:
     """Delete the rows that wait; return how many in a sentence. Raises SetupError."""
 
     def work(connection: sqlite3.Connection) -> tuple[int, str]:
-        gone, ended = steer.clear_queue(connection, paths.drain_lock(data))
+        gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
         (left,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}").fetchone()
         stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
         over = "".join(f"; {batches.title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
@@ -68,7 +67,7 @@ def clear_queue(data: str) -> str:
 
 def _with_queue(data: str, work: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
     """Do `work` on the queue's file; return `nothing` where there is no queue yet. Raises SetupError."""
-    queue_file = paths.queue_file(data)
+    queue_file = data_folder.queue_file(data)
     if not os.path.exists(queue_file):
         return nothing
     end = time.monotonic() + schema.BUSY_TIMEOUT
@@ -92,7 +91,7 @@ def _with_queue(data: str, work: Callable[[sqlite3.Connection], _T], nothing: _T
 
 
 def _unusable(queue_file: str, error: Exception) -> str:
-    if isinstance(error, sqlite3.Error) and rescue.is_damage(error):
+    if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         return (
             f"PlexSync's queue {queue_file!r:.300} is damaged ({error}), so nothing was changed in it. Press "
             '"Process queue", which recovers what it holds, and then press this again'

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUseDefault
 
-from sync import template
 from sync.errors import SetupError
-from sync.patterns import may_match_a_path, split_names, split_paths, unquoted
-from sync.text import LONGEST_LINE, clean_line
+from sync.text import template
+from sync.text.clean import LONGEST_LINE, clean_line
+from sync.text.patterns import may_match_a_path, split_names, split_paths, unquoted
 
 SECRET_SETTINGS = ("plex_token",)
 

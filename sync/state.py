@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sync import log
 from sync.model import Memory
-from sync.stash import log
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (

@@ -1,391 +1,255 @@
-"""The task "Process queue", from the settings to whoever wakes the next run."""
+"""A task, up to the point where its dependencies are there. Standard library alone.
 
+The lock is taken, the note "a drain is asked for" is taken back and missing
+packages are installed before anything that needs a package is imported, so that
+a task which cannot go on leaves no promise behind.
+"""
+
+import contextlib
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
-from sync import paths, privacy
-from sync.bulk.making import bulk_of
-from sync.bulk.runner import Bulk, ending_of_batch, summary_of
-from sync.ending import Ending, Report, worst
-from sync.errors import PlexSyncError, SetupError
-from sync.pictures import PictureAccess, picture_access
-from sync.plex.client import PlexClient, client_identifier
-from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
-from sync.plex.gate import Gate
-from sync.plex.library import LibraryIndex, choose_sections, read_sections
-from sync.plex.matcher import Rules
-from sync.plex.pace import Pacer
-from sync.plex.scan import FolderScans
-from sync.queue import batches, rescue, wake
-from sync.queue.batches import Batch
-from sync.queue.dead_letters import SERVER_ERRORS
-from sync.queue.outlook import resume_later, run_of_stash
-from sync.queue.store import JobStore
-from sync.settings import ACCEPTED, Settings, lacking, read_settings, told
-from sync.stash import log
-from sync.stash.client import StashClient
-from sync.stash.exceptions import StashTemporaryError
-from sync.state import State
-from sync.state import set_aside as set_state_aside
-from sync.worker import sleeper
-from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
-from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
-from sync.worker.locate import Locator
-from sync.worker.portraits import Portraits
-from sync.worker.probe import answers
-from sync.worker.processor import Drain
+from sync import batch_args, data_folder, imports, log, privacy, queue_tasks
+from sync.ending import Ending, Report, report_of
+from sync.errors import PlexSyncError, SetupError, describe
+from sync.queue import batches, damage, history, schema, wake
+from sync.queue.lock import FileLock, is_held
+from sync.queue.outlook import claim_note, outlook, run_of_stash
+from sync.setup import dependencies
+from sync.stash.address import session_cookie
+from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
 
-STASH_PAUSE = 30.0
-"""Seconds until a drain that Stash failed is tried again."""
+MODES = (
+    *("process_queue", "check_setup", "wake", "retry_failed", "clear_failed", "clear_queue", "status"),
+    *batch_args.MODES,
+)
+
+HOLD_AFTER_STOP = 600.0
+"""Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
+
+LOCK_WAIT = 3.0
+"""Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
 
 
-LINGER = 0.3
-"""Seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them."""
-HAND_OVER = 60.0
-"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
+LAST_WAIT = 90.0
+"""Seconds it waits, after it has left word, for a drain that has taken its last look to be gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Who asked for a run, and what for."""
+def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
+    """Run the task that `args.mode` names; return its outcome in a sentence (a Report where there is more to know).
 
-    trigger: str = ""
-    """`hook`, `sleeper` or `page`; empty: a person, so what waits for a later try is tried too."""
-    batch: Batch | None = None
-    """The batch whose own task this is."""
-    all_batches: bool = False
-    """Every unfinished batch goes on."""
-
-    @property
-    def by_hand(self) -> bool:
-        """A person asked."""
-        return not self.trigger
-
-    @property
-    def is_dry(self) -> bool:
-        """It only reports: nothing is begun or hastened along the way. What was saved goes on as ever."""
-        return self.batch is not None and bool(self.batch.args.get("dry_run"))
-
-    @property
-    def leaves_batches(self) -> bool:
-        """It leaves what batches have begun to the sleeper's run."""
-        return self.trigger == "hook" or self.is_dry
-
-
-def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
-    """Drain the queue; return what was done, in a sentence. Call it with the drain's lock held.
-
-    Raises PlexSyncError, whose text ends with what became of the queue.
+    Raises SetupError and what the task raises.
     """
-    for _ in range(3):
-        try:
-            return _with_store(server_connection, data, order)
-        except sqlite3.Error as error:
-            if not rescue.is_damage(error) or not _set_aside(data):
-                raise _unusable(data, error) from None
-        except OSError as error:
-            raise _unusable(data, error) from None
-    raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
+    mode = args.get("mode")
+    if mode not in MODES:
+        raise SetupError(f"args.mode is {mode!r:.100}; accepted: {', '.join(MODES)}")
+    cookie = session_cookie(server_connection)
+    log.keep_secret(cookie[1] if cookie else None)
+    data = data_folder.data_folder(server_connection)
+    privacy.recall(data)
+    if mode == "status":
+        return _status(data, is_logged=bool(args.get("log")))
+    return report_of(_run(mode, server_connection, args, data)).told(log.redact)
 
 
-def _set_aside(data: str) -> bool:
-    """Move damaged files away, so that the next try begins with new ones; True when one was."""
-    queue = rescue.set_aside(paths.queue_file(data))
-    state = rescue.is_damaged(paths.state_file(data))
-    if state:
-        set_state_aside(paths.state_file(data))
-    return queue or state
+def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any], data: str) -> str:
+    if mode == "wake":
+        return _wake(server_connection, data)
+    if mode == "check_setup":
+        # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
+        # the flag of a drain that was killed would take this for a drain and ask for none.
+        outcome: str = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
+        return outcome
+    # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
+    if mode == "clear_failed":
+        return queue_tasks.clear_failed(data, args)
+    if mode == "clear_queue":
+        return queue_tasks.clear_queue(data)
+    if mode == "retry_failed":
+        return _retry_failed(server_connection, data, args)
+    if mode in batch_args.MODES:
+        return _process_queue(server_connection, data, batch=_start_batch(data, mode, batch_args.read(mode, args)))
+    # Hook, sleeper and page say who they are; a press of the button does not, and wants everything tried now.
+    trigger = str(args.get("trigger") or "")
+    return _process_queue(server_connection, data, trigger=trigger, all_batches=not trigger)
 
 
-def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
-    store = JobStore(paths.queue_folder(data))
+def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
+    """Queue failed jobs again and drain as a press of "Process queue" does."""
+    count, said = queue_tasks.retry_failed(data, args)
+    if not count:
+        return said
     try:
-        _tell_recovered(rescue.recover(paths.queue_file(data), store.connection))
-        if order.batch and not batches.is_current(store.connection, order.batch):
-            with store.transaction() as connection:
-                batch = batches.start(connection, order.batch.kind, order.batch.args, order.batch.created_at)
-            order = replace(order, batch=batch)
-        return _Run(server_connection, data, store, order).run()
+        return report_of(_process_queue(server_connection, data)).after(said, queued_again=count)
     except PlexSyncError as error:
-        waiting = store.waiting()
-        if not waiting:
-            raise
-        stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
-        error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
+        error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
+        raise
+
+
+def _status(data: str, *, is_logged: bool) -> str:
+    """Return the status as JSON, for a page or a script; for a person in the log, and in one line."""
+    # Not at the top: a drain has no use for it.
+    from sync.status import page, status
+
+    found = status.gather(data)
+    if not is_logged:
+        return page.as_json(found)
+    for text in page.page(found):
+        (log.error if text in found.troubles else log.info)(text)
+    return page.summary(found)
+
+
+def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> batches.Batch:
+    """Record the batch that a task was started for, or find the one that is unfinished."""
+    queue_file = data_folder.queue_file(data)
+    try:
+        connection = _open_queue(queue_file)
+        try:
+            batches.create_tables(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            batch = batches.start(connection, kind, args, time.time())
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(
+            f"PlexSync's queue {queue_file!r:.300} cannot be written ({error}). Check the folder's free space and "
+            "permissions"
+        ) from None
+    return batch
+
+
+def _process_queue(
+    server_connection: Mapping[str, Any],
+    data: str,
+    *,
+    trigger: str = "",
+    batch: batches.Batch | None = None,
+    all_batches: bool = False,
+) -> str:
+    by_hand = not trigger
+    lock = FileLock(data_folder.drain_lock(data))
+    try:
+        connection = _open_queue(data_folder.queue_file(data))
+        if not lock.acquire(LOCK_WAIT):
+            if batch:  # the run at work takes it as one that was interrupted
+                batches.interrupt(connection, [batch.id])
+            wake.leave_word(connection, everything=by_hand, all_batches=all_batches)
+            # The other may have taken its last look just before the word: then the lock is free in a moment.
+            end = time.monotonic() + LAST_WAIT
+            while not lock.acquire(0.5):
+                if wake.is_draining(connection) or time.monotonic() > end:
+                    return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
+        wake.begin_drain(connection, run_of_stash(), keep_resume=trigger == "hook")
+    except (sqlite3.Error, OSError) as error:
+        lock.release()
+        raise SetupError(
+            f"PlexSync's queue {data_folder.queue_file(data)!r:.300} cannot be opened ({error}). "
+            "Check the folder's free space and permissions"
+        ) from None
+    said: str = ""
+    went_well = False
+    try:
+        tasks = _load("sync.process_queue", data, try_again_now=by_hand)
+        said = tasks.process_queue(server_connection, data, tasks.Order(trigger, batch, all_batches))
+        went_well = True
+        return said
+    except PlexSyncError as error:
+        said = str(error)
+        raise
+    except Exception as error:
+        said = f"PlexSync met an error it does not know ({describe(error)})"
         raise
     finally:
-        store.close()
+        # Where the drain ended in order this changes nothing; else its flag must not outlive it.
+        with contextlib.suppress(sqlite3.Error):
+            wake.abandon_drain(connection)
+        connection.close()
+        if said:
+            _note_drain(data, said, went_well=went_well)
+        lock.release()
 
 
-def _tell_recovered(recoveries: list[rescue.Recovery]) -> None:
-    for one in recoveries:
-        if one.unreadable is None:
-            lost = "; how many rows could not be read is not known: save again what you edited lately"
-        elif one.unreadable:
-            lost = f"; up to {one.unreadable} rows could not be read: save again what you edited lately"
-        else:
-            lost = ""
-        log.error(
-            f"PlexSync's queue file was damaged and set aside as {os.path.basename(one.file)}. "
-            f"{one.rows} jobs were recovered from it{lost}. Check the disk it lies on"
-        )
-
-
-class _Run:
-    """One run of "Process queue", from the settings to whoever wakes the next one."""
-
-    def __init__(self, server_connection: Mapping[str, Any], data: str, store: JobStore, order: Order) -> None:
-        self._connection = server_connection
-        self._data = data
-        self._store = store
-        self._order = order
-        self._everything = order.by_hand
-        self._own = [order.batch.id] if order.batch else []
-        self._bulk: Bulk | None = None
-        self._breaker = CircuitBreaker(store.connection)
-        self._looked_at = time.time()
-        record = self._breaker.record
-        self._was_open = record.opened_at is not None or record.outage_began_at is not None
-        # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
-        self._is_said = order.trigger == "sleeper" and record.failures > 0
-        # The launcher said so already, in a file that may have been set aside as damaged since.
-        wake.begin_drain(store.connection, run_of_stash(), keep_resume=order.trigger == "hook")
-
-    def run(self) -> str:
-        """Drain the queue and see to it that somebody goes on where something is left."""
-        stash = StashClient(self._connection)
-        settings: Settings | None = None
+def _note_drain(data: str, said: str, *, went_well: bool) -> None:
+    """Note how the drain ended, for the status. The queue's file may be another since the drain began."""
+    with contextlib.suppress(sqlite3.Error, OSError):
+        connection = schema.connect(data_folder.queue_file(data))
         try:
-            try:
-                panel = stash.fill_settings(lacking)
-                log.keep_secret(_text(panel.get("plex_token")))
-                privacy.follow(panel, self._data, ACCEPTED["path_map"])
-                settings = read_settings(panel)
-                stash.with_performer_tags = settings.sync_performer_tags
-                return self._drain(stash, settings)
-            except PlexTemporaryError as error:
-                self._interrupt_batches()
-                self._resume_after_plex()
-                if self._is_said:
-                    log.debug(f"Plex is still away: {error}")
-                    return Report(f"Plex is still away: {error}", Ending.LATER)
-                raise
-            except StashTemporaryError:
-                self._interrupt_batches()
-                resume_later(self._store.connection, time.time() + STASH_PAUSE)
-                raise
-            finally:
-                self._leave_to_sleeper(stash, settings.plex_url if settings else "")
+            history.note_drain(connection, time.time(), went_well=went_well, said=log.redact(said))
         finally:
-            stash.close()
+            connection.close()
 
-    def _drain(self, stash: StashClient, settings: Settings) -> str:
-        client = self._connect(settings)
-        if client is None:
-            said = "Plex failed again and again and is left alone for a while; every job stays queued"
-            return Report(said, Ending.LATER)
-        state = State(paths.state_file(self._data))
+
+def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
+    """Return a task's module, its packages installed where they are missing; raises SetupError."""
+    dependencies.ensure(data, try_again_now=try_again_now)
+    # Not at the top: it imports the packages that `ensure` has just put in reach.
+    try:
+        loaded = imports.load(module)
+    except Exception as error:
+        dependencies.distrust(data)
+        raise SetupError(
+            f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
+            'them again where it must: press "Process queue"'
+        ) from None
+    return loaded
+
+
+def _wake(server_connection: Mapping[str, Any], data: str) -> str:
+    """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died."""
+    queue_file, drain_lock = data_folder.queue_file(data), data_folder.drain_lock(data)
+    if not os.path.exists(queue_file):
+        return "Nothing waits"
+    now = time.time()
+    try:
+        connection = _open_queue(queue_file)
+        view = outlook(connection, drain_lock, now=now, since=now)
+        if not view.waiting and not _reconcile_is_due(server_connection, connection, now):
+            return "Nothing waits"
+        if view.draining or view.asked:
+            return "A drain is at work or asked for"
+        held = view.stopped_at is not None and 0 <= now - view.stopped_at < HOLD_AFTER_STOP
+        if held and view.stopped_in == run_of_stash():
+            return "The last run was stopped; the next save or a press goes on"
+        due = (view.due or not view.waiting) and not (view.resume_at is not None and view.resume_at > now)
+        if not due and is_held(data_folder.sleeper_lock(data)):
+            return "The sleeper sees to it"
+        ask = claim_note(connection, drain_lock, now)
+        if ask is None:
+            return "A drain is at work or asked for"
         try:
-            try:
-                sections = read_sections(client)
-            except PlexTemporaryError:
-                self._breaker.record_failure()
-                raise
-            chosen = choose_sections(sections, settings.library_names, settings.plex_library)
-            log.detail(
-                "Python %s; Plex %s on %s; libraries %s; settings changed: %s",
-                *(sys.version.split()[0], client.version, client.platform or "an unknown system"),
-                *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
-            )
-            state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
-            rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
-            indexes = [LibraryIndex(client, state, section) for section in chosen]
-            locator = Locator(
-                client=client,
-                stash=stash,
-                state=state,
-                indexes=indexes,
-                rules=rules,
-                by_hand=self._everything,
-            )
-            pictures = _performer_pictures(settings, stash)
-            # One for both, so that a picture is fetched once in a run.
-            portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures)
-            self._reconcile_when_due(settings)
-            self._bulk = bulk = bulk_of(
-                store=self._store,
-                state=state,
-                stash=stash,
-                client=client,
-                locator=locator,
-                indexes=indexes,
-                rules=rules,
-                settings=settings,
-                pictures=pictures,
-                portraits=portraits,
-                own=self._own,
-                everything=self._order.all_batches,
-                after_outage=not self._order.leaves_batches,
-            )
-            drain = Drain(
-                store=self._store,
-                state=state,
-                stash=stash,
-                client=client,
-                locator=locator,
-                settings=settings,
-                breaker=self._breaker,
-                portraits=portraits,
-                pictures=pictures,
-                bulk=bulk,
-                with_late=not self._order.leaves_batches,
-                linger=LINGER,
-                scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
-            )
-            try:
-                drain.run(everything=self._everything and not self._order.is_dry)
-                self._hand_over()
-            except PlexServerDown:
-                self._breaker.record_failure()
-                raise
-            finally:
-                self._looked_at = drain.looked_at
-                if drain.summary.scenes:
-                    log.info(f"Process queue: {drain.summary}")
-                    if drain.summary.by_library():
-                        log.info(f"By library: {drain.summary.by_library()}")
-                for batch in bulk.outcome():
-                    tell = (
-                        log.debug if batch.kind == batches.CHANGE and not batch.done and not batch.failed else log.info
-                    )
-                    for line in summary_of(batch):
-                        tell(line)
-            own = [batch for batch in bulk.outcome() if batch.id in self._own]
-            report = drain.summary.report()
-            if not own:
-                return report
-            # Whatever else this run did beside it has its own words.
-            return Report(". ".join(summary_of(b)[0] for b in own), worst(*map(ending_of_batch, own)), **report.facts)
-        finally:
-            state.close()
-            client.close()
+            wake.note_job(queue_file, ask.token, ask_for_drain(server_connection, "page"))
+        except AskFailedError as error:
+            wake.withdraw_note(queue_file, ask.token)
+            raise SetupError(f"Process queue was not started: {error}") from None
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(f"PlexSync's queue {queue_file!r:.300} cannot be read ({error})") from None
+    return "Process queue asked for"
 
-    def _connect(self, settings: Settings) -> PlexClient | None:
-        """Return Plex, asked and found to answer; None while the breaker lets nothing through.
 
-        After an outage one probe comes first. A person's press begins with a probe too, whatever
-        the breaker says.
-        """
-        state = self._breaker.state
-        if not self._everything and not self._breaker.can_execute():
-            return None
+def _reconcile_is_due(server_connection: Mapping[str, Any], connection: sqlite3.Connection, now: float) -> bool:
+    if not batches.is_due(connection, "daily", now):
+        return False  # not to ask Stash at every page
+    try:
+        every = plugin_settings(server_connection).get("reconcile_every")
+    except AskFailedError:
+        return False
+    return batches.is_due(connection, str(every).strip().casefold(), now)
+
+
+def _open_queue(queue_file: str) -> sqlite3.Connection:
+    end = time.monotonic() + schema.BUSY_TIMEOUT
+    while True:
         try:
-            if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
-                raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
-            client = PlexClient(
-                settings.plex_url,
-                settings.plex_token,
-                identifier=client_identifier(self._data),
-                connect_timeout=settings.connect_timeout,
-                read_timeout=settings.read_timeout,
-                gate=Gate(Pacer(settings.max_edits_per_second, tell=_tell_pace), settings.edits_in_flight),
-            )
-        except PlexTemporaryError:
-            self._breaker.record_failure()
-            raise
-        except SetupError:
-            self._breaker.release_probe()  # Plex answers; what it refuses is not the breaker's business
-            raise
-        if state is not CircuitState.CLOSED:
-            began = self._breaker.record.outage_began_at
-            self._breaker.record_probe()
-            again = self._store.revive(began, SERVER_ERRORS) if began is not None else 0
-            if again:
-                log.info(f"{again} scenes that failed in the outage are queued again")
-        return client
-
-    def _interrupt_batches(self) -> None:
-        """The run after the outage goes on with what this one was to work on."""
-        if self._bulk:
-            self._bulk.interrupt()
-            return
-        with self._store.transaction() as connection:
-            everything = [batch.id for batch in batches.unfinished(connection)] if self._order.all_batches else []
-            batches.interrupt(connection, [*self._own, *everything])
-
-    def _reconcile_when_due(self, settings: Settings) -> None:
-        """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
-        now = time.time()
-        if self._order.is_dry or not batches.is_due(self._store.connection, settings.reconcile_every, now):
-            return
-        with self._store.transaction() as connection:
-            batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
-            if self._order.trigger == "hook":
-                batches.interrupt(connection, [batch.id])
-        if self._order.trigger != "hook":
-            self._own.append(batch.id)
-
-    def _hand_over(self) -> None:
-        """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
-        if not self._order.leaves_batches:
-            return
-        now, connection = time.time(), self._store.connection
-        if self._store.is_due(now, late=True) or batches.goes_on_by_itself(connection):
-            resume_later(connection, now + HAND_OVER, at_the_latest=True)
-        else:
-            resume_later(connection, None)
-
-    def _resume_after_plex(self) -> None:
-        """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
-        record = self._breaker.record
-        if record.opened_at is not None:
-            if not self._was_open:
-                log.warning(
-                    f"Plex failed {record.failures} times in a row and is left alone (circuit breaker OPEN). It is "
-                    "probed once a minute, and the queue goes on by itself when it answers"
-                )
-            return
-        pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
-        resume_later(self._store.connection, time.time() + pause)
-
-    def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:
-        since = self._looked_at  # what has become due since then nobody has seen
-        if sleeper.is_alive(self._data) or not sleeper.something_waits(self._connection, self._data, since=since):
-            return
-        connection = {**self._connection, "SessionCookie": stash.cookie}
-        sleeper.ensure(
-            connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
-        )
-
-
-def _tell_pace(is_slow: bool) -> None:
-    if is_slow:
-        log.info("Plex answers slowly; edits are spaced out")
-    else:
-        log.debug("Plex answers as usual; edits follow one another without a pause again")
-
-
-def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:
-    return picture_access(
-        settings.performer_pictures,
-        stash_url=settings.stash_url,
-        plex_url=settings.plex_url,
-        credentials=stash.has_credentials,
-        api_key=stash.api_key or "",
-    )
-
-
-def _unusable(path: str, error: Exception) -> SetupError:
-    return SetupError(
-        f"PlexSync's data in {path!r:.300} cannot be read or written ({error}). Check the folder's free space and "
-        "permissions"
-    )
-
-
-def _text(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) else None
+            connection = schema.connect(queue_file)
+            schema.create(connection)
+            return connection
+        except sqlite3.DatabaseError as error:
+            if schema.is_locked(error) and time.monotonic() < end:
+                time.sleep(0.005)
+            elif not damage.is_damage(error) or not damage.set_aside(queue_file):
+                raise

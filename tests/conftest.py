@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sync import log
 from sync.plex import client
-from sync.stash import log
 from sync.worker import sleeper
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn

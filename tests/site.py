@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sync import door, paths
-from sync.queue.store import JobStore
+from sync import data_folder, entry
+from sync.queue.jobs import JobStore
 from sync.state import State
 from sync.worker import sleeper
 from tests.servers.plex import PlexItem, PlexStandIn
@@ -95,7 +95,7 @@ class Site:
         raw = json.dumps({"server_connection": connection, "args": args}).encode()
         earlier, sys.stderr = sys.stderr, io.TextIOWrapper(io.BytesIO(), "utf-8")
         try:
-            answer = json.loads(door.answer(raw))
+            answer = json.loads(entry.answer(raw))
             logged = sys.stderr.buffer.getvalue().decode()
         finally:
             sys.stderr = earlier
@@ -139,15 +139,15 @@ class Site:
 
     def state(self) -> State:
         """The state file, opened."""
-        return State(paths.state_file(str(self.data)))
+        return State(data_folder.state_file(str(self.data)))
 
     def store(self) -> JobStore:
         """The queue, opened as the drain opens it."""
-        return JobStore(paths.queue_folder(str(self.data)))
+        return JobStore(data_folder.queue_folder(str(self.data)))
 
     def rows(self) -> list[tuple[dict[str, Any], int]]:
         """(job, status) of every row that is not acknowledged."""
-        with sqlite3.connect(paths.queue_file(str(self.data))) as connection:
+        with sqlite3.connect(data_folder.queue_file(str(self.data))) as connection:
             rows = connection.execute("SELECT data, status FROM ack_queue_default WHERE status <> 5 ORDER BY _id")
             return [(json.loads(data), status) for data, status in rows]
 

@@ -4,16 +4,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from sync.bulk.listing import Listing
 from sync.bulk.reconcile import Reconciler
 from sync.bulk.runner import Bulk
+from sync.bulk.scenes import Listing
 from sync.bulk.unchanged import Unchanged
-from sync.mapping import MAPPING_VERSION
-from sync.pictures import PictureAccess
+from sync.mapping.fields import MAPPING_VERSION
+from sync.mapping.performer_pictures import PictureAccess
 from sync.plex.client import PlexClient
-from sync.plex.library import LibraryIndex
+from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
-from sync.queue.store import JobStore
+from sync.queue.jobs import JobStore
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.state import State

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from sync.bulk import drift
 from sync.bulk.drift import Look
-from sync.conditions import within_paths
 from sync.errors import PlexSyncError, SetupError
-from sync.mapping import fingerprint, wanted_of
+from sync.mapping.conditions import within_paths
+from sync.mapping.fields import fingerprint, wanted_of
+from sync.mapping.performer_pictures import PictureAccess
 from sync.model import Scene
-from sync.pictures import PictureAccess
 from sync.plex.difference import difference
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.settings import Settings

@@ -3,20 +3,20 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from sync import log
 from sync.bulk import drift
-from sync.bulk.listing import Listing, Page
 from sync.bulk.reconcile import Findings, Reconciler
+from sync.bulk.scenes import Listing, Page
 from sync.bulk.unchanged import Unchanged
-from sync.conditions import why_left_out
 from sync.ending import Ending
-from sync.mapping import wanted_of
+from sync.mapping.conditions import why_left_out
+from sync.mapping.fields import wanted_of
 from sync.model import Scene
-from sync.plex.library import LibraryIndex
+from sync.plex.file_index import LibraryIndex
 from sync.queue import batches
 from sync.queue.batches import Batch
-from sync.queue.store import Claim, JobStore
+from sync.queue.jobs import Claim, JobStore
 from sync.settings import Settings
-from sync.stash import log
 from sync.state import State, chunks
 
 PIECE = 25

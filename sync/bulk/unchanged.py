@@ -6,12 +6,12 @@ Told from the state file and the index of Plex's files: such a scene costs Plex 
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from sync.conditions import within_paths
 from sync.errors import PermanentError, TransientError
-from sync.mapping import fingerprint, wanted_of
+from sync.mapping.conditions import within_paths
+from sync.mapping.fields import fingerprint, wanted_of
+from sync.mapping.performer_pictures import PictureAccess, dated_cover
 from sync.model import Picture, Scene
-from sync.pictures import PictureAccess, dated_cover
-from sync.plex.library import LibraryIndex
+from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path
 from sync.settings import Settings
@@ -19,7 +19,7 @@ from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.stash.pictures import Coming
 from sync.state import Held, State
 from sync.worker.covers import Covers
-from sync.worker.holders import Settled
+from sync.worker.namesakes import Settled
 from sync.worker.portraits import Portraits
 from sync.worker.steps import Place
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sync import paths
+from sync import data_folder
 from sync.errors import SetupError
 
 DEFAULT_URL = "http://localhost:9999"
@@ -94,7 +94,7 @@ def read(argv: Sequence[str]) -> Options:
 def version() -> str:
     """Return PlexSync's version, from the line in PlexSync.yml."""
     try:
-        with open(os.path.join(paths.PLUGIN_FOLDER, "PlexSync.yml"), encoding="utf-8") as file:
+        with open(os.path.join(data_folder.PLUGIN_FOLDER, "PlexSync.yml"), encoding="utf-8") as file:
             found = re.search(r"^version:\s*(\S+)", file.read(), re.MULTILINE)
     except (OSError, ValueError):
         found = None

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync import launch, paths, privacy, status, status_page
+from sync import data_folder, log, privacy, tasks
 from sync.cli import failed_list
 from sync.cli.arguments import Options
 from sync.cli.terminal import one_line
 from sync.ending import Ending, report_of, worst
 from sync.errors import SetupError
-from sync.stash import log
+from sync.status import page, status
 
 WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 """Commands that ask no server, once the data folder is known, and need no packages."""
@@ -49,7 +49,7 @@ def carry_out(options: Options, connection: Mapping[str, Any], width: int | None
 
     Raises PlexSyncError.
     """
-    data = paths.data_folder(connection)
+    data = data_folder.data_folder(connection)
     privacy.recall(data)
     log.debug(f"Data folder: {data}")
     if options.command == "status":
@@ -61,10 +61,10 @@ def carry_out(options: Options, connection: Mapping[str, Any], width: int | None
 
 def _status(data: str, *, is_short: bool) -> Answer:
     found = status.gather(data)
-    lines = [status_page.summary(found)] if is_short else status_page.page(found)
+    lines = [page.summary(found)] if is_short else page.page(found)
     return Answer(
         [one_line(line) for line in lines],
-        json.loads(status_page.as_json(found)),
+        json.loads(page.as_json(found)),
         Ending.NEEDS_A_LOOK if found.troubles else Ending.WELL,
         is_brief=False,
     )
@@ -80,7 +80,7 @@ def _list_failed(data: str, error_type: str | None, width: int | None) -> Answer
 
 def _task(options: Options, connection: Mapping[str, Any], data: str) -> Answer:
     began = time.time()
-    report = report_of(launch.run(connection, _args(options)))
+    report = report_of(tasks.run(connection, _args(options)))
     ending, facts = report.ending, dict(report.facts)
     if options.command in _BULK:
         facts["batch"] = _batch(data, _MODES[options.command], began)

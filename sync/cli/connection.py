@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from sync import log
 from sync.cli.arguments import DEFAULT_URL, Options
 from sync.errors import SetupError
-from sync.stash import log
 from sync.stash.address import stash_address
 from sync.stash.ask import AskFailedError, config_file
 from sync.stash.exceptions import StashAuthError, StashTemporaryError, refusal

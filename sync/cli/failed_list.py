@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sync import paths
+from sync import data_folder, log
 from sync.cli.terminal import one_line
 from sync.errors import SetupError
 from sync.queue.dead_letters import LETTER_COLUMNS, DeadLetter
-from sync.stash import log
-from sync.status import reading, shown
-from sync.status_page import clock
+from sync.status.page import clock
+from sync.status.status import reading, shown
 
 LONGEST_TITLE = 40
 """Characters of a title in the table; the JSON has all of it."""
@@ -29,7 +28,7 @@ def read_letters(data: str, error_type: str | None = None, since: float | None =
     """
     troubles: list[str] = []
     found: list[DeadLetter] = []
-    with reading(paths.queue_file(data), "queue", troubles) as connection:
+    with reading(data_folder.queue_file(data), "queue", troubles) as connection:
         if connection is not None:
             found = [DeadLetter(*row) for row in _rows(connection, error_type, since)]
     if troubles:

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from sync import log
 from sync.cli import arguments, commands
 from sync.cli.connection import connection_of
 from sync.cli.interruption import Interruption
 from sync.cli.terminal import Screen, is_terminal, one_line, width_of, write
 from sync.ending import Ending, ending_of
 from sync.errors import PlexSyncError, describe
-from sync.stash import log
 
 
 def run() -> int:

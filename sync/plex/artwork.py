@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sync.model import Memory, Picture, PlexItem
 from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES, bears_file_name
-from sync.plex.editor import MOVIE_TYPE
+from sync.plex.edits import MOVIE_TYPE
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 
 ENDPOINTS = {"poster": "posters", "background": "arts"}

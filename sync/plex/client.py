@@ -21,6 +21,7 @@ import requests
 import urllib3
 from plexapi.server import PlexServer
 
+from sync import log
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import (
     PlexItemGone,
@@ -31,7 +32,6 @@ from sync.plex.exceptions import (
 )
 from sync.plex.gate import Gate
 from sync.plex.pace import kind_of
-from sync.stash import log
 from sync.transport import ServerSession
 
 PRODUCT = "PlexSync"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from sync.model import Memory, PlexItem, Role, Wanted
 from sync.plex.media_paths import plain, stem
-from sync.text import name_key
+from sync.text.clean import name_key
 
 RATING = "rating"
 """A single field that Plex takes by a request of its own, and that has no lock."""

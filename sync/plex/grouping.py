@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from sync.plex.client import Parameters
 from sync.plex.difference import LIST_FIELDS, PICTURES, SINGLE_FIELDS, Edit
-from sync.plex.editor import LONGEST_QUERY, addressed_to, fields, length_of
+from sync.plex.edits import LONGEST_QUERY, addressed_to, fields, length_of
 
 MOST_ITEMS = 100
 """Items in one edit. Plex names no limit; Kometa, which is in wide use, sends at most so many."""

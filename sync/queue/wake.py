@@ -66,14 +66,14 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
                 time.sleep(0.005)  # SQLite says so at once in some moments, busy time-out or not
                 continue
             # Not at the top: a damaged file is no everyday matter.
-            from sync.queue import rescue
+            from sync.queue import damage
 
             moved = before is not None and before != identity(queue_file)
             moves += 1
-            if moves > 3 or not (moved or rescue.is_damage(error)):
+            if moves > 3 or not (moved or damage.is_damage(error)):
                 raise
             if not moved:
-                rescue.set_aside(queue_file)
+                damage.set_aside(queue_file)
             continue
         # Set aside as damaged while the row was written, it may have been read before the row was there.
         if before is None or before == identity(queue_file):

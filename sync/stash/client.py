@@ -18,10 +18,10 @@ import requests
 import urllib3
 from stashapi.classes import GQLWrapper
 
+from sync import log
 from sync.errors import SetupError, UnusablePictureError
+from sync.mapping.performer_pictures import local_path, picture_sha1, read_picture
 from sync.model import MediaFile, Performer, Picture, Scene
-from sync.pictures import local_path, picture_sha1, read_picture
-from sync.stash import log
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
 from sync.stash.pictures import Answer, Coming, PictureRequests

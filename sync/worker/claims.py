@@ -10,7 +10,7 @@ from sync.plex.exceptions import PlexPermanentError
 from sync.plex.matcher import Candidate, Rules, holds_file_of, is_nearer
 from sync.stash.client import StashClient
 from sync.state import NOBODY, ItemRecord, State
-from sync.worker.holders import Settled
+from sync.worker.namesakes import Settled
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from sync import log
 from sync.errors import PermanentError, UnusablePictureError
 from sync.model import Picture, Scene
 from sync.plex import artwork
@@ -9,7 +10,6 @@ from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexTemporaryError
 from sync.settings import Settings
-from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.pictures import Coming
 from sync.state import State

@@ -7,15 +7,15 @@ trouble is not its neighbours', and the circuit breaker counts scenes and not gr
 import time
 from collections.abc import Callable
 
+from sync import log
 from sync.errors import PermanentError, SetupError
 from sync.plex import client as plex_client
 from sync.plex.client import PlexClient
 from sync.plex.difference import difference
-from sync.plex.editor import send_to_all
+from sync.plex.edits import send_to_all
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexTemporaryError
 from sync.plex.grouping import MOST_ITEMS, Group, ItemEdit, grouped
-from sync.plex.library import read_items
-from sync.stash import log
+from sync.plex.items import read_items
 from sync.worker.item_steps import METADATA
 from sync.worker.outage import OutageWatch
 from sync.worker.work import Work

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync import log
 from sync.model import Picture
-from sync.plex import artwork, editor
+from sync.plex import artwork, edits
 from sync.plex import client as plex_client
 from sync.plex.client import PlexClient
 from sync.plex.difference import RATING, Edit, difference
 from sync.plex.exceptions import PlexItemGone, PlexItemRemoved, PlexTemporaryError
-from sync.plex.library import read_items
-from sync.stash import log
+from sync.plex.items import read_items
 from sync.worker.work import Work
 
 MATCH, METADATA, POSTER, BACKGROUND = "match", "metadata", "poster", "background"
@@ -45,7 +45,7 @@ class MetadataStep:
         """Send the edit, once more where Plex stumbled and did not take it; raises PlexSyncError."""
         place = self.work.place
         _send(
-            lambda: editor.send(self.client, place.section, place.rating_key, self.work.edit.metadata),
+            lambda: edits.send(self.client, place.section, place.rating_key, self.work.edit.metadata),
             lambda: not left_to_do(self.client, self.work, preserve=self.preserve).metadata,
             place.rating_key,
         )
@@ -74,7 +74,7 @@ class RatingStep:
         """Send the rating; raises PlexSyncError."""
         rating_key = self.work.place.rating_key
         _send(
-            lambda: editor.rate(self.client, rating_key, self.work.edit.single[RATING]),
+            lambda: edits.rate(self.client, rating_key, self.work.edit.single[RATING]),
             lambda: not left_to_do(self.client, self.work, preserve=self.preserve).rating,
             rating_key,
         )

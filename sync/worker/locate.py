@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
+from sync import log
 from sync.errors import PermanentError
 from sync.model import PlexItem, Scene
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexNotFound, PlexPermanentError
-from sync.plex.library import LibraryIndex, read_items
+from sync.plex.file_index import LibraryIndex
+from sync.plex.items import read_items
 from sync.plex.matcher import (
     Candidate,
     Match,
@@ -25,11 +27,10 @@ from sync.plex.matcher import (
     match_scene,
 )
 from sync.plex.media_paths import map_path, name_key, path_key
-from sync.stash import log
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.claims import Claim, Distribution, Located, Target, conflict
-from sync.worker.holders import Namesakes, Settled
+from sync.worker.namesakes import Namesakes, Settled
 
 __all__ = ["Located", "Locator", "Target"]
 

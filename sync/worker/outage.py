@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from sync import log
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexTemporaryError
-from sync.stash import log
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
 from sync.worker.work import Course
 

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sync.conditions import why_left_out
+from sync import log
 from sync.errors import UnusablePictureError
+from sync.mapping.conditions import why_left_out
+from sync.mapping.performer_pictures import PictureAccess, local_path, picture_url, split_time, with_digest
 from sync.model import Scene
-from sync.pictures import PictureAccess, local_path, picture_url, split_time, with_digest
 from sync.settings import Settings
-from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
 from sync.stash.pictures import Coming

@@ -16,32 +16,32 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from sync.conditions import why_left_out
+from sync import log
 from sync.errors import PlexSyncError, SetupError, TransientError, describe
+from sync.mapping.conditions import why_left_out
+from sync.mapping.performer_pictures import PictureAccess
 from sync.model import Scene
-from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.scan import FolderScans
 from sync.queue.batches import Batch
+from sync.queue.jobs import Claim, JobStore
 from sync.queue.outlook import still_alive
-from sync.queue.store import Claim, JobStore
 from sync.queue.wake import ALL_BATCHES, EVERYTHING
 from sync.settings import Settings
-from sync.stash import log
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.circuit_breaker import CircuitBreaker
-from sync.worker.conclusion import Conclusion
 from sync.worker.covers import Covers
+from sync.worker.finish import Conclusion
 from sync.worker.locate import Locator
 from sync.worker.outage import OutageWatch
-from sync.worker.planner import Planner
+from sync.worker.plan import Planner
 from sync.worker.portraits import Portraits
 from sync.worker.steps import StepBook
 from sync.worker.work import Course, Round, Summary, places_of
-from sync.worker.writer import Flight, ItemWriter
+from sync.worker.write import Flight, ItemWriter
 
 BATCH = 100
 """Scenes that share their reads."""

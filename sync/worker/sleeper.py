@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync import paths
+from sync import data_folder
 from sync.errors import PlexSyncError
 from sync.queue import outlook as waits
 from sync.queue import schema, wake
@@ -92,8 +92,8 @@ class Sleeper:
     ) -> None:
         self._stash = dict(server_connection)
         self._plex_url = plex_url
-        self._drain_lock = paths.drain_lock(data)
-        self._queue_file = paths.queue_file(data)
+        self._drain_lock = data_folder.drain_lock(data)
+        self._queue_file = data_folder.queue_file(data)
         self._clock = clock
         self._nap = nap
         self._since = since
@@ -205,7 +205,7 @@ class Sleeper:
 
 def is_alive(data: str) -> bool:
     """Return whether a sleeper lives."""
-    return is_held(paths.sleeper_lock(data))
+    return is_held(data_folder.sleeper_lock(data))
 
 
 def something_waits(server_connection: Mapping[str, Any], data: str, *, since: float) -> bool:
@@ -237,7 +237,7 @@ def ensure(
     call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since, "session_age": session_age}
     try:
         child = subprocess.Popen(
-            [sys.executable or "python3", os.path.join(paths.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
+            [sys.executable or "python3", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
             stdin=subprocess.PIPE,
             # A child that held the task's pipes would keep Stash waiting for their end.
             stdout=subprocess.DEVNULL,
@@ -270,7 +270,7 @@ def main(raw: bytes) -> None:
     """The sleeper's own process: one at most, silent to its end."""
     try:
         call = json.loads(raw)
-        lock = FileLock(paths.sleeper_lock(call["data"]))
+        lock = FileLock(data_folder.sleeper_lock(call["data"]))
         if not lock.acquire(LOCK_WAIT):
             return
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:

@@ -7,7 +7,7 @@ from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError
 from sync.model import PlexItem, Scene, Wanted
 from sync.plex.difference import Edit
-from sync.queue.store import Claim
+from sync.queue.jobs import Claim
 from sync.worker.locate import Target
 from sync.worker.steps import Place, StepRecord
 

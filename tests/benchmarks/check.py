@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from sync import paths
+from sync import data_folder
 from sync.model import PlexItem, Scene
 from sync.plex.client import PlexClient
-from sync.plex.library import read_items
+from sync.plex.items import read_items
 from sync.settings import defaults
 from sync.stash.client import StashClient
 from tests.benchmarks import library, seed
@@ -179,7 +179,7 @@ def _same_state(real: Place, made: Place) -> None:
 
 
 def _rows(where: Place, table: str, columns: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(paths.state_file(where.data))
+    connection = sqlite3.connect(data_folder.state_file(where.data))
     rows = connection.execute(f"SELECT {columns} FROM {table}").fetchall()
     connection.close()
     return [tuple(_value(cell) for cell in row) for row in sorted(rows, key=repr)]

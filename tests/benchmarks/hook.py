@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sync import paths
+from sync import data_folder
 from sync.queue import schema
 from sync.queue.lock import FileLock
 from tests.benchmarks import seed
@@ -37,7 +37,7 @@ def run(*, quick: bool = False, long: int = LONG) -> list[Figure]:
         for (rows, drain), where in made.items():
             statements = [_FORGET] if drain == "none" else []
             statements += [f"DELETE FROM {schema.JOBS}"] if rows == 0 else []
-            file = paths.queue_file(where.data)
+            file = data_folder.queue_file(where.data)
             commands.append(where.hook(f"{rows} {drain}", 7, [(file, statement) for statement in statements]))
         measure(commands)
         runs = measure(commands, 5 if quick else 31)
@@ -74,9 +74,9 @@ def run(*, quick: bool = False, long: int = LONG) -> list[Figure]:
 
 def _pretend_a_drain(where: Place) -> FileLock:
     """Hold the drain's lock, with the word that its last look is still to come."""
-    lock = FileLock(paths.drain_lock(where.data))
+    lock = FileLock(data_folder.drain_lock(where.data))
     assert lock.acquire(1)
-    connection = sqlite3.connect(paths.queue_file(where.data), isolation_level=None)
+    connection = sqlite3.connect(data_folder.queue_file(where.data), isolation_level=None)
     connection.execute("UPDATE plexsync_wake SET draining = 1")
     connection.close()
     return lock

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from sync import dependencies
+from sync.setup import dependencies
 from tests.benchmarks import library
 from tests.benchmarks.control import serve
 from tests.servers.plex import PlexStandIn

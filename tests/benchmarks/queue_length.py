@@ -7,8 +7,8 @@ import time
 from itertools import pairwise
 from tempfile import TemporaryDirectory
 
-from sync import paths
-from sync.queue.store import JobStore
+from sync import data_folder
+from sync.queue.jobs import JobStore
 from sync.worker.processor import BATCH
 from tests.benchmarks import seed
 from tests.benchmarks.figures import Figure
@@ -28,7 +28,7 @@ def run(*, quick: bool = False, long: int = LONG) -> list[Figure]:
         for rows in (SHORT, long):
             data = f"{folder}/{rows}"
             seed.queue(data, range(1, rows + 1))
-            stores[rows] = JobStore(paths.queue_folder(data))
+            stores[rows] = JobStore(data_folder.queue_folder(data))
             taken[rows] = {"claim": [], "acknowledge": [], "clear": []}
         for number in range(rounds):
             for rows, store in stores.items():

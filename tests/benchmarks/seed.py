@@ -17,15 +17,15 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Any
 
-from sync import paths
-from sync.mapping import fingerprint, wanted_of
+from sync import data_folder
+from sync.mapping.fields import fingerprint, wanted_of
+from sync.mapping.performer_pictures import PictureAccess, dated_cover, picture_access
 from sync.model import Memory, PlexItem, Scene, Wanted
-from sync.pictures import PictureAccess, dated_cover, picture_access
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.difference import LIST_FIELDS, RATING, SINGLE_FIELDS, difference, remember
-from sync.plex.library import LibraryIndex, read_sections
+from sync.plex.file_index import LibraryIndex, read_sections
 from sync.queue import schema
-from sync.queue.store import JobStore
+from sync.queue.jobs import JobStore
 from sync.settings import Settings, read_settings
 from sync.stash.client import StashClient
 from sync.state import ItemRecord, State
@@ -40,10 +40,10 @@ _WORTH = 5_000  # scenes from which on processes are started to make their recor
 
 def queue(data: str, scenes: Sequence[int]) -> None:
     """Put a row on the queue for each scene, as hooks do, into a file that a drain has opened before."""
-    store = JobStore(paths.queue_folder(data))
+    store = JobStore(data_folder.queue_folder(data))
     store.close()
     now = time.time()
-    connection = schema.connect(paths.queue_file(data))
+    connection = schema.connect(data_folder.queue_file(data))
     connection.execute("BEGIN")
     connection.executemany(schema.INSERT_JOB, [(schema.new_row(scene, now), now) for scene in scenes])
     connection.execute("COMMIT")
@@ -63,7 +63,7 @@ def synced(data: str, stash_port: int, settings: dict[str, Any], *, first: int =
     client = PlexClient(
         chosen.plex_url, chosen.plex_token, identifier=client_identifier(data), connect_timeout=5, read_timeout=60
     )
-    state = State(paths.state_file(data))
+    state = State(data_folder.state_file(data))
     try:
         (section,) = read_sections(client)
         state.name_libraries(client.machine, {section.id: section.title}, time.time())

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sync import dependencies
+from sync.setup import dependencies
 from tests.benchmarks.control import Remote
 from tests.site import ROOT
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sync import paths
-from sync.plex import library
+from sync import data_folder
+from sync.plex import file_index
 from sync.plex.client import PlexClient
 from sync.queue.job import Job
 from sync.state import State
@@ -61,7 +61,7 @@ def test_a_row_that_nobody_can_read_stops_nobody(site: Site, data: object) -> No
     scene, key = site.add()
     site.hook(scene)
     site.stash.scene(scene).title = "T"
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     assert site.drain().error is None
     assert site.item(key).title == "T"
@@ -85,7 +85,7 @@ def test_a_sleeper_whose_data_folder_was_deleted_ends(site: Site) -> None:
     store = site.store()
     store.put(Job(1, retry_count=1, next_retry_at=time.time() + 600))
     store.close()
-    lock = sleeper.FileLock(paths.sleeper_lock(str(site.data)))
+    lock = sleeper.FileLock(data_folder.sleeper_lock(str(site.data)))
     assert lock.acquire()
     naps: list[float] = []
 
@@ -106,7 +106,7 @@ def test_a_truncated_queue_says_that_it_does_not_know_what_is_lost(site: Site) -
     for n in range(40):
         scene, _ = site.add(f"/media/{n}.mp4", n + 1)
         site.hook(scene)
-    file = Path(paths.queue_file(str(site.data)))
+    file = Path(data_folder.queue_file(str(site.data)))
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -123,12 +123,12 @@ def test_a_server_that_does_not_page_is_listed_once(monkeypatch: pytest.MonkeyPa
     )
     body = f"<MediaContainer machineIdentifier='m' size='30'>{items}</MediaContainer>".encode()
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    monkeypatch.setattr(library, "PAGE", 10)
+    monkeypatch.setattr(file_index, "PAGE", 10)
     state = State(str(tmp_path / "state.db"))
     server = Canned(answer)
     with server as port:
         plex = PlexClient(f"http://127.0.0.1:{port}", "t", identifier="x", connect_timeout=2, read_timeout=2)
-        index = library.LibraryIndex(plex, state, library.Section(1, "Clips", "movie"))
+        index = file_index.LibraryIndex(plex, state, file_index.Section(1, "Clips", "movie"))
         assert index.look_for_new()
         assert index.candidates("/m/30.mp4", 5) == ({30}, True)
         assert server.answered == 3, "who it is, and two pages, the second of which was the first again"

@@ -20,10 +20,9 @@ from typing import Any
 
 import pytest
 
-from sync import launch, paths, queue_tasks
+from sync import data_folder, log, queue_tasks, tasks
 from sync.queue import batches, schema
 from sync.queue.batches import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
-from sync.stash import log
 from sync.stash.client import StashClient
 from sync.worker import sleeper
 from sync.worker.processor import Drain
@@ -69,7 +68,7 @@ def add_scenes(site: Site, keys: list[int], *, first: int = 1, cover: bool = Fal
 
 def save_beside(site: Site, scene: int) -> None:
     """A save's row, put while a run is at work."""
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)), timeout=20)) as connection, connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), timeout=20)) as connection, connection:
         connection.execute(schema.INSERT_JOB, (schema.new_row(scene, 1.0), 1.0))
 
 
@@ -80,7 +79,7 @@ def change(site: Site, scene: int, title: str = "") -> None:
 
 def found(site: Site) -> list[Batch]:
     """The batches, newest first; beside a drain, too."""
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)), timeout=20)) as connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), timeout=20)) as connection:
         return batches.latest(connection)
 
 
@@ -512,7 +511,7 @@ def test_a_day_later_it_begins_anew(site: Site, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(KilledError):
         site.call(ALL)
     undo()
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)))) as connection, connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
         connection.execute("UPDATE plexsync_batches SET worked_at = worked_at - 86401, created_at = created_at - 90000")
     first, *_ = pairs
     change(site, first, "Newer")
@@ -570,7 +569,7 @@ def test_what_waits_for_a_later_try_ends_its_batch(site: Site) -> None:
     assert (told["batches"][0]["left"], told["queue"]["waiting"], told["queue"]["bulk"]) == (1, 1, 0)
     site.call(HOOK)
     assert newest(site).status == RUNNING, "a save's run leaves it"
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)))) as connection, connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
         connection.execute(
             "UPDATE ack_queue_default SET data = CAST(json_set(CAST(data AS TEXT), '$.next_retry_at', 1) AS BLOB)"
         )
@@ -665,7 +664,7 @@ def test_plex_is_away_already_when_the_task_is_pressed(site: Site) -> None:
     site.plex.stop()
     assert site.call(ALL).error is not None
     assert newest(site).interrupted
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)))) as connection, connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
         connection.execute("UPDATE plexsync_batches SET interrupted = 0")
     assert site.call(PRESS).error is not None
     assert newest(site).interrupted, "a press of Process queue wanted it"
@@ -695,7 +694,7 @@ def test_a_queue_file_that_is_damaged_in_the_middle(site: Site, monkeypatch: pyt
     with pytest.raises(KilledError):
         site.call(ALL)
     undo()
-    file = Path(paths.queue_file(str(site.data)))
+    file = Path(data_folder.queue_file(str(site.data)))
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     raw = bytearray(file.read_bytes())
@@ -719,7 +718,7 @@ def test_a_queue_file_that_is_damaged_under_a_run(site: Site, monkeypatch: pytes
     def damaging(drain: Drain) -> bool:
         if drain.summary.scenes >= 4 and not damaged:
             damaged.append(True)
-            file = Path(paths.queue_file(str(site.data)))
+            file = Path(data_folder.queue_file(str(site.data)))
             drain._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raw = bytearray(file.read_bytes())
             raw[:100] = b"\0" * 100
@@ -744,7 +743,7 @@ def test_a_queue_file_that_is_damaged_under_a_run(site: Site, monkeypatch: pytes
 
 
 def test_scenes_deleted_and_added_in_the_middle(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.bulk.listing.PAGE", 3)
+    monkeypatch.setattr("sync.bulk.scenes.PAGE", 3)
     pairs = fill(site, 9)
     new = [site.plex.add_item(site.library, [(f"/media/{number}.mp4", number)]) for number in (50, 51)]
     listed, queued, *_, later, _ = pairs
@@ -772,7 +771,7 @@ def test_scenes_deleted_and_added_in_the_middle(site: Site, monkeypatch: pytest.
 
 
 def test_more_scenes_than_there_were(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.bulk.listing.PAGE", 2)
+    monkeypatch.setattr("sync.bulk.scenes.PAGE", 2)
     fill(site, 2)
     new = [site.plex.add_item(site.library, [(f"/media/{number}.mp4", number)]) for number in range(50, 58)]
     done = threading.Event()
@@ -816,7 +815,7 @@ def test_a_save_goes_before_a_batch_also_in_the_middle_of_a_piece(site: Site) ->
 
 
 def test_clear_queue_beside_a_batch(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.bulk.listing.PAGE", 10)
+    monkeypatch.setattr("sync.bulk.scenes.PAGE", 10)
     fill(site, 30)
     scene, key = site.add("/media/saved.mp4", 99)
     done = threading.Event()
@@ -850,7 +849,7 @@ def test_two_batches_in_two_processes(site: Site, monkeypatch: pytest.MonkeyPatc
     for scene in recent:
         site.stash.scene(scene).touch()
     site.plex.edit_delay = 0.01
-    monkeypatch.setattr(launch, "LOCK_WAIT", 0.01)
+    monkeypatch.setattr(tasks, "LOCK_WAIT", 0.01)
     first = Child(site, ALL)
     site.plex.wait_for_edit(1, timeout=30)
     assert site.call(RECENT).output == "Another run of Process queue is at work and takes what is queued"
@@ -918,8 +917,8 @@ def test_recent_scenes_whatever_zone_their_times_are_in(site: Site, days: object
 
 
 def test_recent_scenes_over_several_pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.bulk.listing.PAGE", 3)
-    monkeypatch.setattr("sync.bulk.listing._IDS", 4)
+    monkeypatch.setattr("sync.bulk.scenes.PAGE", 3)
+    monkeypatch.setattr("sync.bulk.scenes._IDS", 4)
     pairs = fill(site, 20)
     for number, scene in enumerate(pairs):
         site.stash.scene(scene).updated_s = time.time() - (30 if number % 3 == 0 else 26) * 3600 * (number % 2)
@@ -935,7 +934,7 @@ def test_recent_is_counted_from_the_press(site: Site) -> None:
     site.plex.stop()
     site.call(RECENT)
     site.plex.start()
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)))) as connection, connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
         connection.execute("UPDATE plexsync_batches SET created_at = created_at - 36000")
     (scene,) = pairs
     site.stash.scene(scene).updated_s = time.time() - 30 * 3600

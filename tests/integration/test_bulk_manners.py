@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync import paths
+from sync import data_folder
 from sync.queue import batches, schema, wake
 from sync.queue.job import Job
 from sync.state import State
@@ -196,7 +196,7 @@ def test_a_state_file_of_before_gets_its_new_columns(site: Site) -> None:
     state.connection.execute("ALTER TABLE scenes DROP COLUMN refs")
     state.connection.execute("ALTER TABLE items DROP COLUMN cover")
     state.close()
-    again = State(paths.state_file(str(site.data)))
+    again = State(data_folder.state_file(str(site.data)))
     assert again.scenes_naming("studio 1", 0, 5) == []
     again.close()
     assert site.sync(scene).error is None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sync import paths
+from sync import data_folder
 from sync.queue import schema
 from tests.servers.plex import PlexItem, TagMode
 from tests.servers.stash import StashStandIn
@@ -395,7 +395,7 @@ NONSENSE: list[tuple[object, object]] = [
 def test_a_row_that_is_no_change_is_a_dead_letter_that_says_why(site: Site) -> None:
     scene, key = add(site, studio="Acme")
     site.sync(scene)
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         for entity, number in NONSENSE:
             row = {"entity": entity, "entity_id": number, "update_type": "tag_update", "enqueued_at": 1.0}
             connection.execute(schema.INSERT_JOB, (json.dumps(row).encode(), 1.0))

@@ -17,7 +17,7 @@ import pytest
 from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
-from sync import paths
+from sync import data_folder
 from sync.queue import schema
 from sync.queue.dead_letters import DeadLetter
 from sync.worker import processor
@@ -46,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
 @pytest.fixture
 def queue_file(tmp_path: Path) -> str:
     """Where the breaker is kept."""
-    return str(tmp_path / "queue" / paths.QUEUE_FILE)
+    return str(tmp_path / "queue" / data_folder.QUEUE_FILE)
 
 
 @pytest.fixture
@@ -73,19 +73,19 @@ def fail(breaker: CircuitBreaker, times: int) -> None:
 
 def record(site: Site) -> Record:
     """What the site's breaker knows."""
-    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
         return CircuitBreaker(connection).record
 
 
 def state(site: Site) -> CircuitState:
     """The state of the site's breaker."""
-    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
         return CircuitBreaker(connection).state
 
 
 def trip(site: Site) -> None:
     """Open the site's breaker, as five drains do that do not reach Plex."""
-    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
         breaker = CircuitBreaker(connection)
         for _ in range(5):
             breaker.record_failure()

@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
-from sync import launch, paths
+from sync import data_folder, log, tasks
 from sync.cli.main import main
 from sync.ending import Ending, Report
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
 from sync.queue.lock import FileLock
-from sync.stash import log
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import PATIENCE, ROOT, UNCOVERED, Site
@@ -210,14 +209,14 @@ def test_wrong_settings(shell_site: Site) -> None:
 
 def test_another_run_is_at_work(shell_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site = shell_site
-    monkeypatch.setattr(launch, "LOCK_WAIT", 0.01)
+    monkeypatch.setattr(tasks, "LOCK_WAIT", 0.01)
     site.drain()
-    lock = FileLock(paths.drain_lock(str(site.data)))
+    lock = FileLock(data_folder.drain_lock(str(site.data)))
     assert lock.acquire()
     store = site.store()
     store.connection.execute("UPDATE plexsync_wake SET draining = 1")
     store.close()
-    monkeypatch.setattr(launch.wake, "begin_drain", pytest.fail)
+    monkeypatch.setattr(tasks.wake, "begin_drain", pytest.fail)
     bury(site, letter(5))
     result = run(site, "failed retry --json")
     lock.release()
@@ -231,7 +230,7 @@ def test_an_error_that_nobody_foresaw(shell_site: Site, monkeypatch: pytest.Monk
         print("a library's stray print")
         raise ZeroDivisionError(KEY)
 
-    monkeypatch.setattr(launch, "run", break_down)
+    monkeypatch.setattr(tasks, "run", break_down)
     result = run(shell_site, "process-queue --json")
     assert (result.code, result.err) == (1, "a library's stray print\n")
     assert result.document["error"].startswith("PlexSync met an error it does not know (ZeroDivisionError at test_cli")
@@ -427,7 +426,7 @@ def test_many_scenes(shell_site: Site) -> None:
 
 
 def test_a_batch_beside_another_run(shell_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "run", lambda *_: Report("Another run", Ending.BUSY))
+    monkeypatch.setattr(tasks, "run", lambda *_: Report("Another run", Ending.BUSY))
     assert run(shell_site, "sync-all").code == 4
 
 
@@ -507,11 +506,11 @@ def test_an_answer_that_nobody_reads(shell_site: Site) -> None:
 
 
 def test_without_arguments_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from sync import door
+    from sync import entry
 
     monkeypatch.setattr(sys, "argv", ["plexsync.py"])
     monkeypatch.setattr(sys, "stdin", Screen())
     with pytest.raises(SystemExit) as end:
-        door.main()
+        entry.main()
     assert end.value.code == 2
     assert "python3 plexsync.py --help" in capsys.readouterr().err

@@ -23,15 +23,16 @@ from typing import Any, cast
 
 import pytest
 
-from sync import dependencies, hook, launch, paths, tasks
+from sync import data_folder, hook, process_queue, tasks
 from sync.errors import SetupError
 from sync.plex.client import PlexClient
 from sync.plex.gate import Gate
 from sync.queue import lock, schema, wake
+from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
-from sync.queue.store import JobStore
 from sync.settings import Settings
+from sync.setup import dependencies
 from sync.stash import ask
 from sync.worker import sleeper
 from sync.worker.circuit_breaker import CircuitBreaker
@@ -141,10 +142,10 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.connection = {"Dir": str(folder)}
-        self.data = paths.data_folder(self.connection)
-        self.queue_file = paths.queue_file(self.data)
-        self.lock_file = paths.drain_lock(self.data)
-        self.store = JobStore(paths.queue_folder(self.data))
+        self.data = data_folder.data_folder(self.connection)
+        self.queue_file = data_folder.queue_file(self.data)
+        self.lock_file = data_folder.drain_lock(self.data)
+        self.store = JobStore(data_folder.queue_folder(self.data))
         CircuitBreaker(self.store.connection)
         self.eye = connect_plainly(self.queue_file)
         self.scheduler = Scheduler(lambda _: 0)
@@ -200,11 +201,11 @@ class World:
     def drain(self, trigger: str | None = "hook") -> None:
         """The task "Process queue", from its call to its answer."""
         try:
-            launch.run(self.connection, {"mode": "process_queue"} | ({"trigger": trigger} if trigger else {}))
+            tasks.run(self.connection, {"mode": "process_queue"} | ({"trigger": trigger} if trigger else {}))
         except SetupError:
             assert self.fails is not None
 
-    def process_queue(self, _connection: object, _data: object, order: tasks.Order) -> str:
+    def process_queue(self, _connection: object, _data: object, order: process_queue.Order) -> str:
         """`tasks.process_queue` without its servers: the real loop, each batch done at once."""
         store = SteppingStore(self)
         store.execute_resume()
@@ -347,9 +348,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(schema, "connect", lambda path: connect_plainly(path, SteppingConnection))
     monkeypatch.setattr(schema, "create", lambda _: None)
     monkeypatch.setattr(wake, "is_held", look)
-    monkeypatch.setattr(launch, "FileLock", SteppingLock)
+    monkeypatch.setattr(tasks, "FileLock", SteppingLock)
     monkeypatch.setattr(dependencies, "ensure", lambda *_, **__: None)
-    monkeypatch.setattr(tasks, "process_queue", made.process_queue)
+    monkeypatch.setattr(process_queue, "process_queue", made.process_queue)
     monkeypatch.setattr(ask, "ask_for_drain", made.ask)
     monkeypatch.setattr(ask, "still_waits", made.still_waits)
     _world = made
@@ -575,7 +576,7 @@ def test_the_first_saves_of_all_at_once_find_no_locked_queue(tmp_path: Path) -> 
             barrier.wait()
             try:
                 row = hook.new_row(scene, time.time())
-                wake.enqueue(paths.queue_file(str(folder)), paths.drain_lock(str(folder)), row)
+                wake.enqueue(data_folder.queue_file(str(folder)), data_folder.drain_lock(str(folder)), row)
             except sqlite3.Error as error:
                 errors.append(f"{folder.name}: {error}")
 
@@ -584,7 +585,7 @@ def test_the_first_saves_of_all_at_once_find_no_locked_queue(tmp_path: Path) -> 
             thread.start()
         for thread in threads:
             thread.join()
-        with sqlite3.connect(paths.queue_file(str(folder))) as connection:
+        with sqlite3.connect(data_folder.queue_file(str(folder))) as connection:
             (rows,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}`").fetchone()
         connection.close()
         if rows != crowd:
@@ -603,16 +604,16 @@ def test_a_row_that_becomes_due_while_the_drain_says_goodbye_is_seen_to(
     site.stash.save_scene(scene, title="Wanted")
     site.hook(scene)
     site.plex.fail(status=500, method="PUT")
-    monkeypatch.setattr("sync.worker.conclusion.calculate_delay", lambda *_: 0.05)
+    monkeypatch.setattr("sync.worker.finish.calculate_delay", lambda *_: 0.05)
     began: list[float] = []
     monkeypatch.setattr(sleeper, "ensure", lambda *_, since, **__: began.append(since) or True)
-    close = tasks.State.close
+    close = process_queue.State.close
 
-    def close_slowly(state: tasks.State) -> None:
+    def close_slowly(state: process_queue.State) -> None:
         time.sleep(0.1)  # a slow disk
         close(state)
 
-    monkeypatch.setattr(tasks.State, "close", close_slowly)
+    monkeypatch.setattr(process_queue.State, "close", close_slowly)
     assert site.drain().error is None
     rows = site.rows()
     if rows:
@@ -683,7 +684,7 @@ def test_a_second_run_that_finds_the_first_at_its_end(site: Site, monkeypatch: p
     context = {"id": scene, "type": hook.UPDATE_HOOK, "inputFields": ["title"]}
     assert Child(site, {"hookContext": context}).end().output == f"Scene {scene} queued, Process queue asked for"
     second = Child.drain(site)
-    time.sleep(launch.LOCK_WAIT + 2.0)
+    time.sleep(tasks.LOCK_WAIT + 2.0)
     let_go.set()
     first.join(20)
     answer = second.end()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sync import hook, paths
-from sync.queue import rescue, schema, wake
+from sync import data_folder, hook
+from sync.queue import damage, schema, wake
 from sync.queue.dead_letters import CREATE_DEAD_LETTERS
 from tests.site import ROOT, Site
 
@@ -44,7 +44,7 @@ def all_right(site: Site, pairs: dict[int, int]) -> None:
 
 
 def queue_file(site: Site) -> Path:
-    return Path(paths.queue_file(str(site.data)))
+    return Path(data_folder.queue_file(str(site.data)))
 
 
 def test_a_queue_file_that_is_no_database_any_more(site: Site) -> None:
@@ -99,7 +99,7 @@ def test_a_hook_that_meets_a_damaged_queue_loses_nothing(site: Site) -> None:
 def test_hooks_that_write_while_a_file_is_set_aside_lose_nothing(tmp_path: Path) -> None:
     """Each round damages the file under the hands of hooks that write."""
     folder = tmp_path / "queue"
-    file = str(folder / paths.QUEUE_FILE)
+    file = str(folder / data_folder.QUEUE_FILE)
     lock = str(tmp_path / "drain.lock")
     wake.enqueue(file, lock, hook.new_row(1, 1.0))
     written: set[int] = {1}
@@ -121,14 +121,14 @@ def test_hooks_that_write_while_a_file_is_set_aside_lose_nothing(tmp_path: Path)
         one.start()
     for _ in range(5):
         with rescue_damage(file):
-            rescue.set_aside(file)
+            damage.set_aside(file)
     stop.set()
     for one in savers:
         one.join()
     assert errors == []
     connection = schema.connect(file)
     connection.execute(CREATE_DEAD_LETTERS)
-    rescue.recover(file, connection)
+    damage.recover(file, connection)
     rows = connection.execute(f"SELECT data FROM `{schema.JOBS}`").fetchall()
     assert {json.loads(data)["scene_id"] for (data,) in rows} >= written
     connection.close()
@@ -141,42 +141,42 @@ class rescue_damage:  # noqa: N801 - reads as a phrase
         self._file = file
 
     def __enter__(self) -> None:
-        self._real = rescue.is_damaged
-        rescue.is_damaged = lambda file: file == self._file or self._real(file)
+        self._real = damage.is_damaged
+        damage.is_damaged = lambda file: file == self._file or self._real(file)
 
     def __exit__(self, *_: object) -> None:
-        rescue.is_damaged = self._real
+        damage.is_damaged = self._real
 
 
 def test_a_kill_between_the_two_moves_loses_nothing(tmp_path: Path) -> None:
     """The log of the damaged file was moved away, the file itself was not: what only the log held is there."""
     (tmp_path / "old").mkdir()
-    old, new = tmp_path / "old" / paths.QUEUE_FILE, tmp_path / "new" / paths.QUEUE_FILE
+    old, new = tmp_path / "old" / data_folder.QUEUE_FILE, tmp_path / "new" / data_folder.QUEUE_FILE
     keeper = schema.connect(str(old))  # while it is open, nothing brings the log into the file
     for scene in (3, 5, 8):
         wake.enqueue(str(old), str(tmp_path / "lock"), hook.new_row(scene, 1.0))
     connection = schema.connect(str(new))
     connection.execute(CREATE_DEAD_LETTERS)
     Path(f"{new}.damaged-1-wal").write_bytes(Path(f"{old}-wal").read_bytes())
-    (recovery,) = rescue.recover(str(new), connection)
+    (recovery,) = damage.recover(str(new), connection)
     assert recovery.rows == 3
     rows = connection.execute(f"SELECT data FROM `{schema.JOBS}`").fetchall()
     assert [json.loads(data)["scene_id"] for (data,) in rows] == [3, 5, 8]
-    assert rescue.recover(str(new), connection) == [], "once"
+    assert damage.recover(str(new), connection) == [], "once"
     connection.close()
     keeper.close()
 
 
 def test_a_good_queue_is_not_set_aside(site: Site) -> None:
     fill(site, 3)
-    assert not rescue.set_aside(str(queue_file(site)))
+    assert not damage.set_aside(str(queue_file(site)))
     assert len(site.rows()) == 3
 
 
 def test_a_state_file_with_a_page_gone(site: Site) -> None:
     pairs = fill(site, 60)
     site.drain()
-    state = Path(paths.state_file(str(site.data)))
+    state = Path(data_folder.state_file(str(site.data)))
     checkpoint(state)
     raw = bytearray(state.read_bytes())
     for page in range(2, len(raw) // 4096):

@@ -31,7 +31,7 @@ from typing import Any
 
 import pytest
 
-from sync import dependencies
+from sync.setup import dependencies
 
 pytestmark = pytest.mark.integration
 
@@ -57,13 +57,13 @@ DRIVER = """
 import json, sys
 plugin, data, by_hand, constants = sys.argv[1:]
 sys.path.insert(0, plugin)
-from sync import dependencies
+from sync.setup import dependencies
 from sync.errors import SetupError
 for name, value in json.loads(constants).items():
     if hasattr(dependencies, name):
         setattr(dependencies, name, tuple(value))
     else:
-        from sync import install
+        from sync.setup import install
         setattr(install, name, value)
 try:
     dependencies.ensure(data, try_again_now=by_hand == "True")
@@ -375,7 +375,7 @@ def test_first_run_installs_and_the_second_does_not_call_pip(
     assert second.log == ""
     assert server.asked == []
     # What a task pays for its packages when they are there: a few stats, no heavy import.
-    heavy = {"importlib.metadata", "subprocess", "shutil", "hashlib", "tempfile", "platform", "sync.install"}
+    heavy = {"importlib.metadata", "subprocess", "shutil", "hashlib", "tempfile", "platform", "sync.setup.install"}
     assert not heavy & set(second.reply["loaded"])
 
 
@@ -784,7 +784,7 @@ def test_a_set_that_was_damaged_later_is_installed_afresh(machine: Machine, whee
     used = assert_set(machine, machine.ensure())
     (used / "plexapi" / "server.py").write_bytes(b"\0\0")  # a power cut
     distrust = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from sync import dependencies as d; d.distrust(sys.argv[2])"
+        "import sys; sys.path.insert(0, sys.argv[1]); from sync.setup import dependencies as d; d.distrust(sys.argv[2])"
     )
     for _ in range(2):
         subprocess.run([machine.python, "-c", distrust, machine.plugin, machine.data], check=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from sync import paths
+from sync import data_folder
 from sync.queue.dead_letters import DeadLetter
 from sync.stash.client import StashClient
 from tests.servers.plex import PlexStandIn
@@ -446,7 +446,7 @@ def test_a_wrong_setting_names_itself_its_value_and_what_is_accepted(queued: Sit
 def test_a_row_that_is_no_job_becomes_a_dead_letter(queued: Site) -> None:
     import sqlite3
 
-    with sqlite3.connect(paths.queue_file(str(queued.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(queued.data))) as connection:
         for data in (b"not json", b"[]", b'{"scene_id": "x"}', b'{"scene_id": true}', b"\xff\xfe", b""):
             connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     repaired(queued)
@@ -456,7 +456,7 @@ def test_a_row_that_is_no_job_becomes_a_dead_letter(queued: Site) -> None:
 
 
 def test_a_damaged_state_file_is_set_aside(queued: Site) -> None:
-    state = Path(paths.state_file(str(queued.data)))
+    state = Path(data_folder.state_file(str(queued.data)))
     state.write_bytes(b"this is no database at all, " * 100)
     answer = queued.drain()
     assert "damaged" in answer.said("w")
@@ -514,7 +514,7 @@ def test_a_thousand_broken_calls(site: Site) -> None:
         },
     }
     whole = json.dumps(good).encode()
-    from sync import door
+    from sync import entry
 
     for _ in range(1000):
         broken = bytearray(whole)
@@ -527,5 +527,5 @@ def test_a_thousand_broken_calls(site: Site) -> None:
                     broken[at] = random.randrange(256)
                 case _:
                     broken[at:at] = bytes(random.randrange(256) for _ in range(3))
-        answer = json.loads(door.answer(bytes(broken)))
+        answer = json.loads(entry.answer(bytes(broken)))
         assert list(answer) in (["output"], ["error"])

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from sync import launch, paths
+from sync import data_folder, tasks
 from sync.queue import schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
@@ -30,7 +30,7 @@ def bury(site: Site, *scenes: int, error_type: str = "PlexNotFound") -> None:
 
 
 def letters(site: Site) -> list[int]:
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         return [scene for (scene,) in connection.execute("SELECT scene_id FROM plexsync_dead_letters")]
 
 
@@ -126,7 +126,7 @@ def test_a_row_that_names_no_scene(site: Site) -> None:
 def test_a_damaged_queue_is_left_to_process_queue(site: Site, mode: str) -> None:
     scene, _ = site.add()
     site.hook(scene)
-    file = site.data / "queue" / paths.QUEUE_FILE
+    file = site.data / "queue" / data_folder.QUEUE_FILE
     with sqlite3.connect(file) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -157,7 +157,7 @@ def test_clear_queue_beside_a_running_drain(site: Site) -> None:
 
 
 def test_retry_beside_a_running_drain_leaves_word(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "LOCK_WAIT", 0.2)
+    monkeypatch.setattr(tasks, "LOCK_WAIT", 0.2)
     first, _ = site.add("/media/1.mp4")
     again, key = site.add("/media/2.mp4")
     site.stash.save_scene(first, title="First")
@@ -188,7 +188,7 @@ def test_a_kill_loses_no_job(site: Site, after: float) -> None:
         time.sleep(0.005)
     time.sleep(after)
     child.kill()
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         (waiting,) = connection.execute(f"SELECT count(*) FROM `{schema.JOBS}`").fetchone()
         both = connection.execute(
             f"SELECT count(*) FROM plexsync_dead_letters WHERE scene_id IN "

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 import requests
 
-from sync import paths
+from sync import data_folder
 from sync.plex import client
 from sync.queue import schema
 from sync.worker import groups, processor
@@ -62,7 +62,7 @@ def drain_all(site: Site, scenes: dict[int, int]) -> Answer:
 
 def queue_all(site: Site, scenes: dict[int, int]) -> None:
     now = time.time()
-    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
         connection.execute("BEGIN")
         connection.executemany(schema.INSERT_JOB, [(schema.new_row(scene, now), now) for scene in scenes])
         connection.execute("COMMIT")
@@ -363,7 +363,7 @@ def test_a_plex_that_fails_every_edit_is_left_alone_after_five_scenes(site: Site
     assert "Plex failed 5 scenes in a row" in str(drain_all(site, scenes).error)
     assert sizes(site) == [6, 1, 1, 1, 1, 1], "one group and five scenes"
     assert sorted(job.get("retry_count", 0) for job, _ in site.rows()) == [0] * 7 + [1] * 5
-    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
         breaker = CircuitBreaker(connection)
         assert breaker.state is CircuitState.OPEN
     site.plex.clear_faults()
@@ -376,7 +376,7 @@ def test_a_plex_that_fails_every_edit_is_left_alone_after_five_scenes(site: Site
 def test_a_group_that_goes_well_clears_the_breakers_count(site: Site) -> None:
     scenes = synced(site, 2)
     rename_studio(site)
-    with closing(schema.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
         breaker = CircuitBreaker(connection)
         for number in range(4):
             breaker.record_failure(f"scene_{900 + number}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sync import dependencies, install
 from sync.errors import SetupError
+from sync.setup import dependencies, install
 from tests.integration.test_dependencies import make_wheel, make_wheels
 
 pytestmark = pytest.mark.integration

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sync import status
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexTemporaryError
 from sync.state import State
+from sync.status import status
 from sync.worker.steps import Place, StepBook, StepRecord, StepState, run_steps
 from tests.site import Site
 

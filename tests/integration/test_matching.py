@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from sync.plex import library
+from sync.plex import file_index
 from sync.queue.dead_letters import DeadLetter
-from sync.worker import holders, locate
+from sync.worker import locate, namesakes
 from tests.site import Answer, Site
 
 pytestmark = pytest.mark.integration
@@ -19,7 +19,7 @@ SEARCH, LISTING = "PlexSyncNamesakes", "PlexSyncFiles"
 @pytest.fixture(autouse=True)
 def _look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between two looks for what is new in Plex."""
-    monkeypatch.setattr(library, "LOOK_PAUSE", 0.0)
+    monkeypatch.setattr(file_index, "LOOK_PAUSE", 0.0)
 
 
 def put(site: Site, path: str, size: int = 1000, **more: object) -> int:
@@ -251,8 +251,8 @@ def test_a_batch_asks_in_one_request(site: Site) -> None:
 
 
 def test_many_names_are_listed_instead(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holders, "SEARCHES", 10)
-    monkeypatch.setattr(holders, "PAGE", 20)
+    monkeypatch.setattr(namesakes, "SEARCHES", 10)
+    monkeypatch.setattr(namesakes, "PAGE", 20)
     keys = [put(site, f"/media/b/{n}.mp4") for n in range(60)]
     near = [scene(site, f"S{n}", f"/data/b/{n}.mp4") for n in range(60)]
     far = [scene(site, f"Far {n}", f"/data/a/{n}.mp4") for n in range(60)]
@@ -263,7 +263,7 @@ def test_many_names_are_listed_instead(site: Site, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_name_that_too_many_scenes_have_is_listed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holders, "AT_MOST", 5)
+    monkeypatch.setattr(namesakes, "AT_MOST", 5)
     key = put(site, "/media/f9/x.mp4")
     scenes = [scene(site, f"S{n}", f"/data/f{n}/x.mp4") for n in range(12)]
     together(site, scenes[0], scenes[9])
@@ -299,7 +299,7 @@ def test_one_of_a_crowd_that_is_not_what_the_index_says(site: Site) -> None:
 def test_the_questions_fit_stashs_own_schema(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     put(site, "/media/x.mp4")
     site.sync(scene(site, "Any", "/data/x.mp4"))
-    monkeypatch.setattr(holders, "SEARCHES", 0)
+    monkeypatch.setattr(namesakes, "SEARCHES", 0)
     put(site, "/media/y.mp4")
     site.sync(scene(site, "Any", "/data/y.mp4"))
     assert site.stash.plugin_requests(SEARCH)
@@ -348,7 +348,7 @@ def test_a_rival_is_found_whatever_the_name_has_in_it(
     site: Site, name: str, listed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if listed:
-        monkeypatch.setattr(holders, "SEARCHES", 0)
+        monkeypatch.setattr(namesakes, "SEARCHES", 0)
     key = put(site, f"/media/b/{name}", title="Untouched")
     a, b = scene(site, "A", f"/data/a/{name}"), scene(site, "B", f"/data/b/{name}")
     site.sync(a)
@@ -635,8 +635,8 @@ def test_a_library_that_shrank(site: Site) -> None:
 def test_the_index_is_listed_in_pages_and_then_only_looked_at_for_what_is_new(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "PAGE", 10)
-    monkeypatch.setattr(library, "NEW_PAGE", 5)
+    monkeypatch.setattr(file_index, "PAGE", 10)
+    monkeypatch.setattr(file_index, "NEW_PAGE", 5)
     made = [site.add(f"/media/{n}.mp4", n + 1) for n in range(35)]
     site.save_and_sync(made[0][0], title="First")
     assert listings(site) == 4
@@ -653,19 +653,19 @@ def test_the_index_is_listed_in_pages_and_then_only_looked_at_for_what_is_new(
 
 
 def test_a_library_that_shrinks_while_it_is_listed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "PAGE", 5)
+    monkeypatch.setattr(file_index, "PAGE", 5)
     made = [site.add(f"/media/{n}.mp4", n + 1) for n in range(20)]
-    whole = library.LibraryIndex._page
+    whole = file_index.LibraryIndex._page
     asked: list[int] = []
 
-    def page(self: library.LibraryIndex, start: int, *rest: object) -> object:
+    def page(self: file_index.LibraryIndex, start: int, *rest: object) -> object:
         asked.append(start)
         if len(asked) == 2:
             for _, key in made[:3]:
                 site.plex.remove_item(key)
         return whole(self, start, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(library.LibraryIndex, "_page", page)
+    monkeypatch.setattr(file_index.LibraryIndex, "_page", page)
     site.save_and_sync(made[10][0], title="Any")
     state = site.state()
     known = {row[0] for row in state.connection.execute("SELECT rating_key FROM plex_files")}

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from sync import tasks
-from sync.plex import library
+from sync import process_queue
+from sync.plex import file_index
 from sync.plex.client import PlexClient
-from sync.plex.library import LibraryIndex, read_items, read_sections
-from sync.queue.store import JobStore
+from sync.plex.file_index import LibraryIndex, read_sections
+from sync.plex.items import read_items
+from sync.queue.jobs import JobStore
 from sync.worker import processor
 from sync.worker.circuit_breaker import CircuitBreaker
 from tests.servers.plex import Request
@@ -86,7 +87,7 @@ def test_a_scene_that_is_found_by_the_listing_is_written_in_the_same_run(site: S
 def test_a_save_in_the_middle_of_a_listing_does_not_wait_for_its_end(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "PAGE", 3)
+    monkeypatch.setattr(file_index, "PAGE", 3)
     pairs = known(site, 12)
     scene, key = pairs[5]
     site.stash.scene(scene).title = "Saved meanwhile"
@@ -119,7 +120,7 @@ def moved_to(site: Site, path: str, size: int) -> int:
 def test_nothing_is_said_of_a_scene_by_half_a_listing(
     site: Site, monkeypatch: pytest.MonkeyPatch, skip_not_found: bool
 ) -> None:
-    monkeypatch.setattr(library, "PAGE", 3)
+    monkeypatch.setattr(file_index, "PAGE", 3)
     site.configure(skip_not_found=skip_not_found)
     pairs = known(site, 12)
     lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
@@ -133,7 +134,7 @@ def test_nothing_is_said_of_a_scene_by_half_a_listing(
 
 
 def test_no_item_is_taken_by_its_name_during_a_listing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "PAGE", 3)
+    monkeypatch.setattr(file_index, "PAGE", 3)
     pairs = known(site, 12)
     lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
     namesake, right = pairs[1][1], pairs[11][1]
@@ -146,7 +147,7 @@ def test_no_item_is_taken_by_its_name_during_a_listing(site: Site, monkeypatch: 
 
 
 def test_a_listing_that_fails_in_the_middle_tells_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "PAGE", 3)
+    monkeypatch.setattr(file_index, "PAGE", 3)
     site.configure(skip_not_found=True)
     pairs = known(site, 12)
     _, key = pairs[11]
@@ -165,7 +166,7 @@ def test_a_listing_that_fails_in_the_middle_tells_nothing(site: Site, monkeypatc
 def test_a_scene_that_is_saved_again_while_it_is_put_off_is_written_once(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "PAGE", 3)
+    monkeypatch.setattr(file_index, "PAGE", 3)
     pairs = known(site, 12)
     _, key = pairs[11]
     site.plex.replace_files(key, [("/media/moved.mp4", 500)])
@@ -177,7 +178,7 @@ def test_a_scene_that_is_saved_again_while_it_is_put_off_is_written_once(
 
 
 def test_what_is_learned_during_a_listing_stays_in_the_index(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "PAGE", 2)
+    monkeypatch.setattr(file_index, "PAGE", 2)
     client = PlexClient(site.plex.url, site.plex.token, identifier="x", connect_timeout=2, read_timeout=5)
     pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
     (section,) = read_sections(client)
@@ -199,7 +200,7 @@ def test_what_is_learned_during_a_listing_stays_in_the_index(site: Site, monkeyp
 
 
 def test_a_run_waits_a_moment_for_the_next_save_of_several(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "LINGER", 5.0)
+    monkeypatch.setattr(process_queue, "LINGER", 5.0)
     (one, _), (two, _), (three, key) = [site.add(f"/media/{n}.mp4", n + 1) for n in range(3)]
     save(site, one)
     saved: list[int] = []
@@ -228,7 +229,7 @@ def test_a_run_waits_a_moment_for_the_next_save_of_several(site: Site, monkeypat
 
 
 def test_a_single_save_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "LINGER", 60.0)
+    monkeypatch.setattr(process_queue, "LINGER", 60.0)
     scene, _ = site.add()
     save(site, scene)
     began = threading.current_thread()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sync import paths, tasks
+from sync import data_folder, process_queue
 from sync.plex.pace import Pacer
 from tests.servers.plex import Request
 from tests.site import Child, Site
@@ -49,7 +49,7 @@ class Watch:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     made = Watch()
-    monkeypatch.setattr(tasks, "Pacer", functools.partial(Pacer, clock=made.clock, sleep=made.sleep))
+    monkeypatch.setattr(process_queue, "Pacer", functools.partial(Pacer, clock=made.clock, sleep=made.sleep))
     return made
 
 
@@ -63,7 +63,7 @@ def queue(site: Site, scenes: int, **fields: object) -> list[tuple[int, int]]:
 
 
 def assert_nothing_is_locked(site: Site) -> None:
-    for file in (paths.queue_file(str(site.data)), paths.state_file(str(site.data))):
+    for file in (data_folder.queue_file(str(site.data)), data_folder.state_file(str(site.data))):
         # For a moment at a time it is: another thread gets the next scenes ready.
         connection = sqlite3.connect(file, timeout=5, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")

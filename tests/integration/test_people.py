@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from sync.pictures import PictureAccess, picture_access, picture_url
+from sync.mapping.performer_pictures import PictureAccess, picture_access, picture_url
 from tests.servers.plex import PlexStandIn, Role
 from tests.servers.stash import StashStandIn
 from tests.site import Answer, Site

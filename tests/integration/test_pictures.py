@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sync import paths
+from sync import data_folder
 from sync.plex import client
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
 from sync.worker.steps import Place, StepBook, StepRecord, StepState
@@ -202,7 +202,7 @@ def test_a_lost_state_file_is_no_reason_to_upload_again(site: Site) -> None:
     scene, key = covered(site)
     site.save_and_sync(scene, title="Before")
     for ending in ("", "-wal", "-shm"):
-        Path(paths.state_file(str(site.data)) + ending).unlink(missing_ok=True)
+        Path(data_folder.state_file(str(site.data)) + ending).unlink(missing_ok=True)
     site.save_and_sync(scene, title="After")
     assert len(uploads(site.plex)) == 1
     site.save_and_sync(scene, cover=picture(2))
@@ -464,7 +464,7 @@ def test_five_scenes_whose_covers_fail_open_the_breaker(site: Site) -> None:
     site.plex.fail(status=500, method="POST", times=None)
     assert site.drain().error is not None
     assert len(uploads(site.plex)) == 5
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)), isolation_level=None)) as connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), isolation_level=None)) as connection:
         assert CircuitBreaker(connection).state is CircuitState.OPEN
     assert len(site.rows()) == 8
     site.plex.clear_faults()

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from sync import paths
+from sync import data_folder
 from sync.bulk import runner
 from sync.queue import schema
 from sync.stash import pictures
 from sync.stash.client import StashClient
-from sync.worker import planner
+from sync.worker import plan
 from tests.servers.plex import PlexStandIn
 from tests.servers.plex import Request as PlexRequest
 from tests.servers.stash import StashStandIn
@@ -215,7 +215,7 @@ def test_a_scene_that_plex_lacks_costs_no_performers_picture(site: Site, watch: 
 def test_very_many_performers_make_a_round_smaller_and_every_scene_has_its_turn(
     site: Site, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "MOST_PICTURES", 5)
+    monkeypatch.setattr(plan, "MOST_PICTURES", 5)
     pairs = covered(site, 9)
     numbers = performers(site, 25)
     for place, (scene, _) in enumerate(pairs[:7]):
@@ -251,7 +251,7 @@ def test_a_save_during_a_page_of_slow_covers_comes_first(
     def save(_: str) -> None:
         watch.then = None
         site.stash.scene(scene).title = "Saved meanwhile"
-        with closing(sqlite3.connect(paths.queue_file(str(site.data)), timeout=20)) as connection, connection:
+        with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), timeout=20)) as connection, connection:
             connection.execute(schema.INSERT_JOB, (schema.new_row(scene, 1.0), 1.0))
 
     def note(one: PlexRequest) -> bool:

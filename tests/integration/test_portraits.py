@@ -10,8 +10,8 @@ from typing import Literal
 
 import pytest
 
+from sync.mapping.performer_pictures import PictureAccess
 from sync.model import Scene
-from sync.pictures import PictureAccess
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashAuthError, StashTemporaryError

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from sync import install, paths, privacy
-from sync.stash import log
+from sync import data_folder, log, privacy
+from sync.setup import install
 from tests.site import Answer, Site
 
 pytestmark = pytest.mark.integration
@@ -47,9 +47,9 @@ def assert_private(site: Site, *answers: Answer, files: Iterable[str] = ODD) -> 
 
 
 def letters(site: Site) -> list[str]:
-    if not os.path.exists(paths.queue_file(str(site.data))):
+    if not os.path.exists(data_folder.queue_file(str(site.data))):
         return []
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         rows = connection.execute("SELECT title, message FROM plexsync_dead_letters").fetchall()
     return [f"{title}\n{message}" for title, message in rows]
 
@@ -191,8 +191,8 @@ def test_check_setup_shows_the_map_to_copy_and_no_other_path(private: Site) -> N
 def test_what_failed_before_the_settings_were_read(private: Site) -> None:
     private.drain()
     folder = str(private.data)
-    os.remove(paths.queue_file(folder))
-    os.mkdir(paths.queue_file(folder))
+    os.remove(data_folder.queue_file(folder))
+    os.mkdir(data_folder.queue_file(folder))
     for answer in (private.hook(1), private.drain(), private.call({"mode": "clear_queue"}), *shown(private)):
         text = json.dumps([answer.output, answer.error, answer.log])
         assert "<plexsync>/queue/data.db" in text

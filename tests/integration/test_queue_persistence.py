@@ -16,12 +16,12 @@ import pytest
 from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
-from sync import hook, paths
+from sync import data_folder, hook
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
-from sync.queue.store import Claim, JobStore
+from sync.queue.jobs import Claim, JobStore
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import Drain
 from tests.site import Site
@@ -91,13 +91,13 @@ def only_row(site: Site) -> dict[str, Any]:
 
 def row_ids(site: Site) -> list[int]:
     """The numbers of all rows, acknowledged ones too."""
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection:
         return [row[0] for row in connection.execute(f"SELECT _id FROM `{schema.JOBS}` ORDER BY _id")]
 
 
 def rows_ever(site: Site) -> int:
     """How many rows were put on this queue since it was made."""
-    with closing(sqlite3.connect(paths.queue_file(str(site.data)))) as connection:
+    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection:
         ((highest,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (schema.JOBS,))
         return int(highest)
 
@@ -238,7 +238,7 @@ def test_a_later_try_keeps_every_field(open_store: Callable[[], JobStore], batch
     ((number,),) = store.connection.execute(f"SELECT _id FROM `{schema.JOBS}`")
     store.try_later(Claim(job, (number,)), job.later(retry_count=3, at=NOW + 9, error=PlexTemporaryError("x"), now=NOW))
     store.close()
-    with closing(sqlite3.connect(Path(store._rows.path) / paths.QUEUE_FILE)) as connection:
+    with closing(sqlite3.connect(Path(store._rows.path) / data_folder.QUEUE_FILE)) as connection:
         rows = connection.execute(f"SELECT _id, data, status FROM `{schema.JOBS}`").fetchall()
     ((kept, data, status),) = rows
     assert (kept, status) == (number, schema.READY)
@@ -572,6 +572,6 @@ def test_a_save_while_plex_is_down_waits_for_it(site: Site, clock: FrozenDateTim
 
 
 def test_the_hooks_row_is_what_the_drain_keeps(open_store: Callable[[], JobStore], tmp_path: Path) -> None:
-    wake.enqueue(str(tmp_path / paths.QUEUE_FILE), str(tmp_path / "drain.lock"), hook.new_row(7, NOW))
+    wake.enqueue(str(tmp_path / data_folder.QUEUE_FILE), str(tmp_path / "drain.lock"), hook.new_row(7, NOW))
     (claim,) = open_store().claim(10, NOW)
     assert claim.job == Job(7, enqueued_at=NOW)

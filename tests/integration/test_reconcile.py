@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sync import paths
-from sync.bulk import drift, listing
+from sync import data_folder
+from sync.bulk import drift, scenes
 from sync.bulk import reconcile as looking
 from sync.model import Scene
 from sync.queue import batches
@@ -101,7 +101,7 @@ def found(site: Site, scope: str = "all") -> dict[str, int]:
 
 def records(site: Site) -> list[Any]:
     """What the state file knows of scenes and items."""
-    with sqlite3.connect(paths.state_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.state_file(str(site.data))) as connection:
         return [
             connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
             for table in ("items", "scenes", "steps")
@@ -110,7 +110,7 @@ def records(site: Site) -> list[Any]:
 
 def age(site: Site, days: float) -> None:
     """Let the newest batches be so many days older."""
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         for column in ("created_at", "started_at", "worked_at", "completed_at"):
             connection.execute(f"UPDATE plexsync_batches SET {column} = {column} - ?", (days * 86_400,))
 
@@ -515,7 +515,7 @@ def test_a_plex_that_fails_every_read_opens_the_circuit_breaker(site: Site, libr
 
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "for good"])
 def test_it_goes_on_where_it_was(site: Site, library: Library, monkeypatch: pytest.MonkeyPatch, dry_run: bool) -> None:
-    monkeypatch.setattr(listing, "PAGE", 3)
+    monkeypatch.setattr(scenes, "PAGE", 3)
     pairs = library.fill(11)
     library.sync()
     for scene, key in pairs[::2]:
@@ -574,7 +574,7 @@ def test_a_kill_in_the_middle_loses_nothing(site: Site, library: Library) -> Non
 
 def reconciles(site: Site) -> list[str]:
     """The statuses of the reconciles there have been, oldest first."""
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         rows = connection.execute("SELECT status FROM plexsync_batches WHERE kind = 'reconcile' ORDER BY number")
         return [status for (status,) in rows]
 
@@ -582,8 +582,8 @@ def reconciles(site: Site) -> list[str]:
 def sleeper_step(site: Site, later: float) -> str:
     """What a sleeper would do so many seconds from now."""
     now = time.time() + later
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
-        view = outlook(connection, paths.drain_lock(str(site.data)), now=now, since=time.time())
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+        view = outlook(connection, data_folder.drain_lock(str(site.data)), now=now, since=time.time())
     return next_step(view, CircuitState.CLOSED, None, now).do
 
 

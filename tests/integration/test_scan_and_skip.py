@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from freezegun import freeze_time
 
-from sync.worker import conclusion, processor
+from sync.worker import finish, processor
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import Drain
 from tests.servers.plex import FaultKind, PlexStandIn
@@ -83,7 +83,7 @@ def test_a_file_that_plex_has_asks_for_no_scan(site: Site) -> None:
 def test_several_scenes_of_one_folder_are_one_scan(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "BATCH", 20)
     # Else one of them may be due again before the drain ends.
-    monkeypatch.setattr(conclusion, "calculate_delay", lambda *_: 30.0)
+    monkeypatch.setattr(finish, "calculate_delay", lambda *_: 30.0)
     site.configure(trigger_plex_scan=True)
     hook_all(site, *(missing(site, f"/media/new/{n}.mp4") for n in range(30)))
     assert site.drain().output == "30 scenes: 30 tried again later"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from sync import paths
+from sync import data_folder
 from sync.queue import schema, wake
 from sync.queue.job import Job
 from sync.queue.lock import FileLock
@@ -177,7 +177,7 @@ def asleep(site: Site, clock: Clock, **more: Any) -> Sleeper:
 def queue(site: Site, *jobs: Job) -> None:
     """Put these on the queue, as a drain leaves them."""
     site.data.mkdir(exist_ok=True)
-    connection = schema.connect(paths.queue_file(str(site.data)))
+    connection = schema.connect(data_folder.queue_file(str(site.data)))
     for job in jobs:
         connection.execute(schema.INSERT_JOB, (json.dumps(job.to_row()), 0.0))
     connection.close()
@@ -185,7 +185,7 @@ def queue(site: Site, *jobs: Job) -> None:
 
 def empty(site: Site) -> None:
     """A drain has come and done everything; its task was started."""
-    connection = schema.connect(paths.queue_file(str(site.data)))
+    connection = schema.connect(data_folder.queue_file(str(site.data)))
     connection.execute(f"DELETE FROM `{schema.JOBS}`")
     wake.begin_drain(connection)
     wake.abandon_drain(connection)
@@ -202,7 +202,7 @@ def probes(plex: PlexStandIn) -> int:
 
 
 def open_breaker(site: Site, clock: Clock) -> None:
-    connection = schema.connect(paths.queue_file(str(site.data)))
+    connection = schema.connect(data_folder.queue_file(str(site.data)))
     breaker = CircuitBreaker(connection, clock=clock)
     for _ in range(5):
         breaker.record_failure()
@@ -271,7 +271,7 @@ def test_a_stop_of_the_drain_it_asked_for_holds_too(site: Site, clock: Clock) ->
     queue(site, Job(1, retry_count=1, next_retry_at=clock.now + 30))
 
     def stopped() -> None:  # begun, and killed before it could claim anything
-        connection = schema.connect(paths.queue_file(str(site.data)))
+        connection = schema.connect(data_folder.queue_file(str(site.data)))
         wake.begin_drain(connection)
         connection.close()
 
@@ -283,7 +283,7 @@ def test_a_stop_of_the_drain_it_asked_for_holds_too(site: Site, clock: Clock) ->
 
 def test_a_drain_that_could_not_go_on_is_tried_again(site: Site, clock: Clock) -> None:
     queue(site, Job(1))
-    connection = schema.connect(paths.queue_file(str(site.data)))
+    connection = schema.connect(data_folder.queue_file(str(site.data)))
     resume_later(connection, clock.now + 12)
     connection.close()
     when: list[float] = []
@@ -296,9 +296,9 @@ def test_a_drain_that_could_not_go_on_is_tried_again(site: Site, clock: Clock) -
 
 def test_while_a_drain_works_it_keeps_out_of_the_way(site: Site, clock: Clock) -> None:
     queue(site, Job(1, retry_count=1, next_retry_at=clock.now + 2))
-    lock = FileLock(paths.drain_lock(str(site.data)))
+    lock = FileLock(data_folder.drain_lock(str(site.data)))
     assert lock.acquire()
-    connection = schema.connect(paths.queue_file(str(site.data)))
+    connection = schema.connect(data_folder.queue_file(str(site.data)))
     wake.begin_drain(connection)
     clock.at(100, lock.release)
     clock.at(100, lambda: empty(site))
@@ -362,7 +362,7 @@ def test_plex_is_back_and_stash_busy(site: Site, clock: Clock) -> None:
 
 def test_a_task_behind_a_long_scan_is_asked_for_once(site: Site, clock: Clock) -> None:
     queue(site, Job(1))
-    connection = schema.connect(paths.queue_file(str(site.data)))
+    connection = schema.connect(data_folder.queue_file(str(site.data)))
     resume_later(connection, clock.now + 1)
     connection.close()
     done = threading.Event()
@@ -379,7 +379,7 @@ def test_the_drain_that_it_asked_for_finds_plex_away_again(site: Site, clock: Cl
     open_breaker(site, clock)
 
     def failed_again() -> None:
-        connection = schema.connect(paths.queue_file(str(site.data)))
+        connection = schema.connect(data_folder.queue_file(str(site.data)))
         wake.begin_drain(connection)
         CircuitBreaker(connection, clock=clock).record_failure()
         wake.abandon_drain(connection)
@@ -439,7 +439,7 @@ def test_it_ends_when_stash_refuses(guarded: Site, clock: Clock) -> None:
     assert asleep(guarded, clock).run() is False
     (ask,) = guarded.stash.plugin_requests("PlexSyncAsk(")
     assert ask.status == 401
-    connection = schema.connect(paths.queue_file(str(guarded.data)))
+    connection = schema.connect(data_folder.queue_file(str(guarded.data)))
     assert connection.execute("SELECT asked_at FROM plexsync_wake").fetchone() == (None,), "the next save has to ask"
     connection.close()
 
@@ -479,7 +479,7 @@ def test_somebody_who_looks_at_its_lock_does_not_send_it_away(site: Site, monkey
     fcntl = pytest.importorskip("fcntl", reason="on Windows a look is no lock")
     queue(site, Job(1, retry_count=1, next_retry_at=time.time() + 0.3))
     call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": time.time()}
-    with open(paths.sleeper_lock(str(site.data)), "a+b") as look:
+    with open(data_folder.sleeper_lock(str(site.data)), "a+b") as look:
         fcntl.flock(look, fcntl.LOCK_SH)
         threading.Timer(0.2, fcntl.flock, (look, fcntl.LOCK_UN)).start()
         running = threading.Thread(target=sleeper.main, args=(json.dumps(call).encode(),))
@@ -658,7 +658,7 @@ def test_an_open_breaker_has_one_too(live_site: Site) -> None:
     live_site.stash.bulk_save([scene for scene, _ in pairs], studio="Acme")
     live_site.stash.wait_idle(30)
     pid = wait_for(live_site.sleeper_pid)
-    connection = schema.connect(paths.queue_file(str(live_site.data)))
+    connection = schema.connect(data_folder.queue_file(str(live_site.data)))
     breaker = CircuitBreaker(connection)
     assert breaker.state is OPEN
     live_site.plex.clear_faults()

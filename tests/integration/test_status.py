@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from sync import paths, status, status_page
+from sync import data_folder
 from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
 from sync.state import STATISTICS_KEPT, State
+from sync.status import page, status
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import BATCH
 from tests.site import ROOT, Answer, Child, Site
@@ -183,7 +184,7 @@ def test_an_outage_from_its_first_failure_to_its_end(site: Site) -> None:
 def test_outages_one_by_one(tmp_path: Path) -> None:
     now = [1000.0]
     folder = tmp_path / "plexsync"
-    connection = schema.connect(paths.queue_file(str(folder)))
+    connection = schema.connect(data_folder.queue_file(str(folder)))
     breaker = CircuitBreaker(connection, clock=lambda: now[0])
 
     def fail(times: int) -> None:
@@ -221,7 +222,7 @@ def test_outages_one_by_one(tmp_path: Path) -> None:
 
 def test_statistics_by_the_hour_are_kept_for_thirty_days(tmp_path: Path) -> None:
     now = 1_700_000_000.0
-    state = State(str(tmp_path / paths.STATE_FILE))
+    state = State(str(tmp_path / data_folder.STATE_FILE))
     state.count({("Clips", "changed"): 1}, now - STATISTICS_KEPT - 2 * 86_400)
     state.count({("Clips", "changed"): 2}, now - 25 * 3600)
     state.count({("Clips", "changed"): 4, ("", "gone"): 1}, now - 22 * 3600)
@@ -232,7 +233,7 @@ def test_statistics_by_the_hour_are_kept_for_thirty_days(tmp_path: Path) -> None
 
 
 def test_libraries_of_the_server_in_use(tmp_path: Path) -> None:
-    state = State(str(tmp_path / paths.STATE_FILE))
+    state = State(str(tmp_path / data_folder.STATE_FILE))
     state.name_libraries("old", {1: "Films"}, 1.0)
     state.name_libraries("new", {1: "Clips"}, 2.0)
     state.name_libraries("new", {1: "Clips again", 2: "Other"}, 3.0)
@@ -281,7 +282,7 @@ def test_beside_a_running_drain_and_after_its_kill(site: Site) -> None:
 def test_a_damaged_file_is_a_sentence(site: Site, damaged: str) -> None:
     scene, _ = site.add()
     site.save_and_sync(scene, title="T")
-    files = {"queue": paths.queue_file(str(site.data)), "state": paths.state_file(str(site.data))}
+    files = {"queue": data_folder.queue_file(str(site.data)), "state": data_folder.state_file(str(site.data))}
     wrong = [files[name] for name in files if damaged in (name, "both")]
     for file in wrong:
         for ending in ("-wal", "-shm"):
@@ -299,7 +300,7 @@ def test_damage_in_the_middle_of_a_file(site: Site) -> None:
     store = site.store()
     store.connection.executemany(schema.INSERT_JOB, [(schema.new_row(n, 1.0), 1.0) for n in range(1, 5000)])
     store.close()
-    file = Path(paths.queue_file(str(site.data)))
+    file = Path(data_folder.queue_file(str(site.data)))
     content = bytearray(file.read_bytes())
     content[8192:-8192] = b"\xaa" * len(content[8192:-8192])
     file.write_bytes(content)
@@ -309,16 +310,16 @@ def test_damage_in_the_middle_of_a_file(site: Site) -> None:
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
 def test_a_file_that_may_not_be_read(site: Site) -> None:
     site.hook(1)
-    os.chmod(paths.queue_file(str(site.data)), 0)
+    os.chmod(data_folder.queue_file(str(site.data)), 0)
     assert "cannot be read" in show(site)
 
 
 def test_a_state_file_of_an_earlier_version(site: Site) -> None:
     scene, _ = site.add()
     site.save_and_sync(scene, title="T")
-    with sqlite3.connect(paths.state_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.state_file(str(site.data))) as connection:
         connection.executescript("DROP TABLE statistics_by_hour; DROP TABLE libraries")
-    with sqlite3.connect(paths.queue_file(str(site.data))) as connection:
+    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
         connection.executescript("DROP TABLE plexsync_outages; DROP TABLE plexsync_last_drain")
     found = told(site)
     assert found["coverage"]["scenes_synced"] == 1
@@ -328,11 +329,11 @@ def test_a_state_file_of_an_earlier_version(site: Site) -> None:
 
 
 def test_it_needs_the_standard_library_alone() -> None:
-    program = "import sys; sys.path.insert(0, sys.argv[1]); import sync.launch, sync.status_page; print(*sys.modules)"
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import sync.tasks, sync.status.page; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-I", "-c", program, str(ROOT)], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}
     assert not loaded & {"pydantic", "plexapi", "stashapi", "persistqueue", "requests"}
-    assert {"sync.status", "sync.queue_tasks"} <= set(run.stdout.split())
+    assert {"sync.status.status", "sync.queue_tasks"} <= set(run.stdout.split())
 
 
 def test_as_a_task_of_stash_and_as_an_operation(live_site: Site) -> None:
@@ -416,4 +417,4 @@ def test_strange_times_are_no_trouble() -> None:
     found.queue = status.Queue(waiting=1, next_due_at=1e300)
     found.drain = status.DrainStatus(ended_at=1e300, said="x")
     found.outages = [status.OutageStatus(1e300, None, 0.0)]
-    assert "Queue: 1 to be tried again later" in "\n".join(status_page.page(found))
+    assert "Queue: 1 to be tried again later" in "\n".join(page.page(found))

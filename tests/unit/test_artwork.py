@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.mapping.performer_pictures import read_picture
 from sync.model import MediaFile, Memory, Picture, PlexItem
-from sync.pictures import read_picture
 from sync.plex.artwork import ENDPOINTS, Choice, choices, is_chosen, may_replace, upload
 from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES

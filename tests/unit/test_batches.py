@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync import batch_args, paths
+from sync import batch_args, data_folder
 from sync.errors import SetupError
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import batches, schema, steer
 from sync.queue.batches import CHANGE, COMPLETED, FAILED, PENDING, RECONCILE, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
-from sync.queue.store import Claim, JobStore
+from sync.queue.jobs import Claim, JobStore
 
 NOW = 1_700_000_000.0
 LATER = NOW + 3_600
@@ -229,7 +229,7 @@ def test_clear_queue_ends_all(store: JobStore, tmp_path: Path) -> None:
     batch = begin(store, start(store))
     put(store, batch, 1, 2, listed=False)
     (claim, *_) = store.claim_bulk(1, NOW, batch.id)
-    connection = sqlite3.connect(tmp_path / paths.QUEUE_FILE, isolation_level=None)
+    connection = sqlite3.connect(tmp_path / data_folder.QUEUE_FILE, isolation_level=None)
     with closing(connection):
         assert steer.clear_queue(connection, str(tmp_path / "drain.lock"))[0] == 2, "nobody holds the drain's lock"
     assert seen(store, batch).error == "the queue was cleared"

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sync import hook, paths
+from sync import data_folder, hook
 from sync.plex.exceptions import PlexNotFound, PlexTemporaryError
 from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job, read_job
-from sync.queue.store import Claim, JobStore
+from sync.queue.jobs import Claim, JobStore
 from sync.worker.circuit_breaker import (
     FAILURE_THRESHOLD,
     RECOVERY_TIMEOUT,
@@ -279,7 +279,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(scene=scenes)
     def a_save(self, scene: int) -> None:
         row = hook.new_row(scene, self.now)
-        wake.enqueue(str(self.folder / paths.QUEUE_FILE), str(self.folder / "drain.lock"), row)
+        wake.enqueue(str(self.folder / data_folder.QUEUE_FILE), str(self.folder / "drain.lock"), row)
         self.highest += 1
         self.rows[self.highest] = Job(scene, enqueued_at=self.now)
         self.owed[scene] = self.highest

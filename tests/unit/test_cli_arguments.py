@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from sync import log
 from sync.cli import arguments
 from sync.cli.arguments import Options, Told, UsageError
 from sync.cli.connection import connection_of, read_url
 from sync.errors import SetupError
-from sync.stash import log
 
 KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.abcdefghijklmnop"
 

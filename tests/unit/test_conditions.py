@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.conditions import why_left_out, within_paths
+from sync.mapping.conditions import why_left_out, within_paths
 from sync.model import MediaFile, Scene
 from sync.settings import Settings
 

@@ -26,7 +26,7 @@ from sync.plex.difference import (
     outline,
     remember,
 )
-from sync.plex.editor import split
+from sync.plex.edits import split
 
 PROPERTY = settings(max_examples=75, deadline=None)
 
@@ -1281,7 +1281,7 @@ def test_over_any_history_the_users_own_stays_and_ours_follows_stash(
     tags: TagMode, theirs: tuple[str, ...], pictures: Keeps, story: list[tuple[Any, ...]], preserve: bool
 ) -> None:
     history = History(tags, theirs, pictures)
-    with patch("sync.plex.editor.LONGEST_QUERY", 60):  # as many requests as there are fields: kills between any two
+    with patch("sync.plex.edits.LONGEST_QUERY", 60):  # as many requests as there are fields: kills between any two
         for name, *arguments in story:
             getattr(history, name)(*arguments)
         history.synced(preserve)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sync.model import Memory, Role, Wanted
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import DETAILS, LIST_FIELDS, Edit, ListEdit, detail_key, difference, remember
-from sync.plex.editor import (
+from sync.plex.edits import (
     LONGEST_QUERY,
     MOST_CARRIED,
     bound_of,
@@ -27,7 +27,7 @@ from sync.plex.editor import (
     split,
 )
 from sync.plex.exceptions import PlexItemGone
-from sync.plex.library import read_items
+from sync.plex.items import read_items
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn, TagMode
 
 PROPERTY = settings(max_examples=75, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sync.model import Role
 from sync.plex.difference import LIST_FIELDS, PICTURES, SINGLE_FIELDS, Edit, ListEdit, detail_key
-from sync.plex.editor import LONGEST_QUERY, addressed_to, fields, length_of, split
+from sync.plex.edits import LONGEST_QUERY, addressed_to, fields, length_of, split
 from sync.plex.grouping import MOST_ITEMS, Group, ItemEdit, grouped
 
 NOBODY: frozenset[str] = frozenset()

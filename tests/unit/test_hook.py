@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import hook, paths
+from sync import data_folder, hook
 from sync.queue import schema
 from sync.queue.job import ENTITIES, Change, read_change
 from tests.site import ROOT
@@ -87,7 +87,7 @@ def test_a_change_is_one_row_that_can_be_read(tmp_path: Path, kind: str) -> None
     connection = {"Scheme": "http", "Host": "127.0.0.1", "Port": 1, "Dir": str(tmp_path)}
     said = hook.handle(connection, {"type": kind, "id": "17", "inputFields": None})
     assert said.startswith(f"{entity.capitalize()} 17 queued")
-    with sqlite3.connect(paths.queue_file(paths.data_folder(connection))) as queue:
+    with sqlite3.connect(data_folder.queue_file(data_folder.data_folder(connection))) as queue:
         ((data, lane),) = queue.execute(f"SELECT data, {schema.LANE} FROM `{schema.JOBS}`").fetchall()
     assert (read_change(data), lane) == (Change(entity, 17), schema.CHANGE)
     assert json.loads(data)["update_type"] == f"{entity}_{event}"
@@ -112,7 +112,7 @@ def test_the_hook_needs_the_standard_library_alone() -> None:
     program = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import sync.door, sync.hook
+import sync.entry, sync.hook
 from sync.stash import ask
 try:
     ask.ask_for_drain({"Scheme": "http", "Host": "localhost", "Port": 1}, "hook")

@@ -18,8 +18,8 @@ NOT_NEEDED = {
     *("asyncio", "charset_normalizer", "chardet", "aiofiles", "aiosqlite", "websocket", "plexapi.myplex"),
     *("simplejson", "tqdm"),
     *("stashapi.stashapp", "pip", "unittest"),
-    *("sync.setup_check", "sync.setup_sample", "sync.checklist", "sync.plex.path_proposal", "sync.install"),
-    *("sync.status", "sync.status_page", "sync.cli", "sync.hook"),
+    *("sync.setup.check", "sync.setup.sample", "sync.setup.checklist", "sync.setup.path_map", "sync.setup.install"),
+    *("sync.status.status", "sync.status.page", "sync.cli", "sync.hook"),
 }
 
 
@@ -27,8 +27,8 @@ def test_a_drain_imports_nothing_that_other_tasks_need() -> None:
     program = """
 import gc, sys
 sys.path.insert(0, sys.argv[1])
-from sync import door, imports, launch
-imports.load("sync.tasks")
+from sync import entry, imports, tasks
+imports.load("sync.process_queue")
 assert gc.isenabled() and gc.get_freeze_count()
 print(*sys.modules)
 """

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.obfuscation import Obfuscator
-from sync.stash import log
+from sync import log
+from sync.hidden_paths import Obfuscator
 
 PROPERTY = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

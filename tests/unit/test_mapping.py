@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.mapping import fingerprint, performer_names, wanted_of
+from sync.mapping.fields import fingerprint, performer_names, wanted_of
+from sync.mapping.performer_pictures import PictureAccess
 from sync.model import Performer, Role, Scene, Wanted
-from sync.pictures import PictureAccess
 from sync.settings import Settings
-from sync.text import (
+from sync.text.clean import (
     LONGEST_LINE,
     LONGEST_SUMMARY,
     LONGEST_SUMMARY_ENCODED,

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.mapping import ORGANIZED, collections_of, genres_of, performer_names, title_of, user_rating, wanted_of
+from sync.mapping.fields import ORGANIZED, collections_of, genres_of, performer_names, title_of, user_rating, wanted_of
+from sync.mapping.performer_pictures import PictureAccess
 from sync.model import MediaFile, Performer, Role, Scene
-from sync.patterns import names_match, split_names
-from sync.pictures import PictureAccess
 from sync.settings import Settings
-from sync.text import LONGEST_LINE, LONGEST_SUMMARY, clean_line, name_key
+from sync.text.clean import LONGEST_LINE, LONGEST_SUMMARY, clean_line, name_key
+from sync.text.patterns import names_match, split_names
 
 PROPERTY = settings(max_examples=100, deadline=None)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.obfuscation import Obfuscator, without_paths
+from sync.hidden_paths import Obfuscator, without_paths
 
 KEY = b"0123456789abcdef"
 PATHS = [

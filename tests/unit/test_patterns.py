@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.patterns import names_match, path_matches, split_names, split_paths
-from sync.text import name_key
+from sync.text.clean import name_key
+from sync.text.patterns import names_match, path_matches, split_names, split_paths
 
 PROPERTY = settings(max_examples=100, deadline=None)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.errors import UnusablePictureError
-from sync.pictures import (
+from sync.mapping.performer_pictures import (
     PictureAccess,
     base_of,
     is_loopback,

@@ -8,9 +8,10 @@ from typing import Literal, get_args, get_origin
 import pytest
 import yaml
 
-from sync import hook, launch, template
+from sync import hook, tasks
 from sync.settings import ROLE_PLACES, TITLE_PLACES, Settings, defaults
 from sync.stash import ask
+from sync.text import template
 from tests.site import ROOT
 
 PLUGIN = yaml.safe_load((ROOT / "PlexSync.yml").read_text())
@@ -31,7 +32,7 @@ def test_stash_starts_the_door() -> None:
         [hook.DESTROY_HOOK],
         list(hook.CHANGE_HOOKS),
     ]
-    assert {task["defaultArgs"]["mode"] for task in PLUGIN["tasks"]} <= set(launch.MODES)
+    assert {task["defaultArgs"]["mode"] for task in PLUGIN["tasks"]} <= set(tasks.MODES)
     assert ask.TASK_NAME in {task["name"] for task in PLUGIN["tasks"]}
 
 

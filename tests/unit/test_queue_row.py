@@ -10,14 +10,14 @@ import persistqueue
 import persistqueue.serializers.json
 import pytest
 
-from sync import hook, paths
+from sync import data_folder, hook
 from sync.queue import schema, wake
 from sync.queue.job import Job, UnreadableJobError, read_job
-from sync.queue.store import JobStore
+from sync.queue.jobs import JobStore
 
 
 def enqueue(folder: Path, scene_id: int, now: float = 1700000000.5) -> None:
-    wake.enqueue(str(folder / paths.QUEUE_FILE), str(folder / "drain.lock"), hook.new_row(scene_id, now))
+    wake.enqueue(str(folder / data_folder.QUEUE_FILE), str(folder / "drain.lock"), hook.new_row(scene_id, now))
 
 
 def package(folder: Path) -> persistqueue.SQLiteAckQueue:
@@ -45,7 +45,7 @@ def test_the_hooks_row_is_the_packages_to_the_byte(tmp_path: Path) -> None:
     queue.close()
     rows = []
     for folder in (own, theirs):
-        connection = sqlite3.connect(folder / paths.QUEUE_FILE)
+        connection = sqlite3.connect(folder / data_folder.QUEUE_FILE)
         (row,) = connection.execute(
             f"SELECT _id, data, typeof(data), typeof(timestamp), status, typeof(status) FROM `{schema.JOBS}`"
         )
@@ -60,7 +60,7 @@ def test_the_hooks_table_is_the_packages(tmp_path: Path) -> None:
     package(theirs).close()
     tables = []
     for folder in (own, theirs):
-        connection = sqlite3.connect(folder / paths.QUEUE_FILE)
+        connection = sqlite3.connect(folder / data_folder.QUEUE_FILE)
         tables.append(connection.execute(f"PRAGMA table_info(`{schema.JOBS}`)").fetchall())
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         connection.close()
@@ -80,7 +80,7 @@ def test_a_hook_after_the_package_made_the_file(tmp_path: Path) -> None:
 
 
 def test_a_hook_after_a_hook_that_was_killed_before_its_tables(tmp_path: Path) -> None:
-    (tmp_path / paths.QUEUE_FILE).touch()
+    (tmp_path / data_folder.QUEUE_FILE).touch()
     enqueue(tmp_path, 7)
     store = JobStore(str(tmp_path))
     assert [claim.scene_id for claim in store.claim(10, 9e9)] == [7]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.plex.client import PlexClient
-from sync.plex.library import Section
+from sync.plex.file_index import Section
 from sync.plex.matcher import Rules
 from sync.plex.scan import FolderScans, folder_in
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sync import hook, paths
+from sync import data_folder, hook
 from sync.queue import schema, steer, wake
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
+from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock
-from sync.queue.store import JobStore
 
 NOW = 1_700_000_000.0
 
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[JobStore]:
 @pytest.fixture
 def file(tmp_path: Path, store: JobStore) -> Iterator[sqlite3.Connection]:
     """The queue's file as the task opens it, beside the drain's store."""
-    connection = schema.connect(str(tmp_path / paths.QUEUE_FILE))
+    connection = schema.connect(str(tmp_path / data_folder.QUEUE_FILE))
     yield connection
     connection.close()
 
@@ -47,7 +47,7 @@ def scenes(store: JobStore) -> list[int]:
 
 
 def lock_of(folder: Path) -> str:
-    return str(folder / paths.DRAIN_LOCK)
+    return str(folder / data_folder.DRAIN_LOCK)
 
 
 def test_failed_jobs_are_fresh_jobs_again(store: JobStore, file: sqlite3.Connection) -> None:
@@ -85,7 +85,7 @@ def test_a_letter_of_the_future_is_retried_too(store: JobStore, file: sqlite3.Co
 
 
 def test_a_queue_that_only_hooks_have_seen(tmp_path: Path) -> None:
-    path = str(tmp_path / paths.QUEUE_FILE)
+    path = str(tmp_path / data_folder.QUEUE_FILE)
     wake.enqueue(path, lock_of(tmp_path), hook.new_row(5, NOW))
     connection = schema.connect(path)
     assert steer.failed_types(connection) == {}
@@ -143,7 +143,7 @@ def test_a_save_meanwhile_is_kept_and_does_not_wait_for_all(
     cleared: list[int] = []
 
     def clear() -> None:
-        connection = schema.connect(str(tmp_path / paths.QUEUE_FILE))
+        connection = schema.connect(str(tmp_path / data_folder.QUEUE_FILE))
         cleared.append(steer.clear_queue(connection, lock_of(tmp_path))[0])
         connection.close()
 
@@ -153,7 +153,7 @@ def test_a_save_meanwhile_is_kept_and_does_not_wait_for_all(
     while thread.is_alive():
         number += 1
         began = time.monotonic()
-        wake.enqueue(str(tmp_path / paths.QUEUE_FILE), lock_of(tmp_path), hook.new_row(number, NOW))
+        wake.enqueue(str(tmp_path / data_folder.QUEUE_FILE), lock_of(tmp_path), hook.new_row(number, NOW))
         waits.append(time.monotonic() - began)
     thread.join()
     assert waits

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sync import hook, paths
+from sync import data_folder, hook
 from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
+from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock, is_held
-from sync.queue.store import JobStore
 
 NOW = 1_700_000_000.0
 
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[JobStore]:
 
 def save(folder: Path, scene_id: int, now: float = NOW) -> wake.Ask | None:
     """A hook's row."""
-    return wake.enqueue(str(folder / paths.QUEUE_FILE), str(folder / "drain.lock"), hook.new_row(scene_id, now))
+    return wake.enqueue(str(folder / data_folder.QUEUE_FILE), str(folder / "drain.lock"), hook.new_row(scene_id, now))
 
 
 def letter(scene_id: int) -> DeadLetter:
@@ -138,7 +138,7 @@ def test_acknowledged_rows_are_deleted(store: JobStore, tmp_path: Path) -> None:
 
 def test_claiming_uses_the_indexes(store: JobStore) -> None:
     """As fast at 100,000 rows as at 100: no scan of the table, no sorting of what is due."""
-    from sync.queue import store as module
+    from sync.queue import jobs as module
 
     plan = store.connection.execute(
         f"EXPLAIN QUERY PLAN SELECT _id, data FROM `{schema.JOBS}` WHERE {module._WAITING} AND {module._LANE} = 0 "
@@ -207,7 +207,7 @@ def test_one_of_many_hooks_asks(tmp_path: Path) -> None:
 def test_a_note_is_trusted_for_a_while_and_then_checked(tmp_path: Path) -> None:
     first = save(tmp_path, 1)
     assert first is not None
-    file = str(tmp_path / paths.QUEUE_FILE)
+    file = str(tmp_path / data_folder.QUEUE_FILE)
     wake.note_job(file, first.token, "17")
     assert save(tmp_path, 2) is None
     with sqlite3.connect(file) as connection:
@@ -220,7 +220,7 @@ def test_a_note_is_trusted_for_a_while_and_then_checked(tmp_path: Path) -> None:
 
 def test_a_note_of_the_future_is_not_trusted(tmp_path: Path) -> None:
     save(tmp_path, 1)
-    with sqlite3.connect(tmp_path / paths.QUEUE_FILE) as connection:
+    with sqlite3.connect(tmp_path / data_folder.QUEUE_FILE) as connection:
         connection.execute("UPDATE plexsync_wake SET asked_at = asked_at + 3600")
     assert save(tmp_path, 2) is not None
 
@@ -228,7 +228,7 @@ def test_a_note_of_the_future_is_not_trusted(tmp_path: Path) -> None:
 def test_a_note_taken_back_lets_the_next_save_ask(tmp_path: Path) -> None:
     ask = save(tmp_path, 1)
     assert ask is not None
-    wake.withdraw_note(str(tmp_path / paths.QUEUE_FILE), ask.token)
+    wake.withdraw_note(str(tmp_path / data_folder.QUEUE_FILE), ask.token)
     assert save(tmp_path, 2) is not None
 
 
@@ -236,7 +236,7 @@ def test_a_starting_drain_takes_the_note(store: JobStore, tmp_path: Path) -> Non
     ask = save(tmp_path, 1)
     assert ask is not None
     wake.begin_drain(store.connection)
-    wake.note_job(str(tmp_path / paths.QUEUE_FILE), ask.token, "17")  # too late
+    wake.note_job(str(tmp_path / data_folder.QUEUE_FILE), ask.token, "17")  # too late
     wake.abandon_drain(store.connection)
     again = save(tmp_path, 2)
     assert again is not None

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.mapping import title_of
+from sync.mapping.fields import title_of
 from sync.model import Scene
 from sync.settings import TITLE_PLACES
-from sync.template import check, places, render
-from sync.text import LONGEST_LINE, clean_line
+from sync.text.clean import LONGEST_LINE, clean_line
+from sync.text.template import check, places, render
 
 PROPERTY = settings(max_examples=100, deadline=None)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync import log
 from sync.cli import terminal
 from sync.cli.terminal import Screen, bar
-from sync.stash import log
 
 
 class Terminal(io.StringIO):

@@ -1,6 +1,6 @@
 """What a check has found, as lines of Stash's log and as the answer of its task."""
 
-from sync.stash import log
+from sync import log
 
 
 class Checklist:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from sync.obfuscation import Obfuscator
+    from sync.hidden_paths import Obfuscator
 
 LONGEST_LINE = 8_000
 """Bytes of text in a line; Stash's reader ends at 65,536."""

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sync import paths
-from sync.obfuscation import without_paths
-from sync.queue import batches, history, rescue, schema
+from sync import data_folder, log
+from sync.hidden_paths import without_paths
+from sync.queue import batches, damage, history, schema
 from sync.queue.lock import SharedLock, is_held
-from sync.stash import log
 from sync.worker.circuit_breaker import CircuitState, read_record, state_of
 
 _LANES = (schema.SAVED, schema.CHANGE, schema.LATE)
@@ -176,11 +175,11 @@ def gather(data: str, now: float | None = None) -> Status:
     A file that is missing counts as empty, and one that cannot be read as a trouble: this raises nothing of either.
     """
     status = Status(at=time.time() if now is None else now)
-    queue_file, state_file = paths.queue_file(data), paths.state_file(data)
+    queue_file, state_file = data_folder.queue_file(data), data_folder.state_file(data)
     with reading(queue_file, "queue", status.troubles) as connection:
         if connection:
             _read_queue(connection, status)
-            _read_drain(connection, status, paths.drain_lock(data))
+            _read_drain(connection, status, data_folder.drain_lock(data))
             _read_failed(connection, status)
             _read_outages(connection, status)
     with reading(state_file, "state file", status.troubles) as connection:
@@ -209,7 +208,7 @@ def reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Conne
 def _open(file: str) -> sqlite3.Connection:
     # Not while a damaged queue is moved away, see `schema.connect`; the state file has the drain alone.
     lock = os.path.join(os.path.dirname(file), schema.RESCUE_LOCK)
-    with SharedLock(lock) if os.path.basename(file) == paths.QUEUE_FILE else contextlib.nullcontext():
+    with SharedLock(lock) if os.path.basename(file) == data_folder.QUEUE_FILE else contextlib.nullcontext():
         connection = sqlite3.connect(
             # Never made by this: it may be moved away at this moment.
             Path(file).absolute().as_uri() + "?mode=rw",
@@ -228,7 +227,7 @@ def _open(file: str) -> sqlite3.Connection:
 
 
 def _trouble(file: str, what: str, error: Exception) -> str:
-    if isinstance(error, sqlite3.Error) and rescue.is_damage(error):
+    if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         mends = '"Process queue" sets it aside and recovers what it can'
         return f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}"
     return f"PlexSync's {what} {file!r:.300} cannot be read ({error}): check its folder's permissions"

@@ -68,7 +68,7 @@ def answer(raw: bytes) -> str:
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
     # Not at the top: few calls fail.
-    from sync.stash import log
+    from sync import log
 
     return '{"error": ' + quickjson.quote(log.redact(text)) + "}"
 
@@ -97,10 +97,10 @@ def _serve(raw: bytes) -> str:
 
             privacy.recall_for(connection)
             raise
-    from sync import launch
+    from sync import tasks
 
     gc.enable()
-    return launch.run(connection, args)
+    return tasks.run(connection, args)
 
 
 def _part(whole: dict[str, Any], name: str, accepted: str) -> dict[str, Any]:

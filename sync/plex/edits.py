@@ -9,8 +9,8 @@ from sync.model import Role
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import DETAILS, LIST_FIELDS, PICTURES, SINGLE_FIELDS, Edit, ListEdit, detail_key
 from sync.plex.exceptions import PlexItemGone
-from sync.plex.library import read_items
-from sync.text import name_key
+from sync.plex.items import read_items
+from sync.text.clean import name_key
 
 LONGEST_QUERY = 7_800
 """Characters of an edit's own query; Plex names no limit, servers and proxies have theirs. With the path, the

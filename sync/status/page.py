@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from sync.queue.batches import LEFT_OUT
-from sync.status import BatchStatus, Cause, OutageStatus, Status
+from sync.status.status import BatchStatus, Cause, OutageStatus, Status
 from sync.worker.circuit_breaker import CircuitState
 
 SHOWN_OUTAGES = 5

@@ -8,15 +8,15 @@ from collections.abc import Callable, Container
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from sync import log
 from sync.errors import PermanentError, PlexSyncError, SetupError
+from sync.mapping.performer_pictures import dated_cover
 from sync.model import Picture
-from sync.pictures import dated_cover
 from sync.plex.client import PlexClient
 from sync.plex.difference import PICTURES
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
-from sync.plex.library import read_items
+from sync.plex.items import read_items
 from sync.settings import Settings
-from sync.stash import log
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.worker.covers import Covers

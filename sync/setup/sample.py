@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile, Scene
-from sync.plex.library import Section
+from sync.plex.file_index import Section
 from sync.plex.matcher import Candidate, Rules, match_scene
 from sync.plex.media_paths import map_path, name_key, path_key
-from sync.plex.path_prefixes import shared_folders
-from sync.plex.path_proposal import Proposal, Sighting, propose
+from sync.setup.path_map import Proposal, Sighting, propose
+from sync.setup.path_prefixes import shared_folders
 
 FilesOfItems = Mapping[int, tuple[MediaFile, ...]]
 

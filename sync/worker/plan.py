@@ -3,18 +3,18 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from sync.conditions import within_paths
-from sync.mapping import fingerprint, wanted_of
+from sync import log
+from sync.mapping.conditions import within_paths
+from sync.mapping.fields import fingerprint, wanted_of
+from sync.mapping.performer_pictures import PictureAccess
 from sync.model import MediaFile, Scene
-from sync.pictures import PictureAccess
 from sync.plex.client import PlexClient
 from sync.plex.difference import difference, outline
 from sync.plex.exceptions import PlexNotFound
 from sync.plex.matcher import Candidate, Rules, holds_file_of
 from sync.plex.scan import FolderScans
-from sync.queue.store import Claim
+from sync.queue.jobs import Claim
 from sync.settings import Settings
-from sync.stash import log
 from sync.stash.client import StashClient
 from sync.worker.locate import Located, Locator, Target
 from sync.worker.portraits import Portraits

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import persistqueue
 import persistqueue.serializers.json
 
-from sync import paths
+from sync import data_folder
 from sync.errors import PermanentError
 from sync.queue import batches, schema, wake
 from sync.queue.dead_letters import (
@@ -107,7 +107,7 @@ class JobStore:
             serializer=persistqueue.serializers.json,
             timeout=schema.BUSY_TIMEOUT,
             auto_resume=True,
-            db_file_name=paths.QUEUE_FILE,
+            db_file_name=data_folder.QUEUE_FILE,
         )
         self.connection = self._rows.connection
         self.connection.isolation_level = None  # transactions begin where this class says so

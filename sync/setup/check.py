@@ -12,21 +12,20 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from sync import privacy
-from sync.checklist import Checklist
-from sync.conditions import why_left_out, within_paths
+from sync import log, privacy
 from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, UnusablePictureError
+from sync.mapping.conditions import why_left_out, within_paths
+from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.model import MediaFile, Scene
-from sync.pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexSetupError
-from sync.plex.library import LibraryIndex, Section, choose_sections, read_sections
+from sync.plex.file_index import LibraryIndex, Section, choose_sections, read_sections
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path, name_key
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
-from sync.setup_sample import SampledScene, advice, propose_map, tally
-from sync.stash import log
+from sync.setup.checklist import Checklist
+from sync.setup.sample import SampledScene, advice, propose_map, tally
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.probe import answers

@@ -6,7 +6,7 @@ and Stash's Docker image has the old stashapp-tools under the import name
 folder, where `<key>` names the Python, its system and the requirements.
 
 Every task pays for this module, so it holds the look alone; what a run needs
-that has to install stands in `sync.install`.
+that has to install stands in `sync.setup.install`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import zlib
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
-from sync import paths
+from sync import data_folder
 from sync.errors import SetupError
 
 OLDEST_PYTHON = (3, 11)
@@ -40,7 +40,7 @@ class Requirement(NamedTuple):
 
 def requirements_file() -> str:
     """Return the path of the plugin's requirements.txt."""
-    return os.path.join(paths.PLUGIN_FOLDER, "requirements.txt")
+    return os.path.join(data_folder.PLUGIN_FOLDER, "requirements.txt")
 
 
 def read_requirements(path: str) -> list[Requirement]:
@@ -75,7 +75,7 @@ def key_of(requirements: list[Requirement]) -> str:
 
 def target_folder(data: str) -> str:
     """Return the folder below the data folder where this Python's packages belong; raises SetupError."""
-    return os.path.join(data, paths.DEPENDENCIES_FOLDER, key_of(read_requirements(requirements_file())))
+    return os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(read_requirements(requirements_file())))
 
 
 def is_whole(target: str) -> bool:
@@ -127,13 +127,13 @@ def ensure(data: str, *, try_again_now: bool) -> None:
             "under Settings > System > Python executable path"
         )
     requirements = read_requirements(requirements_file())
-    target = os.path.join(data, paths.DEPENDENCIES_FOLDER, key_of(requirements))
+    target = os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(requirements))
     if not is_whole(target):
         lacks = missing(requirements)
         if not lacks:
             return
         # Not at the top: pip's process and the folders' coming and going concern one run in a thousand.
-        from sync import install
+        from sync.setup import install
 
         install.install(data, target, requirements_file(), lacks, try_again_now=try_again_now)
     if target not in sys.path:

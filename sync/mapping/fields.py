@@ -4,12 +4,12 @@ import datetime
 import hashlib
 import json
 
-from sync import template
+from sync.mapping.performer_pictures import PictureAccess, picture_url
 from sync.model import Performer, Role, Scene, Wanted
-from sync.patterns import names_match, split_names
-from sync.pictures import PictureAccess, picture_url
 from sync.settings import Settings
-from sync.text import LONGEST_LINE, clean_line, clean_name, clean_text, full_date, name_key, unique_names
+from sync.text import template
+from sync.text.clean import LONGEST_LINE, clean_line, clean_name, clean_text, full_date, name_key, unique_names
+from sync.text.patterns import names_match, split_names
 
 MAPPING_VERSION = 3
 """Raised whenever the same scene maps to something else than before, so that scenes become due again."""

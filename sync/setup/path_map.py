@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sync.model import MediaFile
 from sync.plex.media_paths import is_windows, map_path, path_key, trailing_folders, unify
-from sync.plex.path_prefixes import PathPair, depth, pairs_between
+from sync.setup.path_prefixes import PathPair, depth, pairs_between
 
 MOST_PAIRS = 8
 """Pairs that are proposed at the most; who needs more has another problem than `path_map`."""

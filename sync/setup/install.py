@@ -17,11 +17,10 @@ import subprocess
 import sys
 import time
 
-from sync import paths
-from sync.dependencies import WHOLE_FILE, is_whole
+from sync import data_folder, log
 from sync.errors import SetupError
 from sync.queue.lock import FileLock
-from sync.stash import log
+from sync.setup.dependencies import WHOLE_FILE, is_whole
 
 PIP_TIMEOUT = 600.0
 """Seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes."""
@@ -48,7 +47,7 @@ _PIP = "import runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=Tru
 _CHECK = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from sync import dependencies
+from sync.setup import dependencies
 lacks = dependencies.missing(dependencies.read_requirements(dependencies.requirements_file()))
 if lacks:
     sys.exit("; ".join(lacks))
@@ -189,7 +188,7 @@ def _pip(fresh: str, requirements: str, work: str) -> None:
 
 def _check(folder: str, work: str) -> None:
     """Import what was installed in a process of its own, so that a set that does not work here is never used."""
-    code, output = _child(_CHECK, [folder, paths.PLUGIN_FOLDER], "importing the packages", work, CHECK_TIMEOUT)
+    code, output = _child(_CHECK, [folder, data_folder.PLUGIN_FOLDER], "importing the packages", work, CHECK_TIMEOUT)
     if code:
         raise SetupError(f"the packages cannot be used: {_clean(_lines(output)[-1])}")
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from sync.plex.media_paths import is_windows, unify
-from sync.text import name_key
+from sync.text.clean import name_key
 
 _WHOLE = re.compile(r"[/\\*?]|[A-Za-z]:")
 _TWO_PATHS = re.compile(r",\s*(?:/|[A-Za-z]:[\\/]|\\\\)")

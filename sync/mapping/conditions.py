@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from sync.model import MediaFile, Scene
-from sync.patterns import names_match, path_matches, split_names, split_paths
 from sync.settings import Settings
+from sync.text.patterns import names_match, path_matches, split_names, split_paths
 
 
 def why_left_out(scene: Scene, settings: Settings) -> str:

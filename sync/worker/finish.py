@@ -5,15 +5,15 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from sync import log
 from sync.errors import PermanentError, PlexSyncError
 from sync.model import Scene
 from sync.plex.difference import remember
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound
 from sync.queue import batches
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.store import Claim, JobStore, joined
+from sync.queue.jobs import Claim, JobStore, joined
 from sync.settings import Settings
-from sync.stash import log
 from sync.state import State
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers

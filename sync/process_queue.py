@@ -1,0 +1,390 @@
+"""The task "Process queue", from the settings to whoever wakes the next run."""
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sync import data_folder, log, privacy
+from sync.bulk.making import bulk_of
+from sync.bulk.runner import Bulk, ending_of_batch, summary_of
+from sync.ending import Ending, Report, worst
+from sync.errors import PlexSyncError, SetupError
+from sync.mapping.performer_pictures import PictureAccess, picture_access
+from sync.plex.client import PlexClient, client_identifier
+from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
+from sync.plex.file_index import LibraryIndex, choose_sections, read_sections
+from sync.plex.gate import Gate
+from sync.plex.matcher import Rules
+from sync.plex.pace import Pacer
+from sync.plex.scan import FolderScans
+from sync.queue import batches, damage, wake
+from sync.queue.batches import Batch
+from sync.queue.dead_letters import SERVER_ERRORS
+from sync.queue.jobs import JobStore
+from sync.queue.outlook import resume_later, run_of_stash
+from sync.settings import ACCEPTED, Settings, lacking, read_settings, told
+from sync.stash.client import StashClient
+from sync.stash.exceptions import StashTemporaryError
+from sync.state import State
+from sync.state import set_aside as set_state_aside
+from sync.worker import sleeper
+from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
+from sync.worker.locate import Locator
+from sync.worker.portraits import Portraits
+from sync.worker.probe import answers
+from sync.worker.processor import Drain
+
+STASH_PAUSE = 30.0
+"""Seconds until a drain that Stash failed is tried again."""
+
+
+LINGER = 0.3
+"""Seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them."""
+HAND_OVER = 60.0
+"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asked for a run, and what for."""
+
+    trigger: str = ""
+    """`hook`, `sleeper` or `page`; empty: a person, so what waits for a later try is tried too."""
+    batch: Batch | None = None
+    """The batch whose own task this is."""
+    all_batches: bool = False
+    """Every unfinished batch goes on."""
+
+    @property
+    def by_hand(self) -> bool:
+        """A person asked."""
+        return not self.trigger
+
+    @property
+    def is_dry(self) -> bool:
+        """It only reports: nothing is begun or hastened along the way. What was saved goes on as ever."""
+        return self.batch is not None and bool(self.batch.args.get("dry_run"))
+
+    @property
+    def leaves_batches(self) -> bool:
+        """It leaves what batches have begun to the sleeper's run."""
+        return self.trigger == "hook" or self.is_dry
+
+
+def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
+    """Drain the queue; return what was done, in a sentence. Call it with the drain's lock held.
+
+    Raises PlexSyncError, whose text ends with what became of the queue.
+    """
+    for _ in range(3):
+        try:
+            return _with_store(server_connection, data, order)
+        except sqlite3.Error as error:
+            if not damage.is_damage(error) or not _set_aside(data):
+                raise _unusable(data, error) from None
+        except OSError as error:
+            raise _unusable(data, error) from None
+    raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
+
+
+def _set_aside(data: str) -> bool:
+    """Move damaged files away, so that the next try begins with new ones; True when one was."""
+    queue = damage.set_aside(data_folder.queue_file(data))
+    state = damage.is_damaged(data_folder.state_file(data))
+    if state:
+        set_state_aside(data_folder.state_file(data))
+    return queue or state
+
+
+def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
+    store = JobStore(data_folder.queue_folder(data))
+    try:
+        _tell_recovered(damage.recover(data_folder.queue_file(data), store.connection))
+        if order.batch and not batches.is_current(store.connection, order.batch):
+            with store.transaction() as connection:
+                batch = batches.start(connection, order.batch.kind, order.batch.args, order.batch.created_at)
+            order = replace(order, batch=batch)
+        return _Run(server_connection, data, store, order).run()
+    except PlexSyncError as error:
+        waiting = store.waiting()
+        if not waiting:
+            raise
+        stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
+        error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
+        raise
+    finally:
+        store.close()
+
+
+def _tell_recovered(recoveries: list[damage.Recovery]) -> None:
+    for one in recoveries:
+        if one.unreadable is None:
+            lost = "; how many rows could not be read is not known: save again what you edited lately"
+        elif one.unreadable:
+            lost = f"; up to {one.unreadable} rows could not be read: save again what you edited lately"
+        else:
+            lost = ""
+        log.error(
+            f"PlexSync's queue file was damaged and set aside as {os.path.basename(one.file)}. "
+            f"{one.rows} jobs were recovered from it{lost}. Check the disk it lies on"
+        )
+
+
+class _Run:
+    """One run of "Process queue", from the settings to whoever wakes the next one."""
+
+    def __init__(self, server_connection: Mapping[str, Any], data: str, store: JobStore, order: Order) -> None:
+        self._connection = server_connection
+        self._data = data
+        self._store = store
+        self._order = order
+        self._everything = order.by_hand
+        self._own = [order.batch.id] if order.batch else []
+        self._bulk: Bulk | None = None
+        self._breaker = CircuitBreaker(store.connection)
+        self._looked_at = time.time()
+        record = self._breaker.record
+        self._was_open = record.opened_at is not None or record.outage_began_at is not None
+        # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
+        self._is_said = order.trigger == "sleeper" and record.failures > 0
+        # The launcher said so already, in a file that may have been set aside as damaged since.
+        wake.begin_drain(store.connection, run_of_stash(), keep_resume=order.trigger == "hook")
+
+    def run(self) -> str:
+        """Drain the queue and see to it that somebody goes on where something is left."""
+        stash = StashClient(self._connection)
+        settings: Settings | None = None
+        try:
+            try:
+                panel = stash.fill_settings(lacking)
+                log.keep_secret(_text(panel.get("plex_token")))
+                privacy.follow(panel, self._data, ACCEPTED["path_map"])
+                settings = read_settings(panel)
+                stash.with_performer_tags = settings.sync_performer_tags
+                return self._drain(stash, settings)
+            except PlexTemporaryError as error:
+                self._interrupt_batches()
+                self._resume_after_plex()
+                if self._is_said:
+                    log.debug(f"Plex is still away: {error}")
+                    return Report(f"Plex is still away: {error}", Ending.LATER)
+                raise
+            except StashTemporaryError:
+                self._interrupt_batches()
+                resume_later(self._store.connection, time.time() + STASH_PAUSE)
+                raise
+            finally:
+                self._leave_to_sleeper(stash, settings.plex_url if settings else "")
+        finally:
+            stash.close()
+
+    def _drain(self, stash: StashClient, settings: Settings) -> str:
+        client = self._connect(settings)
+        if client is None:
+            said = "Plex failed again and again and is left alone for a while; every job stays queued"
+            return Report(said, Ending.LATER)
+        state = State(data_folder.state_file(self._data))
+        try:
+            try:
+                sections = read_sections(client)
+            except PlexTemporaryError:
+                self._breaker.record_failure()
+                raise
+            chosen = choose_sections(sections, settings.library_names, settings.plex_library)
+            log.detail(
+                "Python %s; Plex %s on %s; libraries %s; settings changed: %s",
+                *(sys.version.split()[0], client.version, client.platform or "an unknown system"),
+                *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
+            )
+            state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
+            rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
+            indexes = [LibraryIndex(client, state, section) for section in chosen]
+            locator = Locator(
+                client=client,
+                stash=stash,
+                state=state,
+                indexes=indexes,
+                rules=rules,
+                by_hand=self._everything,
+            )
+            pictures = _performer_pictures(settings, stash)
+            # One for both, so that a picture is fetched once in a run.
+            portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures)
+            self._reconcile_when_due(settings)
+            self._bulk = bulk = bulk_of(
+                store=self._store,
+                state=state,
+                stash=stash,
+                client=client,
+                locator=locator,
+                indexes=indexes,
+                rules=rules,
+                settings=settings,
+                pictures=pictures,
+                portraits=portraits,
+                own=self._own,
+                everything=self._order.all_batches,
+                after_outage=not self._order.leaves_batches,
+            )
+            drain = Drain(
+                store=self._store,
+                state=state,
+                stash=stash,
+                client=client,
+                locator=locator,
+                settings=settings,
+                breaker=self._breaker,
+                portraits=portraits,
+                pictures=pictures,
+                bulk=bulk,
+                with_late=not self._order.leaves_batches,
+                linger=LINGER,
+                scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
+            )
+            try:
+                drain.run(everything=self._everything and not self._order.is_dry)
+                self._hand_over()
+            except PlexServerDown:
+                self._breaker.record_failure()
+                raise
+            finally:
+                self._looked_at = drain.looked_at
+                if drain.summary.scenes:
+                    log.info(f"Process queue: {drain.summary}")
+                    if drain.summary.by_library():
+                        log.info(f"By library: {drain.summary.by_library()}")
+                for batch in bulk.outcome():
+                    tell = (
+                        log.debug if batch.kind == batches.CHANGE and not batch.done and not batch.failed else log.info
+                    )
+                    for line in summary_of(batch):
+                        tell(line)
+            own = [batch for batch in bulk.outcome() if batch.id in self._own]
+            report = drain.summary.report()
+            if not own:
+                return report
+            # Whatever else this run did beside it has its own words.
+            return Report(". ".join(summary_of(b)[0] for b in own), worst(*map(ending_of_batch, own)), **report.facts)
+        finally:
+            state.close()
+            client.close()
+
+    def _connect(self, settings: Settings) -> PlexClient | None:
+        """Return Plex, asked and found to answer; None while the breaker lets nothing through.
+
+        After an outage one probe comes first. A person's press begins with a probe too, whatever
+        the breaker says.
+        """
+        state = self._breaker.state
+        if not self._everything and not self._breaker.can_execute():
+            return None
+        try:
+            if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
+                raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
+            client = PlexClient(
+                settings.plex_url,
+                settings.plex_token,
+                identifier=client_identifier(self._data),
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+                gate=Gate(Pacer(settings.max_edits_per_second, tell=_tell_pace), settings.edits_in_flight),
+            )
+        except PlexTemporaryError:
+            self._breaker.record_failure()
+            raise
+        except SetupError:
+            self._breaker.release_probe()  # Plex answers; what it refuses is not the breaker's business
+            raise
+        if state is not CircuitState.CLOSED:
+            began = self._breaker.record.outage_began_at
+            self._breaker.record_probe()
+            again = self._store.revive(began, SERVER_ERRORS) if began is not None else 0
+            if again:
+                log.info(f"{again} scenes that failed in the outage are queued again")
+        return client
+
+    def _interrupt_batches(self) -> None:
+        """The run after the outage goes on with what this one was to work on."""
+        if self._bulk:
+            self._bulk.interrupt()
+            return
+        with self._store.transaction() as connection:
+            everything = [batch.id for batch in batches.unfinished(connection)] if self._order.all_batches else []
+            batches.interrupt(connection, [*self._own, *everything])
+
+    def _reconcile_when_due(self, settings: Settings) -> None:
+        """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
+        now = time.time()
+        if self._order.is_dry or not batches.is_due(self._store.connection, settings.reconcile_every, now):
+            return
+        with self._store.transaction() as connection:
+            batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
+            if self._order.trigger == "hook":
+                batches.interrupt(connection, [batch.id])
+        if self._order.trigger != "hook":
+            self._own.append(batch.id)
+
+    def _hand_over(self) -> None:
+        """What a save's run leaves alone and nobody has stopped, the sleeper has begun a moment later."""
+        if not self._order.leaves_batches:
+            return
+        now, connection = time.time(), self._store.connection
+        if self._store.is_due(now, late=True) or batches.goes_on_by_itself(connection):
+            resume_later(connection, now + HAND_OVER, at_the_latest=True)
+        else:
+            resume_later(connection, None)
+
+    def _resume_after_plex(self) -> None:
+        """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
+        record = self._breaker.record
+        if record.opened_at is not None:
+            if not self._was_open:
+                log.warning(
+                    f"Plex failed {record.failures} times in a row and is left alone (circuit breaker OPEN). It is "
+                    "probed once a minute, and the queue goes on by itself when it answers"
+                )
+            return
+        pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
+        resume_later(self._store.connection, time.time() + pause)
+
+    def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:
+        since = self._looked_at  # what has become due since then nobody has seen
+        if sleeper.is_alive(self._data) or not sleeper.something_waits(self._connection, self._data, since=since):
+            return
+        connection = {**self._connection, "SessionCookie": stash.cookie}
+        sleeper.ensure(
+            connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
+        )
+
+
+def _tell_pace(is_slow: bool) -> None:
+    if is_slow:
+        log.info("Plex answers slowly; edits are spaced out")
+    else:
+        log.debug("Plex answers as usual; edits follow one another without a pause again")
+
+
+def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:
+    return picture_access(
+        settings.performer_pictures,
+        stash_url=settings.stash_url,
+        plex_url=settings.plex_url,
+        credentials=stash.has_credentials,
+        api_key=stash.api_key or "",
+    )
+
+
+def _unusable(path: str, error: Exception) -> SetupError:
+    return SetupError(
+        f"PlexSync's data in {path!r:.300} cannot be read or written ({error}). Check the folder's free space and "
+        "permissions"
+    )
+
+
+def _text(value: object) -> str | None:
+    return value.strip() if isinstance(value, str) else None
