@@ -1,12 +1,11 @@
 """A stand-in Plex Media Server that speaks real HTTP and Plex's XML on 127.0.0.1.
 
 It keeps the habits of the real server that a client has to live with (listings that cut tag lists
-short and leave the locks out, edits that are all query string, tags that add or replace, no search by
-file) and refuses what the real one refuses. Facts come from the OpenAPI description of Plex Media
-Server (PMS) and from python-plexapi; where sources disagree a keyword argument chooses, and where none
-tells, the comment says so. Two places are stricter than the real server, so that a client's mistake
-fails instead of passing: an edit without `id` is refused (the real server edits the whole library), and
-so is a filter or sorting that the stand-in does not know.
+short and leave the locks out, edits that are all query string, tags that add or replace) and refuses
+what the real one refuses. Facts come from the OpenAPI description of Plex Media Server (PMS) and from
+python-plexapi; where sources disagree, or none tells, an attribute chooses. Two places are stricter than
+the real server, so that a client's mistake fails instead of passing: an edit without `id` edits the whole
+library as there, and then fails the test; a filter or sorting that the stand-in does not know is refused.
 
     with PlexStandIn() as plex:
         movies = plex.add_library("Movies")
@@ -33,6 +32,7 @@ import socket
 import struct
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -43,6 +43,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
 TagMode = Literal["adds", "replaces"]
+FileSearch = Literal["works", "ignores", "refuses", "errors", "by_substring", "by_path"]
 FaultKind = Literal["status", "reset", "hang", "half", "slow", "refuse"]
 
 DEFAULT_TOKEN = "plex-token-s3cr3t-7Qx2"
@@ -114,6 +115,7 @@ _ESCAPES = str.maketrans(
     }
 )
 _TAG_PARAMETER = re.compile(r"(\w+)\[(\d*)\]\.(tag\.tag-|tag\.tag|tag\.thumb|tagging\.\w+|tag)\Z")
+_ODD_NAME = re.compile(r"[&#+%'\"]")
 _EDIT_PATH = re.compile(r"/library/sections/\d+/all\Z|/library/metadata/[\d,]+\Z")
 _FILTER = re.compile(r"(addedAt|updatedAt|year|title)(>>|<<|>|<|!|=)?\Z")
 _PLAIN_LISTING_PARAMETERS = ("X-Plex-", "include", "exclude")
@@ -206,6 +208,16 @@ class Request:
     def is_edit(self) -> bool:
         """True for a request that edits fields or tags."""
         return self.method == "PUT" and _EDIT_PATH.match(self.path) is not None
+
+    @property
+    def is_file_search(self) -> bool:
+        """True for a listing that asks for a file by its name."""
+        return self.method == "GET" and "file" in self.query and self.path.endswith("/all")
+
+    @property
+    def skips_refresh(self) -> bool:
+        """True for a read that spares Plex a look at the files."""
+        return self.query.get("skipRefresh") == "1"
 
 
 @dataclass
@@ -370,15 +382,20 @@ class _Item:
         """What an item that nobody named is called: its first file's name."""
         if not self.media or not self.media[0].parts:
             return "Unknown"
-        name = re.split(r"[/\\]", self.media[0].parts[0].file)[-1]
+        name = _file_name(self.media[0].parts[0].file)
         stem, dot, _ = name.rpartition(".")
         return stem if dot and stem else name
+
+
+def _file_name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
 
 
 class _Section:
     __slots__ = (
         "agent",
         "changed",
+        "content_changed",
         "items",
         "key",
         "locations",
@@ -398,6 +415,7 @@ class _Section:
         self.locations = locations
         self.items: dict[int, _Item] = {}
         self.updated_at = self.scanned_at = _FIRST_ADDED_AT
+        self.content_changed = 1
         self.membership = 0  # counts items that came, went or changed their addedAt
         self.changed = 0  # counts every change
         self.orders: dict[str, tuple[int, list[_Item]]] = {}
@@ -407,8 +425,9 @@ class _Section:
         digest = hashlib.md5(f"{self.key}/{self.title}".encode(), usedforsecurity=False).hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
-    def note(self, *, membership: bool) -> None:
+    def note(self, *, membership: bool, content: bool = True) -> None:
         self.changed += 1
+        self.content_changed += content
         self.membership += membership
 
 
@@ -488,6 +507,34 @@ class PlexStandIn:
         """What becomes of the `tag.thumb` of an actor. No source says that every version keeps it as it was sent."""
         self.edit_with_one_gone: Literal["edits the rest", "refuses"] = "edits the rest"
         """What becomes of an edit of several items of which one is not there. No source tells."""
+        self.actor_sent_again: Literal["role_updates", "role_kept", "duplicate"] = "role_updates"
+        """What becomes of an actor who is on the item already and is sent again with another role. The OpenAPI
+        text says that `tagging.text` updates the association; nobody tells of a test. "duplicate" lists the actor
+        twice, once with each role. A picture is the name's, and changes in any mode."""
+        self.tag_modes: dict[str, TagMode] = {}
+        """Kinds of tag (`actor`, ...) that do not go by `tag_mode`. Tools that rename actors send the whole list and
+        remove nothing, as if actors alone were replaced."""
+        self.rating_in_edit: Literal["taken", "ignored"] = "taken"
+        """What becomes of `userRating.value` and its lock in an edit; where it is ignored, `/:/rate` is needed."""
+        self.file_search: FileSearch = "works"
+        """How a listing takes `file=<file name>`, as PMS 1.43.1 finds items by it. "ignores": the whole listing, as of
+        a server that does not know the parameter. "refuses" is 400, "errors" 500. "by_substring" finds names that hold
+        the text, "by_path" whole paths that do, both whatever the case."""
+        self.file_search_names: Literal["exact", "loses_odd", "nfc"] = "exact"
+        """Which names a search by file can find; no source tells. "loses_odd": none that has one of `& # + % ' "` or
+        is not in NFC. "nfc": names are compared in NFC, and a name that is asked for otherwise is not found."""
+        self.read_with_one_gone: Literal["leaves it out", "refuses"] = "leaves it out"
+        """What becomes of a read of several items of which one is not there; "refuses" is 404 for all of them."""
+        self.row_wishes: Literal["obeyed", "ignored"] = "obeyed"
+        """What becomes of excludeElements and excludeFields."""
+        self.edits_move_content_changed = True
+        """Whether an edit moves a library's contentChangedAt, as items that come and go do. No source tells."""
+        self.max_target = MAX_LINE
+        """How many characters of path and query are taken; a server in the middle may take 8,000 or fewer."""
+        self.long_target_status = 414
+        """What a longer one is answered with; 431 and 400 are seen, too."""
+        self.bad_token_status = 401
+        """What a wrong token is answered with; 498 is an expired one."""
         self.starting = False
         """While True every request gets 503, as from a server that is starting up."""
         self.on_scan: Callable[[int | None, str | None], object] | None = None
@@ -850,10 +897,10 @@ class PlexStandIn:
         self._next_id += 1
         return self._next_id - 1
 
-    def _touch(self, item: _Item, *, membership: bool = False) -> None:
+    def _touch(self, item: _Item, *, membership: bool = False, content: bool = True) -> None:
         item.updated_at = int(time.time())
         item.listed = None
-        self._sections[item.section].note(membership=membership)
+        self._sections[item.section].note(membership=membership, content=content)
 
     def _set_value(self, item: _Item, name: str, value: str) -> None:
         if name == "title" and not value:
@@ -914,7 +961,8 @@ class PlexStandIn:
         """Make requests fail. Of several faults the first that strikes a request counts.
 
         Parameters:
-            kind: "status" answers `status` with `body`. "reset" cuts the connection with RST and no
+            kind: "status" answers `status` with `body`; a server in the middle answers 200 with a page of its own
+                or with nothing. "reset" cuts the connection with RST and no
                 answer. "hang" answers nothing until the client leaves or stop(). "half" sends the whole
                 answer's headers and half of its body (of an answer without a body half of its status
                 line) and closes. "slow" answers rightly after `delay`. "refuse" is an outage:
@@ -974,6 +1022,11 @@ class PlexStandIn:
     def edits(self) -> list[Request]:
         """The requests among them that edit fields or tags, whatever became of them."""
         return [request for request in self.requests if request.is_edit]
+
+    @property
+    def file_searches(self) -> list[Request]:
+        """The requests among them that ask for a file by its name."""
+        return [request for request in self.requests if request.is_file_search]
 
     @property
     def scans(self) -> list[Scan]:
@@ -1096,6 +1149,8 @@ class PlexStandIn:
     def _respond(self, run: _Run, request: Request) -> _Response:
         """Do what a request asks, and give the answer."""
         try:
+            if len(request.target) > self.max_target:
+                raise _RefusedError(self.long_target_status)
             if self.starting:
                 body = (
                     '<?xml version="1.0" encoding="UTF-8"?>\n<Response code="503" title="Maintenance" '
@@ -1107,7 +1162,7 @@ class PlexStandIn:
                 return self._identity()
             given = request.headers.get("x-plex-token") or request.query.get("X-Plex-Token")
             if given != self.token:
-                raise _RefusedError(401)
+                raise _RefusedError(self.bad_token_status)
             if request.method == "GET":
                 run.wait(self.read_delay)
             known = False
@@ -1170,7 +1225,7 @@ class PlexStandIn:
                     updatedAt=section.updated_at,
                     createdAt=_FIRST_ADDED_AT,
                     scannedAt=section.scanned_at,
-                    contentChangedAt=section.changed,
+                    contentChangedAt=section.content_changed,
                 )
                 places = "".join(
                     f"<Location{_attributes(id=number, path=path)}/>\n"
@@ -1201,10 +1256,12 @@ class PlexStandIn:
             for name, value in request.params:
                 if name in {"type", "sort", "checkFiles", "skipRefresh"} or name.startswith(_PLAIN_LISTING_PARAMETERS):
                     continue
-                items = _filtered(items, name, value)
-            dropped = frozenset((query.get("excludeElements") or "").split(","))
-            hidden = frozenset((query.get("excludeFields") or "").split(","))
-            plain = not any(dropped) and not any(hidden)
+                if name == "file":
+                    items = self._with_file(items, value, typed="type" in query)
+                else:
+                    items = _filtered(items, name, value)
+            dropped, hidden = self._wishes(query)
+            plain = not dropped and not hidden
             start, stop, paging = _page(request, len(items))
             out = []
             for item in items[start:stop]:
@@ -1237,10 +1294,9 @@ class PlexStandIn:
             # No source promises the order asked for, so there is none of it here.
             keys = sorted({int(key) for key in found[1].split(",") if key})
             items = [self._items[key] for key in keys if key in self._items]
-            if not items:
+            if not items or (self.read_with_one_gone == "refuses" and len(items) < len(keys)):
                 raise _RefusedError(404)
-            dropped = frozenset((query.get("excludeElements") or "").split(","))
-            hidden = frozenset((query.get("excludeFields") or "").split(","))
+            dropped, hidden = self._wishes(query)
             start, stop, paging = _page(request, len(items))
             shown = items[start:stop]
             out = [self._video(item, whole=True, dropped=dropped, hidden=hidden) for item in shown]
@@ -1255,6 +1311,38 @@ class PlexStandIn:
                 librarySectionUUID=home and home.uuid,
             )
         return _xml(f"<MediaContainer{head}>\n{''.join(out)}</MediaContainer>", start=start, total=len(items))
+
+    def _wishes(self, query: dict[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+        """The elements and the fields that a reader does not want. (`include...` adds what is left out by default.)"""
+        if self.row_wishes == "ignored":
+            return frozenset(), frozenset()
+        dropped, hidden = (query.get(name, "").split(",") for name in ("excludeElements", "excludeFields"))
+        return frozenset(filter(None, dropped)), frozenset(filter(None, hidden))
+
+    def _with_file(self, items: Sequence[_Item], asked: str, *, typed: bool) -> Sequence[_Item]:
+        if self.file_search == "ignores":
+            return items
+        if self.file_search == "refuses":
+            raise _RefusedError(400)
+        if self.file_search == "errors" or not typed:
+            raise _RefusedError(500)
+        return [
+            item
+            for item in items
+            if any(self._finds_file(part.file, asked) for media in item.media for part in media.parts)
+        ]
+
+    def _finds_file(self, path: str, asked: str) -> bool:
+        name = _file_name(path)
+        if self.file_search_names == "loses_odd" and (
+            _ODD_NAME.search(name) or not unicodedata.is_normalized("NFC", name)
+        ):
+            return False
+        if self.file_search_names == "nfc":
+            name, path = unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", path)
+        if self.file_search == "works":
+            return name == asked
+        return asked.casefold() in (name if self.file_search == "by_substring" else path).casefold()
 
     def _section(self, key: str) -> _Section:
         section = self._sections.get(int(key))
@@ -1340,14 +1428,20 @@ class PlexStandIn:
 
     def _edit_section(self, run: _Run, request: Request, found: re.Match[str]) -> _Response:
         query = request.query
-        if "id" not in query or "type" not in query:
-            raise _RefusedError(400, "an edit needs id and type")
-        if not re.fullmatch(r"\d+(,\d+)*", query["id"]):
-            raise _RefusedError(400, "bad id")
+        if "type" not in query:
+            raise _RefusedError(400, "an edit needs a type")
         with self._lock:
-            if not _media_type_ok(self._section(found[1]), query["type"]):
+            section = self._section(found[1])
+            if not _media_type_ok(section, query["type"]):
                 raise _RefusedError(400, "the library holds no such type")
-        keys = [int(key) for key in query["id"].split(",")]
+            keys = list(section.items)
+        ids = query.get("id", "")
+        if not ids:
+            self.errors.append(AssertionError(f"an edit of every item of a library: {request.target[:200]}"))
+        elif not re.fullmatch(r"\d+(,\d+)*", ids):
+            raise _RefusedError(400, "bad id")
+        else:
+            keys = [int(key) for key in ids.split(",")]
         return self._edit(run, request, keys, int(found[1]))
 
     def _edit_items(self, run: _Run, request: Request, found: re.Match[str]) -> _Response:
@@ -1375,24 +1469,35 @@ class PlexStandIn:
             self._set_value(item, name, value)
         if edit.added_at is not None:
             item.added_at = edit.added_at
+        if edit.rating is not None and self.rating_in_edit == "taken":
+            item.user_rating = edit.rating[0]
         for kind, given in edit.tags.items():
             self._apply_tags(item, kind, given)
         for name, locked in edit.locks.items():
+            if name == "userRating" and self.rating_in_edit == "ignored":
+                continue
             item.locked = item.locked | {name} if locked else item.locked - {name}
-        self._touch(item, membership=edit.added_at is not None)
+        self._touch(item, membership=edit.added_at is not None, content=self.edits_move_content_changed)
 
     def _apply_tags(self, item: _Item, kind: str, given: _TagEdit) -> None:
-        current = {tagging.name: tagging for tagging in item.tags.get(kind, ())}
+        # Removals come first, so a name that is both removed and given stays, with nothing of what it was.
+        gone = {self._same(name) for name in given.removed}
+        current = [tagging for tagging in item.tags.get(kind, ()) if self._same(tagging.name) not in gone]
         # A replaced list is made anew: a role that is not sent again is lost with the old one.
-        if given.clear or (given.added and self.tag_mode == "replaces"):
-            current = {}
+        if given.clear or (given.added and self.tag_modes.get(kind, self.tag_mode) == "replaces"):
+            current = []
         for parts in given.added:
-            name = self._spelling(kind, parts["tag.tag"])
-            tagging = current.setdefault(name, _Tagging(name))
-            if "tagging.text" in parts:
-                tagging.text = parts["tagging.text"]
+            name, text = self._spelling(kind, parts["tag.tag"]), parts.get("tagging.text")
+            held = [tagging for tagging in current if tagging.name == name]
+            if not held or (
+                self.actor_sent_again == "duplicate" and text is not None and all(one.text != text for one in held)
+            ):
+                held = [_Tagging(name, text or "")]
+                current += held
+            elif text is not None and self.actor_sent_again == "role_updates":
+                held[0].text = text
             if "tagging.thumb" in parts:
-                tagging.thumb = parts["tagging.thumb"]
+                held[0].thumb = parts["tagging.thumb"]
             if "tag.thumb" in parts and self.actor_pictures != "ignored":
                 # One picture a name over the whole server: this changes every item with that person.
                 given_thumb = parts["tag.thumb"]
@@ -1400,33 +1505,27 @@ class PlexStandIn:
                     digest = hashlib.sha1(given_thumb.encode(), usedforsecurity=False).hexdigest()
                     given_thumb = f"https://metadata-static.plex.test/people/{digest}.jpg"
                 self._tag_thumbs[name] = given_thumb
-        # No source tells what happens to a name that is both given and removed: here it goes.
-        for name in given.removed:
-            gone = self._same(name)
-            current = {held: tagging for held, tagging in current.items() if self._same(held) != gone}
         if current:
-            item.tags[kind] = list(current.values())
+            item.tags[kind] = current
         else:
             item.tags.pop(kind, None)
 
     def _rate(self, run: _Run, request: Request, found: re.Match[str]) -> _Response:
         query = request.query
-        try:
-            key, rating = int(query["key"]), float(query["rating"])
-        except (KeyError, ValueError):
-            raise _RefusedError(400, "bad key or rating") from None
+        if not query.get("key", "").isdecimal() or "identifier" not in query:
+            raise _RefusedError(400, "bad key or identifier")
+        key, given = int(query["key"]), query.get("rating", "")
         # python-plexapi sends -1 to take a rating back.
-        if not (rating == -1 or 0 <= rating <= 10) or "identifier" not in query:
-            raise _RefusedError(400, "bad rating")
+        rating = None if given in {"-1", "-1.0"} else _rating(given)
         if query["identifier"] != "com.plexapp.plugins.library":
             raise _RefusedError(404)
         with self._writer:
             run.wait(self.edit_delay)
             with self._lock:
                 item = self._item(key)
-                item.user_rating = None if rating == -1 else rating
+                item.user_rating = rating
                 item.listed = None
-                self._sections[item.section].note(membership=False)
+                self._sections[item.section].note(membership=False, content=self.edits_move_content_changed)
             self._note(request, applied=True)
         return _Response()
 
@@ -1463,8 +1562,8 @@ class PlexStandIn:
         picture = request.body
         if "url" in request.query:
             raise _RefusedError(400, "the stand-in fetches no pictures")
-        if len(picture) > MAX_PICTURE:
-            raise _RefusedError(413)
+        if len(picture) >= MAX_PICTURE:
+            raise _RefusedError(500)
         if not _is_picture(picture):
             raise _RefusedError(400, "not a picture")
         with self._writer:
@@ -1521,7 +1620,7 @@ class PlexStandIn:
         with self._lock:
             if found[1] != "all":
                 home = self._section(found[1])
-                home.scanned_at = int(time.time())
+                home.scanned_at = max(int(time.time()), home.scanned_at + 1)
                 section = home.key
         with self._log:
             self._scans.append(Scan(section, path, time.monotonic()))
@@ -1560,6 +1659,8 @@ class _Edit:
         self.locks: dict[str, bool] = {}
         self.tags: dict[str, _TagEdit] = {}
         self.added_at: int | None = None
+        self.rating: tuple[float | None] | None = None
+        """The new rating in a tuple; None where the edit leaves it alone."""
         indexed: dict[str, dict[int, dict[str, str]]] = {}
         for name, value in params:
             if _NOT_XML.search(value):
@@ -1573,6 +1674,8 @@ class _Edit:
                 if not value.isdecimal():
                     raise _RefusedError(400, "bad addedAt")
                 self.added_at = int(value)
+            elif action == "value" and base == "userRating":
+                self.rating = (_rating(value) if value else None,)
             elif action == "locked" and base in _LOCKABLE:
                 self.locks[base] = value not in {"0", "false", ""}
             else:
@@ -1592,6 +1695,16 @@ class _Edit:
         for kind, entries in indexed.items():
             added = [entries[index] for index in sorted(entries) if entries[index].get("tag.tag")]
             self.tags.setdefault(kind, _TagEdit()).added = added
+
+
+def _rating(value: str) -> float:
+    try:
+        rating = float(value)
+    except ValueError:
+        raise _RefusedError(400, "bad rating") from None
+    if not 0 <= rating <= 10:
+        raise _RefusedError(400, "bad rating")
+    return rating
 
 
 def _check_date(value: str) -> None:
@@ -1653,14 +1766,17 @@ def _read_request(connection: socket.socket, buffer: bytearray) -> tuple[Request
     return Request(method, path, target, params, headers, body, time.monotonic()), keep
 
 
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
 def _packed(response: _Response, *, keep: bool, bodyless: bool = False) -> bytes:
     """An answer as it goes over the wire, in one piece."""
-    try:
-        phrase = HTTPStatus(response.status).phrase
-    except ValueError:
-        phrase = "Unknown"
     lines = [
-        f"HTTP/1.1 {response.status} {phrase}",
+        f"HTTP/1.1 {response.status} {_phrase(response.status)}",
         "X-Plex-Protocol: 1.0",
         "Cache-Control: no-cache",
         f"Content-Length: {len(response.body)}",
@@ -1684,7 +1800,7 @@ def _xml(document: str, *, start: int | None = None, total: int | None = None) -
 
 def _error(error: _RefusedError) -> _Response:
     """The page PMS sends with an error status."""
-    phrase = HTTPStatus(error.status).phrase
+    phrase = _phrase(error.status)
     detail = f"<p>{error.detail.translate(_ESCAPES)}</p>" if error.detail else ""
     body = f"<body><h1>{error.status} {phrase}</h1>{detail}</body>"
     page = f"<html><head><title>{phrase}</title></head>{body}</html>"

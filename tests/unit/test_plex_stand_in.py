@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import plexapi.exceptions
@@ -96,9 +97,9 @@ def test_a_starting_server_answers_503(plex: PlexStandIn) -> None:
         ("GET", "/nothing/here", 404),
         ("DELETE", "/library/metadata/1", 405),
         ("GET", "/library/sections/1/all?type=1&sort=colour", 400),
-        ("GET", "/library/sections/1/all?file=/media/a.mp4", 400),
+        ("GET", "/library/sections/1/all?file=a.mp4", 500),
         ("GET", "/library/sections/1/all?X-Plex-Container-Start=x", 400),
-        ("PUT", "/library/sections/1/all?type=1&title.value=x", 400),
+        ("PUT", "/library/sections/1/all?type=1&id=1&userRating.value=high", 400),
         ("PUT", "/library/sections/1/all?id=1&title.value=x", 400),
         ("PUT", "/library/sections/1/all?type=4&id=1&title.value=x", 400),
         ("PUT", "/library/sections/1/all?type=1&id=one&title.value=x", 400),
@@ -210,6 +211,111 @@ def test_files_merged_items_and_parts(plex: PlexStandIn) -> None:
     assert plex.add_item(1, ["/m/new.mp4"]) > windows
 
 
+def found(plex: PlexStandIn, name: str) -> list[int]:
+    path = f"/library/sections/1/all?type=1&file={quote(name)}"
+    return [int(video.attrib["ratingKey"]) for video in get(plex, path)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "clip", "nothing"),
+    [
+        ("works", {1, 2}, set()),
+        ("ignores", {1, 2, 3, 4}, {1, 2, 3, 4}),
+        ("by_substring", {1, 2, 3}, set()),
+        ("by_path", {1, 2, 3, 4}, set()),
+    ],
+)
+def test_a_file_is_found_by_its_name(plex: PlexStandIn, mode: Any, clip: set[int], nothing: set[int]) -> None:
+    for path in ("/m/clip.mp4", r"D:\x\clip.mp4", "/m/my Clip.mp4.mkv", "/m/clip.mp4/a.mkv"):
+        plex.add_item(1, [path])
+    plex.file_search = mode
+    plex.clear_requests()
+    assert (set(found(plex, "clip.mp4")), set(found(plex, "other.mp4"))) == (clip, nothing)
+    assert len(plex.file_searches) == len(plex.requests) == 2
+    page = get(plex, "/library/sections/1/all?type=1&file=clip.mp4", **{"X-Plex-Container-Size": "1"})
+    assert (page.get("size"), page.get("totalSize")) == ("1", str(len(clip)))
+
+
+@pytest.mark.parametrize(("mode", "status"), [("refuses", "400"), ("errors", "500")])
+def test_a_server_that_cannot_search_by_file(plex: PlexStandIn, mode: Any, status: str) -> None:
+    plex.file_search = mode
+    with pytest.raises(requests.HTTPError, match=status):
+        found(plex, "clip.mp4")
+
+
+def test_odd_file_names(plex: PlexStandIn) -> None:
+    composed, decomposed = "caf\u00e9.mp4", "cafe\u0301.mp4"
+    odd = ["a & b.mp4", "#1 + 100%.mp4", 'it\'s "x".mp4', decomposed]
+    keys = [plex.add_item(1, [f"/m/{name}"]) for name in [*odd, composed]]
+    assert [found(plex, name) for name in [*odd, composed]] == [[key] for key in keys]
+    plex.file_search_names = "loses_odd"
+    assert [found(plex, name) for name in [*odd, composed]] == [[], [], [], [], keys[4:]]
+    plex.file_search_names = "nfc"
+    assert [found(plex, name) for name in odd] == [[keys[0]], [keys[1]], [keys[2]], []]
+    assert found(plex, composed) == keys[3:]
+
+
+def test_a_read_of_several_of_which_one_is_gone(plex: PlexStandIn) -> None:
+    key = plex.add_item(1, ["/m/a.mp4"])
+    assert len(get(plex, f"/library/metadata/{key},99?skipRefresh=1")) == 1
+    assert plex.requests[-1].skips_refresh
+    plex.read_with_one_gone = "refuses"
+    with pytest.raises(requests.HTTPError, match="404"):
+        get(plex, f"/library/metadata/{key},99")
+    assert len(get(plex, f"/library/metadata/{key},{key}")) == 1
+    assert not plex.requests[-1].skips_refresh
+
+
+def test_wishes_for_smaller_rows(plex: PlexStandIn) -> None:
+    plex.add_item(1, ["/m/a.mp4"], genres=["g"], summary="long")
+    path = "/library/sections/1/all?type=1&excludeElements=Genre,Role&excludeFields=summary&includeElements=Media"
+    row = get(plex, path)[0]
+    assert ([child.tag for child in row], row.get("summary"), row.get("title")) == (["Media"], None, "a")
+    plex.row_wishes = "ignored"
+    row = get(plex, path)[0]
+    assert ([child.tag for child in row], row.get("summary")) == (["Media", "Genre"], "long")
+
+
+def test_counters_of_a_library(plex: PlexStandIn) -> None:
+    def counters() -> tuple[int, int]:
+        section = get(plex, "/library/sections")[0].attrib
+        return int(section["contentChangedAt"]), int(section["scannedAt"])
+
+    start = counters()
+    key = plex.add_item(1, ["/m/a.mp4"])
+    added = counters()
+    assert (added[0] > start[0], added[1]) == (True, start[1])
+    put(plex, f"type=1&id={key}&title.value=T")
+    edited = counters()
+    assert edited[0] > added[0]
+    plex.edits_move_content_changed = False
+    put(plex, f"type=1&id={key}&title.value=U&userRating.value=3")
+    get_scan = requests.get(f"{plex.url}/library/sections/1/refresh?X-Plex-Token={plex.token}", timeout=5)
+    assert (get_scan.status_code, counters()[0]) == (200, edited[0])
+    assert counters()[1] > edited[1]
+
+
+@pytest.mark.parametrize("status", [414, 431, 400])
+def test_a_server_in_the_middle_that_takes_short_lines_alone(plex: PlexStandIn, status: int) -> None:
+    key = plex.add_item(1, ["/m/a.mp4"])
+    plex.max_target, plex.long_target_status = 8000, status
+    assert put(plex, f"type=1&id={key}&summary.value=" + "x" * 7900) == 200
+    assert put(plex, f"type=1&id={key}&summary.value=" + "y" * 8000) == status
+    assert plex.item(key).summary == "x" * 7900
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>Please sign in</body></html>"])
+def test_a_server_in_the_middle_that_answers_by_itself(plex: PlexStandIn, body: bytes) -> None:
+    plex.fail(status=200, body=body)
+    answer = requests.get(plex.url, timeout=5)
+    assert (answer.status_code, answer.content, len(plex.requests)) == (200, body, 1)
+
+
+def test_an_expired_token(plex: PlexStandIn) -> None:
+    plex.bad_token_status = 498
+    assert requests.get(plex.url, timeout=5).status_code == 498
+
+
 # ----------------------------------------------------------------------- edits
 
 
@@ -279,6 +385,48 @@ def test_tag_modes(mode: Any, after: list[str]) -> None:
         assert plex.item(key).genres[-1] == "more" and "keep" in plex.item(key).genres
 
 
+def test_an_edit_without_ids_edits_the_library_and_fails_the_test(plex: PlexStandIn) -> None:
+    keys = [plex.add_item(1, [f"/m/{n}.mp4"]) for n in range(2)]
+    elsewhere = plex.add_item(plex.add_library("Second"), ["/m/e.mp4"])
+    assert put(plex, "type=1&studio.value=S") == put(plex, "type=1&id=&studio.value=S") == 200
+    assert [plex.item(key).studio for key in [*keys, elsewhere]] == ["S", "S", ""]
+    with pytest.raises(AssertionError), plex:
+        pass
+    assert [type(error) for error in plex.errors] == [AssertionError] * 2
+    plex.errors.clear()
+
+
+def test_removals_come_first(plex: PlexStandIn) -> None:
+    key = plex.add_item(1, ["/m/x.mp4"], actors=[("Ann", "Old"), "Bob", "a, b & c"])
+    both = "actor[].tag.tag-=Ann,a%252C%20b%20%2526%20c&actor[0].tag.tag=Ann"
+    assert put(plex, f"type=1&id={key}&{both}") == 200
+    assert plex.item(key).actors == [Role("Bob"), Role("Ann")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "after"),
+    [
+        ("role_updates", [Role("Ann", "New", "http://p"), Role("Bob")]),
+        ("role_kept", [Role("Ann", "Old", "http://p"), Role("Bob")]),
+        ("duplicate", [Role("Ann", "Old", "http://p"), Role("Bob"), Role("Ann", "New", "http://p")]),
+    ],
+)
+def test_an_actor_who_is_sent_again(plex: PlexStandIn, mode: Any, after: list[Role]) -> None:
+    plex.actor_sent_again = mode
+    key = plex.add_item(1, ["/m/x.mp4"], actors=[("Ann", "Old"), "Bob"])
+    for _ in range(2):
+        edit = "actor[0].tag.tag=Ann&actor[0].tagging.text=New&actor[0].tag.thumb=http://p&actor[1].tag.tag=Bob"
+        assert put(plex, f"type=1&id={key}&{edit}") == 200
+    assert plex.item(key).actors == after
+
+
+def test_one_kind_of_tag_may_go_its_own_way(plex: PlexStandIn) -> None:
+    plex.tag_modes["actor"] = "replaces"
+    key = plex.add_item(1, ["/m/x.mp4"], actors=["Ann"], genres=["g"])
+    assert put(plex, f"type=1&id={key}&actor[0].tag.tag=Bob&genre[0].tag.tag=h") == 200
+    assert (plex.item(key).actors, plex.item(key).genres) == ([Role("Bob")], ["g", "h"])
+
+
 def test_actors_have_roles_and_one_picture_a_name(plex: PlexStandIn) -> None:
     first = plex.add_item(1, ["/m/1.mp4"], actors=[("Ann", "Herself", "http://p/old.jpg")])
     second = plex.add_item(1, ["/m/2.mp4"])
@@ -322,6 +470,21 @@ def test_rating(plex: PlexStandIn) -> None:
     assert plex.item(key).user_rating is None
 
 
+def test_rating_in_an_edit(plex: PlexStandIn) -> None:
+    keys = [plex.add_item(1, [f"/m/{n}.mp4"]) for n in range(2)]
+
+    def rated(query: str) -> list[tuple[float | None, bool]]:
+        assert put(plex, f"type=1&id={keys[0]},{keys[1]}&title.value=T&{query}") == 200
+        return [(plex.item(key).user_rating, "userRating" in plex.item(key).locked) for key in keys]
+
+    assert rated("userRating.value=8.0") == [(8.0, False)] * 2
+    assert connect(plex).fetchItem(keys[0]).userRating == 8.0
+    assert rated("userRating.locked=1") == [(8.0, True)] * 2
+    assert rated("userRating.value=&userRating.locked=0") == [(None, False)] * 2
+    plex.rating_in_edit = "ignored"
+    assert rated("userRating.value=8.0&userRating.locked=1") == [(None, False)] * 2
+
+
 def test_uploads_are_selected_and_pile_up(plex: PlexStandIn) -> None:
     key = plex.add_item(1, ["/m/x.mp4"])
     movie = connect(plex).fetchItem(key)
@@ -338,7 +501,7 @@ def test_uploads_are_selected_and_pile_up(plex: PlexStandIn) -> None:
     assert requests.get(movie.reload().thumbUrl, timeout=5).content == PNG
     with pytest.raises(plexapi.exceptions.BadRequest, match="400"):
         movie.uploadPoster(filepath=b"no picture")
-    with pytest.raises(plexapi.exceptions.BadRequest, match="413"):
+    with pytest.raises(plexapi.exceptions.BadRequest, match="500"):
         movie.uploadPoster(filepath=JPEG + bytes(10 * 1024 * 1024))
 
 
