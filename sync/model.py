@@ -1,6 +1,7 @@
 """The plain values that flow from Stash to Plex. No I/O."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,14 @@ class Wanted:
 
 @dataclass(slots=True)
 class Memory:
-    """What PlexSync remembers of what it wrote to one item.
+    """What PlexSync remembers of what it wrote to one item in one step.
 
     For a single field `sent` and `result` are the last confirmed value and what
     Plex made of it. For a list `result` holds the entries that are ours and `sent`
     the names that Plex did not take. `intended`: values that were about to be
-    written and may be in Plex although nobody confirmed them.
+    written and may be in Plex although nobody confirmed them. `kept`: entries of
+    others that a list held before an edit that nobody has confirmed, as name, role
+    and picture: a server that replaces lists has lost them.
 
     An actor's role and picture stand under keys of their own (`difference.detail_key`),
     of the picture's URL a digest alone: there may be a key in it. Of `poster` and
@@ -150,3 +153,96 @@ class Memory:
     sent: dict[str, str | list[str]] = field(default_factory=dict)
     result: dict[str, str | list[str]] = field(default_factory=dict)
     intended: dict[str, list[str]] = field(default_factory=dict)
+    kept: dict[str, list[list[str]]] = field(default_factory=dict)
+
+
+class StepState(Enum):
+    """How far a step is."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    """Begun; its effect may be in Plex although nobody has confirmed it."""
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    """Plex will not have it: not tried again until it is something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What is known of one step of an item: match, metadata, poster or background. Times in seconds since the epoch."""
+
+    state: StepState = StepState.PENDING
+    started_at: float | None = None
+    completed_at: float | None = None
+    error: str = ""
+    fingerprint: str = ""
+    """Names what was written, or is about to be."""
+    tries: int = 0
+
+    def begun(self, fingerprint: str, now: float) -> "StepRecord":
+        """Return the record of a step that begins."""
+        return StepRecord(StepState.RUNNING, now, None, "", fingerprint, self.tries + 1)
+
+    def completed(self, fingerprint: str, now: float) -> "StepRecord":
+        """Return the record of a step whose effect is known to be in Plex."""
+        started = self.started_at if self.started_at is not None else now
+        done = replace(self, state=StepState.COMPLETED, started_at=started, completed_at=now)
+        return replace(done, error="", fingerprint=fingerprint)
+
+    def failed(self, error: Exception) -> "StepRecord":
+        """Return the record of a step that went wrong."""
+        return replace(self, state=StepState.FAILED, completed_at=None, error=str(error))
+
+    def refused(self, error: Exception) -> "StepRecord":
+        """Return the record of a step that Plex will not have."""
+        return replace(self, state=StepState.REFUSED, completed_at=None, error=str(error))
+
+    def is_current(self, fingerprint: str) -> bool:
+        """Return whether the step is done, and what it wrote is what it would write now."""
+        return self.state is StepState.COMPLETED and self.fingerprint == fingerprint
+
+
+MATCH, METADATA, POSTER, BACKGROUND = "match", "metadata", "poster", "background"
+"""The names of the steps."""
+
+
+@dataclass(slots=True)
+class ItemRecord:
+    """What is known of one Plex item that a scene holds."""
+
+    section: int
+    rating_key: int
+    scene_id: int
+    exact: bool
+    """It is held by the same path, not by the file's name alone."""
+    memory: Memory = field(default_factory=Memory)
+    fingerprint: str = ""
+    synced_at: float | None = None
+    cover: str = ""
+    """Stash's address of the cover that it has; empty where that tells nothing."""
+    steps: dict[str, StepRecord] = field(default_factory=dict)
+
+    def step(self, name: str) -> StepRecord:
+        """Return what is known of one step."""
+        return self.steps.get(name, StepRecord())
+
+
+RATING = "rating"
+"""The single field that no agent writes: one that is not ours is a person's."""
+SINGLE_FIELDS = {
+    "title": "title",
+    "summary": "summary",
+    "studio": "studio",
+    "date": "originallyAvailableAt",
+    "content_rating": "contentRating",
+    "tagline": "tagline",
+    "original_title": "originalTitle",
+    RATING: "userRating",
+}
+"""Our name of a field -> Plex's, in an edit and of its lock."""
+LIST_FIELDS = {"actors": "actor", "genres": "genre", "collections": "collection", "directors": "director"}
+"""The same for lists of tags."""
+PICTURES = {"poster": "thumb", "background": "art"}
+"""Our name of a picture -> Plex's of the field that is locked with it; see `plex/artwork.py`."""
+PLEX_NAMES = SINGLE_FIELDS | LIST_FIELDS | PICTURES

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,9 @@ from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError, SetupError
 from sync.mapping.performer_pictures import PictureAccess, picture_access
-from sync.plex.client import PlexClient, client_identifier
+from sync.plex.client import PlexClient, ServerWays, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
-from sync.plex.file_index import LibraryIndex, choose_sections, read_sections
-from sync.plex.gate import Gate
+from sync.plex.file_index import LibraryIndex, Section, choose_sections, read_sections
 from sync.plex.matcher import Rules
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
@@ -34,10 +33,12 @@ from sync.state import set_aside as set_state_aside
 from sync.worker import sleeper
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
+from sync.worker.health import PlexHealth
 from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits
 from sync.worker.probe import answers
 from sync.worker.processor import Drain
+from sync.worker.run import Run
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
@@ -109,7 +110,7 @@ def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -
             with store.transaction() as connection:
                 batch = batches.start(connection, order.batch.kind, order.batch.args, order.batch.created_at)
             order = replace(order, batch=batch)
-        return _Run(server_connection, data, store, order).run()
+        return _Task(server_connection, data, store, order).run()
     except PlexSyncError as error:
         waiting = store.waiting()
         if not waiting:
@@ -135,7 +136,7 @@ def _tell_recovered(recoveries: list[damage.Recovery]) -> None:
         )
 
 
-class _Run:
+class _Task:
     """One run of "Process queue", from the settings to whoever wakes the next one."""
 
     def __init__(self, server_connection: Mapping[str, Any], data: str, store: JobStore, order: Order) -> None:
@@ -202,50 +203,15 @@ class _Run:
                 *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
             )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
-            rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
-            indexes = [LibraryIndex(client, state, section) for section in chosen]
-            locator = Locator(
-                client=client,
-                stash=stash,
-                state=state,
-                indexes=indexes,
-                rules=rules,
-                by_hand=self._everything,
-            )
-            pictures = _performer_pictures(settings, stash)
-            # One for both, so that a picture is fetched once in a run.
-            portraits = Portraits(stash=stash, state=state, settings=settings, access=pictures)
+            run = self._run_of(stash, settings, client, state, chosen)
             self._reconcile_when_due(settings)
             self._bulk = bulk = bulk_of(
-                store=self._store,
-                state=state,
-                stash=stash,
-                client=client,
-                locator=locator,
-                indexes=indexes,
-                rules=rules,
-                settings=settings,
-                pictures=pictures,
-                portraits=portraits,
+                run,
                 own=self._own,
                 everything=self._order.all_batches,
                 after_outage=not self._order.leaves_batches,
             )
-            drain = Drain(
-                store=self._store,
-                state=state,
-                stash=stash,
-                client=client,
-                locator=locator,
-                settings=settings,
-                breaker=self._breaker,
-                portraits=portraits,
-                pictures=pictures,
-                bulk=bulk,
-                with_late=not self._order.leaves_batches,
-                linger=LINGER,
-                scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
-            )
+            drain = Drain(run, bulk=bulk, with_late=not self._order.leaves_batches, linger=LINGER)
             try:
                 drain.run(everything=self._everything and not self._order.is_dry)
                 self._hand_over()
@@ -274,6 +240,30 @@ class _Run:
             state.close()
             client.close()
 
+    def _run_of(
+        self, stash: StashClient, settings: Settings, client: PlexClient, state: State, chosen: Sequence[Section]
+    ) -> Run:
+        client.ways = ServerWays(**state.ways_of(client.machine))
+        rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
+        libraries = [LibraryIndex(client, state, section) for section in chosen]
+        pictures = _performer_pictures(settings, stash)
+        return Run(
+            settings=settings,
+            stash=stash,
+            plex=client,
+            jobs=self._store,
+            state=state,
+            health=PlexHealth(self._breaker),
+            libraries=libraries,
+            rules=rules,
+            locator=Locator(
+                client=client, stash=stash, state=state, indexes=libraries, rules=rules, by_hand=self._everything
+            ),
+            portraits=Portraits(stash=stash, state=state, settings=settings, access=pictures),
+            pictures=pictures,
+            scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
+        )
+
     def _connect(self, settings: Settings) -> PlexClient | None:
         """Return Plex, asked and found to answer; None while the breaker lets nothing through.
 
@@ -292,7 +282,7 @@ class _Run:
                 identifier=client_identifier(self._data),
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.read_timeout,
-                gate=Gate(Pacer(settings.max_edits_per_second, tell=_tell_pace), settings.edits_in_flight),
+                pacer=Pacer(settings.max_edits_per_second),
             )
         except PlexTemporaryError:
             self._breaker.record_failure()
@@ -360,13 +350,6 @@ class _Run:
         sleeper.ensure(
             connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
         )
-
-
-def _tell_pace(is_slow: bool) -> None:
-    if is_slow:
-        log.info("Plex answers slowly; edits are spaced out")
-    else:
-        log.debug("Plex answers as usual; edits follow one another without a pause again")
 
 
 def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:

@@ -151,7 +151,6 @@ class Settings(BaseModel):
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
     max_edits_per_second: Rate = Field(default=0, ge=0, le=1000)
-    edits_in_flight: Count = Field(default=1, ge=1, le=8)
     reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "never"
     debug_logging: Switch = False
     obfuscate_paths: Switch = False
@@ -216,7 +215,6 @@ ACCEPTED = {
     "read_timeout": "seconds, above 0 and up to 3600",
     "reconcile_every": "never, daily or weekly",
     "max_edits_per_second": "edits a second, up to 1000; 0 for no cap",
-    "edits_in_flight": "a whole number from 1 (one edit after another) to 8",
     "only_tags": _NAMES,
     "skip_tags": _NAMES,
     "ignore_tags": _NAMES,

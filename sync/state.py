@@ -11,11 +11,11 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sync import log
-from sync.model import Memory
+from sync.model import ItemRecord, Memory, StepRecord, StepState
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS items (
     scene_id INTEGER NOT NULL,    -- 0: of a scene that is gone
     exact INTEGER NOT NULL,       -- held by the same path (1) or by the file's name alone (0)
     sent TEXT NOT NULL, result TEXT NOT NULL, intended TEXT NOT NULL,   -- JSON, see model.Memory
+    kept TEXT NOT NULL DEFAULT '{}',
     fingerprint TEXT NOT NULL DEFAULT '',
     cover TEXT NOT NULL DEFAULT '',   -- Stash's address of the cover it has; see pictures.dated_cover
     synced_at REAL,               -- seconds since the epoch; NULL: never confirmed
@@ -32,7 +33,7 @@ CREATE INDEX IF NOT EXISTS items_of_scene ON items (scene_id, machine, section, 
 CREATE TABLE IF NOT EXISTS steps (
     machine TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
     step TEXT NOT NULL,
-    state TEXT NOT NULL,          -- see worker/steps.py
+    state TEXT NOT NULL,          -- see model.StepState
     started_at REAL, completed_at REAL,
     error TEXT NOT NULL, fingerprint TEXT NOT NULL, tries INTEGER NOT NULL,
     PRIMARY KEY (machine, section, rating_key, step)
@@ -54,6 +55,10 @@ CREATE TABLE IF NOT EXISTS scenes (
     synced_at REAL NOT NULL,      -- the sync timestamp
     refs TEXT NOT NULL DEFAULT '' -- what it named then, as in model.Scene.refs: ",studio 3,tag 17,"
 );
+CREATE TABLE IF NOT EXISTS servers (
+    machine TEXT PRIMARY KEY,
+    ways TEXT NOT NULL            -- JSON: in what way it takes edits, see plex/client.ServerWays
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS portraits (
     path TEXT PRIMARY KEY,        -- of a performer's picture in Stash
     time TEXT NOT NULL,           -- of the performer's save after which it was looked at; '': look again
@@ -61,10 +66,11 @@ CREATE TABLE IF NOT EXISTS portraits (
 ) WITHOUT ROWID;
 """
 
-_LATER_COLUMNS = {
-    "items": ("cover", "TEXT NOT NULL DEFAULT ''"),
-    "scenes": ("refs", "TEXT NOT NULL DEFAULT ''"),
-}
+_LATER_COLUMNS = (
+    ("items", "cover", "TEXT NOT NULL DEFAULT ''"),
+    ("items", "kept", "TEXT NOT NULL DEFAULT '{}'"),
+    ("scenes", "refs", "TEXT NOT NULL DEFAULT ''"),
+)
 """Columns that a state file of version 0.1.0 does not have."""
 
 NOBODY = 0
@@ -74,21 +80,6 @@ STATISTICS_KEPT = 30 * 86_400.0
 
 _T = TypeVar("_T")
 _SOME = 400  # values in one `IN (...)`; SQLite takes 999 at the least
-
-
-@dataclass(slots=True)
-class ItemRecord:
-    """What is known of one Plex item that a scene holds."""
-
-    section: int
-    rating_key: int
-    scene_id: int
-    exact: bool
-    memory: Memory = field(default_factory=Memory)
-    fingerprint: str = ""
-    synced_at: float | None = None
-    cover: str = ""
-    """Stash's address of the cover that it has; empty where that tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +127,7 @@ class State:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(_SCHEMA)
-            for table, (column, kind) in _LATER_COLUMNS.items():
+            for table, column, kind in _LATER_COLUMNS:
                 if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
                     connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         except sqlite3.Error:
@@ -161,17 +152,35 @@ class State:
 
     def records(self, machine: str, section: int, rating_keys: Iterable[int]) -> dict[int, ItemRecord]:
         """Return what is known of these items of a section, by ratingKey; unknown ones are absent."""
-        found = {}
+        found: dict[int, ItemRecord] = {}
         for some in chunks(sorted(set(rating_keys)), _SOME):
-            rows = self.connection.execute(
-                "SELECT section, rating_key, scene_id, exact, sent, result, intended, fingerprint, synced_at, cover "
-                f"FROM items WHERE machine = ? AND section = ? AND rating_key IN ({_marks(some)})",
+            where = f"WHERE machine = ? AND section = ? AND rating_key IN ({_marks(some)})"
+            for row in self.connection.execute(
+                "SELECT rating_key, scene_id, exact, sent, result, intended, kept, fingerprint, synced_at, cover "
+                f"FROM items {where}",
                 (machine, section, *some),
-            )
-            for row in rows:
-                memory = Memory(json.loads(row[4]), json.loads(row[5]), json.loads(row[6]))
-                found[row[1]] = ItemRecord(row[0], row[1], row[2], bool(row[3]), memory, row[7], row[8], row[9])
+            ):
+                memory = Memory(*map(json.loads, row[3:7]))
+                found[row[0]] = ItemRecord(section, row[0], row[1], bool(row[2]), memory, *row[7:])
+            for key, name, state, *values in self.connection.execute(
+                "SELECT rating_key, step, state, started_at, completed_at, error, fingerprint, tries FROM steps "
+                + where,
+                (machine, section, *some),
+            ):
+                if key in found:
+                    found[key].steps[name] = StepRecord(StepState(state), *values)
         return found
+
+    def ways_of(self, machine: str) -> dict[str, str]:
+        """Return in what way a server takes edits, by the names of `plex.client.ServerWays`; empty: not known yet."""
+        row = self.connection.execute("SELECT ways FROM servers WHERE machine = ?", (machine,)).fetchone()
+        known = json.loads(row[0]) if row else {}
+        return known if isinstance(known, dict) else {}
+
+    def put_ways(self, machine: str, ways: Mapping[str, str]) -> None:
+        """Remember in what way a server takes edits."""
+        with self.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO servers VALUES (?, ?)", (machine, json.dumps(dict(ways))))
 
     def items_of(self, machine: str, scene_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
         """Return (section, ratingKey) of the items that each of these scenes held last."""
@@ -245,8 +254,20 @@ class State:
         return [row[0] for row in rows]
 
     def put_items(self, connection: sqlite3.Connection, machine: str, records: Iterable[ItemRecord]) -> None:
-        """Write records of items, inside a transaction."""
+        """Write records of items with their steps, inside a transaction."""
+        records = list(records)
         connection.executemany(_PUT_ITEM, [_item_row(machine, record) for record in records])
+        connection.executemany(
+            _PUT_STEP,
+            [
+                (
+                    *(machine, record.section, record.rating_key, name, step.state.value, step.started_at),
+                    *(step.completed_at, step.error, step.fingerprint, step.tries),
+                )
+                for record in records
+                for name, step in record.steps.items()
+            ],
+        )
 
     def put_synced(self, connection: sqlite3.Connection, scenes: Iterable[tuple[int, str]], now: float) -> None:
         """Write the sync timestamp of scenes, given as (id, refs), inside a transaction; `now` in seconds since the
@@ -340,7 +361,11 @@ class State:
 
 _PUT_ITEM = (
     "INSERT OR REPLACE INTO items (machine, section, rating_key, scene_id, exact, sent, result, intended, "
-    "fingerprint, synced_at, cover) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "kept, fingerprint, synced_at, cover) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_PUT_STEP = (
+    "INSERT OR REPLACE INTO steps (machine, section, rating_key, step, state, started_at, completed_at, error, "
+    "fingerprint, tries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -348,7 +373,7 @@ def _item_row(machine: str, record: ItemRecord) -> tuple[object, ...]:
     memory = record.memory
     return (
         *(machine, record.section, record.rating_key, record.scene_id, int(record.exact)),
-        *(json.dumps(memory.sent), json.dumps(memory.result), json.dumps(memory.intended)),
+        *map(json.dumps, (memory.sent, memory.result, memory.intended, memory.kept)),
         *(record.fingerprint, record.synced_at, record.cover),
     )
 

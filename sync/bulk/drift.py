@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sync.errors import PlexSyncError
-from sync.model import PlexItem, Wanted
-from sync.plex.difference import LIST_FIELDS, SINGLE_FIELDS, Edit, bears_file_name
+from sync.model import LIST_FIELDS, SINGLE_FIELDS, PlexItem, Wanted
+from sync.plex.difference import Edit, bears_file_name
 from sync.plex.exceptions import PlexNotFound
 
 NEVER_SYNCED = "never_synced"
@@ -81,4 +81,4 @@ def _lacks_most(item: PlexItem, wanted: Wanted) -> bool:
 def _lacks_all(item: PlexItem, edit: Edit) -> bool:
     """Return whether Plex holds nothing in any field that would be written."""
     singles = all(not getattr(item, name) or (name == "title" and bears_file_name(item)) for name in edit.single)
-    return singles and not any(getattr(item, name) for name in edit.lists if name in LIST_FIELDS)
+    return singles and not any(getattr(item, name) for name in edit.lists)

@@ -8,15 +8,12 @@ from sync.bulk.drift import Look
 from sync.errors import PlexSyncError, SetupError
 from sync.mapping.conditions import within_paths
 from sync.mapping.fields import fingerprint, wanted_of
-from sync.mapping.performer_pictures import PictureAccess
 from sync.model import Scene
 from sync.plex.difference import difference
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
-from sync.settings import Settings
 from sync.stash.exceptions import StashTemporaryError
-from sync.state import State
-from sync.worker.locate import Located, Locator
-from sync.worker.portraits import Portraits
+from sync.worker.claims import Located
+from sync.worker.run import Run
 
 MOST_FAILURES = 5
 """Scenes in a row that Plex fails to answer for: then Plex is failing, not a scene."""
@@ -46,21 +43,12 @@ class Findings:
 class Reconciler:
     """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
 
-    def __init__(
-        self,
-        *,
-        state: State,
-        locator: Locator,
-        settings: Settings,
-        pictures: PictureAccess | None,
-        portraits: Portraits,
-        having_covers: Callable[[Sequence[Scene]], set[int]],
-    ) -> None:
-        self._state = state
-        self._locator = locator
-        self._settings = settings
-        self._pictures = pictures
-        self._portraits = portraits
+    def __init__(self, run: Run, *, having_covers: Callable[[Sequence[Scene]], set[int]]) -> None:
+        self._state = run.state
+        self._locator = run.locator
+        self._settings = run.settings
+        self._pictures = run.pictures
+        self._portraits = run.portraits
         self._having_covers = having_covers
         self._failures = 0  # scenes in a row that Plex failed to answer for
 

@@ -1,7 +1,7 @@
 """Batches at work: what comes next of them, for a drain that has nothing of a person's left to do."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sync import log
 from sync.bulk import drift
@@ -12,12 +12,11 @@ from sync.ending import Ending
 from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import wanted_of
 from sync.model import Scene
-from sync.plex.file_index import LibraryIndex
 from sync.queue import batches
 from sync.queue.batches import Batch
-from sync.queue.jobs import Claim, JobStore
-from sync.settings import Settings
-from sync.state import State, chunks
+from sync.queue.jobs import ClaimedJob
+from sync.state import chunks
+from sync.worker.run import Run
 
 PIECE = 25
 """Scenes of a page that are looked at before a look for what was saved meanwhile: their pictures may have to be
@@ -36,34 +35,28 @@ class Bulk:
 
     def __init__(
         self,
+        run: Run,
         *,
-        store: JobStore,
-        state: State,
-        machine: str,
         listing: Listing,
         unchanged: Unchanged,
         reconciler: Reconciler,
-        indexes: Sequence[LibraryIndex],
-        settings: Settings,
         shape: str,
         own: Sequence[str] = (),
         everything: bool = False,
         after_outage: bool = False,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
-        self._state = state
-        self._machine = machine
+        self._store = run.jobs
+        self._state = run.state
+        self._machine = run.plex.machine
         self._listing = listing
         self._unchanged = unchanged
         self._reconciler = reconciler
-        self._indexes = indexes
-        self._settings = settings
+        self._indexes = run.libraries
+        self._settings = run.settings
         self._shape = shape
         self._own = set(own)
         self._everything = everything
         self._after_outage = after_outage
-        self._clock = clock
         self._begun: dict[str, None] = {}
         self._looked_through: set[str] = set()
         """Batches of which only rows that wait for a later try are left."""
@@ -73,7 +66,7 @@ class Bulk:
         self._after_outage = True
         self._everything = self._everything or everything
 
-    def next(self, limit: int) -> list[Claim] | None:
+    def next(self, limit: int) -> list[ClaimedJob] | None:
         """Claim what comes next: an empty list where a page of scenes was looked at first, None where no batch has
         anything to do in this run.
 
@@ -84,18 +77,18 @@ class Bulk:
             return self._claim_leftovers(limit)
         if batch.id not in self._begun or batch.id in self._looked_through:
             batch = self._begin(batch)
-        claims = self._store.claim_bulk(limit, self._clock(), batch.id)
+        claims = self._store.claim_bulk(limit, time.time(), batch.id)
         if not claims and batch.listed:
             self._looked_through.add(batch.id)
         elif not claims:
             self._look_at_page(batch)
         return claims
 
-    def _claim_leftovers(self, limit: int) -> list[Claim] | None:
+    def _claim_leftovers(self, limit: int) -> list[ClaimedJob] | None:
         """Claim rows without a batch that goes on: it was ended by "Clear queue" while this run was at it, or its
         record is lost."""
         for batch_id in (None,) if self._everything else tuple(self._begun):
-            if claims := self._store.claim_bulk(limit, self._clock(), batch_id):
+            if claims := self._store.claim_bulk(limit, time.time(), batch_id):
                 return claims
         return None
 
@@ -140,7 +133,7 @@ class Bulk:
 
     def _begin(self, batch: Batch) -> Batch:
         with self._store.transaction() as connection:
-            batch = batches.begin(connection, batch, self._shape, self._clock())
+            batch = batches.begin(connection, batch, self._shape, time.time())
         # Before a server is asked: where that fails, it is this run that was interrupted.
         self._begun[batch.id] = None
         self._looked_through.discard(batch.id)
@@ -172,7 +165,7 @@ class Bulk:
         is_reconcile = batch.kind == batches.RECONCILE
         looked = 0
         for some in chunks(page.scenes, PIECE_IN_PLEX if is_reconcile else PIECE):
-            if looked and self._store.is_due(self._clock(), late=False):
+            if looked and self._store.is_due(time.time(), late=False):
                 page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
                 break
             out = {scene.id: scene.label for scene in some if why_left_out(scene, self._settings)}
@@ -226,7 +219,7 @@ class Bulk:
                 skipped=len(page.scenes) - len(rows),
                 cursor=page.cursor,
                 listed=page.is_last,
-                now=self._clock(),
+                now=time.time(),
                 found=found,
             )
 

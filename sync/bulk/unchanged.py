@@ -4,52 +4,35 @@ Told from the state file and the index of Plex's files: such a scene costs Plex 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sync.errors import PermanentError, TransientError
 from sync.mapping.conditions import within_paths
 from sync.mapping.fields import fingerprint, wanted_of
-from sync.mapping.performer_pictures import PictureAccess, dated_cover
+from sync.mapping.performer_pictures import dated_cover
 from sync.model import Picture, Scene
-from sync.plex.file_index import LibraryIndex
-from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path
-from sync.settings import Settings
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.stash.pictures import Coming
-from sync.state import Held, State
+from sync.state import Held
 from sync.worker.covers import Covers
 from sync.worker.namesakes import Settled
-from sync.worker.portraits import Portraits
-from sync.worker.steps import Place
+from sync.worker.run import Run
 
 
 class Unchanged:
     """Tells scenes that are in Plex as they should be from those that have to be looked at."""
 
-    def __init__(
-        self,
-        *,
-        machine: str,
-        state: State,
-        indexes: Sequence[LibraryIndex],
-        rules: Rules,
-        settings: Settings,
-        pictures: PictureAccess | None,
-        covers: Covers,
-        portraits: Portraits,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._machine = machine
-        self._state = state
-        self._indexes = indexes
-        self._rules = rules
-        self._settings = settings
-        self._pictures = pictures
-        self._covers = covers
-        self._portraits = portraits
-        self._clock = clock
-        self._settled = Settled(state, machine, rules)
+    def __init__(self, run: Run) -> None:
+        self._machine = run.plex.machine
+        self._state = run.state
+        self._indexes = run.libraries
+        self._rules = run.rules
+        self._settings = run.settings
+        self._pictures = run.pictures
+        self._covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=run.settings)
+        self._portraits = run.portraits
+        self._settled = Settled(run.state, run.plex.machine, run.rules)
 
     def among(self, scenes: Sequence[Scene]) -> set[int]:
         """Return the ids of those that need nothing.
@@ -87,7 +70,7 @@ class Unchanged:
         # Any change of a scene gives its cover another address; Stash tells whether it is another picture.
         doubtful = [scene for scene in scenes if self._is_doubtful(scene, held.get(scene.id, []))]
         right = {scene.id for scene in scenes} - {scene.id for scene in doubtful}
-        now = self._clock()
+        now = time.time()
         known: dict[tuple[int, int], str] = {}
         coming = self._covers.coming([scene.cover for scene in doubtful])
         try:
@@ -138,5 +121,7 @@ class Unchanged:
             raise
         except (PermanentError, TransientError):
             return False
-        places = [Place(self._machine, one.section, one.rating_key) for one in here]
-        return picture is None or self._covers.is_in(places, picture.sha1)
+        if picture is None:
+            return True
+        records = [self._state.records(self._machine, one.section, [one.rating_key]) for one in here]
+        return self._covers.is_in([record for found in records for record in found.values()], picture.sha1)

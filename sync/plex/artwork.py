@@ -6,10 +6,10 @@ not otherwise, and where it is not known whether Plex has it, Plex is asked firs
 
 from dataclasses import dataclass
 
-from sync.model import Memory, Picture, PlexItem
+from sync.model import PICTURES, Memory, Picture, PlexItem
 from sync.plex.client import PlexClient
-from sync.plex.difference import PICTURES, bears_file_name
-from sync.plex.edits import MOVIE_TYPE
+from sync.plex.difference import bears_file_name
+from sync.plex.edits import send
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 
 ENDPOINTS = {"poster": "posters", "background": "arts"}
@@ -41,7 +41,7 @@ def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, lo
     Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
     """
     lock = (f"{PICTURES[kind]}.locked", str(int(locked)))
-    client.put(f"/library/sections/{section}/all", [("type", MOVIE_TYPE), ("id", str(rating_key)), lock])
+    send(client, section, [rating_key], [lock])
 
 
 def choices(client: PlexClient, rating_key: int, kind: str) -> list[Choice]:

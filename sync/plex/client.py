@@ -11,6 +11,8 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -30,8 +32,7 @@ from sync.plex.exceptions import (
     PlexSetupError,
     PlexTemporaryError,
 )
-from sync.plex.gate import Gate
-from sync.plex.pace import kind_of
+from sync.plex.pace import Pacer
 from sync.transport import ServerSession
 
 PRODUCT = "PlexSync"
@@ -56,26 +57,21 @@ _UNREACHABLE = {
 class PlexSession(ServerSession):
     """A requests session that knows how long to wait and what a failure means.
 
-    `connect_timeout` and `read_timeout` in seconds. What writes waits for its turn at the `gate` when it is ready
-    to be sent.
+    `connect_timeout` and `read_timeout` in seconds. Requests that write keep the `pace`.
     """
 
-    def __init__(self, address: str, connect_timeout: float, read_timeout: float, gate: Gate) -> None:
+    def __init__(self, address: str, connect_timeout: float, read_timeout: float, pacer: Pacer) -> None:
         super().__init__(address)
         self._address = address
-        self._gate = gate
+        self._pacer = pacer
         self._timeouts = (connect_timeout, read_timeout)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; return an answer of 2xx whose body has arrived whole.
 
-        Raises the errors of `plex/exceptions.py`, and HeldBack.
+        Raises the errors of `plex/exceptions.py`.
         """
-        if request.method not in ("PUT", "POST"):
-            return self._send(request, **kwargs)
-        path, _, query = request.path_url.partition("?")
-        # What an upload takes is a matter of its size.
-        with self._gate.turn(kind_of(path, query) if request.method == "PUT" else None):
+        with self._pacer.edit() if request.method in ("PUT", "POST") else nullcontext():
             return self._send(request, **kwargs)
 
     def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
@@ -109,7 +105,7 @@ def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None
 
 def error_of_status(status: int, address: str) -> Exception:
     """Return what an answer of this status means."""
-    if status in (401, 403):
+    if status in (401, 403, 498):
         return PlexSetupError(
             f"plex_token is refused by Plex at {address} (status {status}); accepted: the X-Plex-Token of the "
             "server's owner"
@@ -172,12 +168,24 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
+@dataclass(slots=True)
+class ServerWays:
+    """In what way a server takes edits, as far as read-backs have shown it. Empty: not known yet."""
+
+    lists: str = ""
+    """"adds" or "replaces": what becomes of a list that an edit names entries of."""
+    rating: str = ""
+    """"apart": it takes a rating by `PUT /:/rate` alone."""
+    roles: str = ""
+    """"anew": an actor's role changes only when the actor is taken away and added."""
+
+
 class PlexClient:
     """A Plex server, asked by path and answered with parsed XML.
 
     XML and not plexapi's objects: an object of a listing is partial, and its
-    first empty attribute costs a hidden request. Edits wait for their turn at the `gate`; reads never do. Several
-    threads may use one client.
+    first empty attribute costs a hidden request. Requests that write keep the pace of `pacer`. Several threads may use
+    one client.
     """
 
     def __init__(
@@ -188,14 +196,12 @@ class PlexClient:
         identifier: str,
         connect_timeout: float,
         read_timeout: float,
-        gate: Gate | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self.address = address
-        self.gate = gate or Gate()
-        """Lets edits through one after another."""
-        self.replaces_lists = False
-        """Whether this server was seen to replace a list of tags by the entries of an edit, instead of adding them."""
-        self._session = PlexSession(address, connect_timeout, read_timeout, self.gate)
+        self.pacer = pacer or Pacer()
+        self.ways = ServerWays()
+        self._session = PlexSession(address, connect_timeout, read_timeout, self.pacer)
         # One pool for reads and writes, kept alive over the whole drain.
         plexapi.BASE_HEADERS.update(
             {

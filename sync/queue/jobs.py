@@ -52,7 +52,7 @@ def _due(late: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimedJob:
     """The rows of one scene that a run owns: those that were there before it read the scene.
 
     Rows that come later are another job, which this run never acknowledges.
@@ -70,13 +70,13 @@ class Claim:
         return self.job.scene_id
 
 
-def joined(earlier: Claim, later: Claim) -> Claim:
+def joined(earlier: ClaimedJob, later: ClaimedJob) -> ClaimedJob:
     """Return the claim of a scene's rows of two claims."""
     job = later.job if later.job.is_fresh else earlier.job
     if earlier.job.batch_id is None or later.job.batch_id is None:
         job = replace(job, batch_id=None)
     named = tuple(dict.fromkeys((*earlier.batches, *later.batches)))
-    return Claim(job, (*earlier.row_ids, *later.row_ids), named)
+    return ClaimedJob(job, (*earlier.row_ids, *later.row_ids), named)
 
 
 class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue has no type hints
@@ -144,7 +144,7 @@ class JobStore:
                 (now, now + schema.LONGEST_WAIT),
             )
 
-    def claim(self, limit: int, now: float, *, late: bool = True) -> list[Claim]:
+    def claim(self, limit: int, now: float, *, late: bool = True) -> list[ClaimedJob]:
         """Claim the scenes of up to `limit` rows that are due at `now` (seconds since the epoch), with all
         their rows.
 
@@ -157,7 +157,7 @@ class JobStore:
                 first += self._due_rows(schema.LATE, limit - len(first), now)
             return self._claim_all(first, now)
 
-    def claim_bulk(self, limit: int, now: float, batch_id: str | None) -> list[Claim]:
+    def claim_bulk(self, limit: int, now: float, batch_id: str | None) -> list[ClaimedJob]:
         """Claim the scenes of up to `limit` rows of a batch, with all their rows; None: of whatever batch."""
         with self._transaction():
             if batch_id is None:
@@ -176,8 +176,8 @@ class JobStore:
             (now, limit),
         ).fetchall()
 
-    def _claim_all(self, rows: list[tuple[int, object]], now: float) -> list[Claim]:
-        claims: dict[int, Claim] = {}
+    def _claim_all(self, rows: list[tuple[int, object]], now: float) -> list[ClaimedJob]:
+        claims: dict[int, ClaimedJob] = {}
         for row_id, data in rows:
             try:
                 scene_id = read_job(data).scene_id
@@ -219,7 +219,7 @@ class JobStore:
             self._set_status([row_id for row_id, _ in rows], schema.ACKED)
         return len(rows)
 
-    def _claim_of(self, scene_id: int, now: float) -> Claim | None:
+    def _claim_of(self, scene_id: int, now: float) -> ClaimedJob | None:
         rows: list[tuple[int, Job]] = []
         for row_id, data in self.connection.execute(
             f"SELECT _id, data FROM `{schema.JOBS}` WHERE {_WAITING} AND {_SCENE} = ? ORDER BY _id", (scene_id,)
@@ -235,10 +235,10 @@ class JobStore:
         named = tuple(dict.fromkeys(job.batch_id for _, job in rows if job.batch_id is not None))
         if any(job.batch_id is None for _, job in rows):
             newest = replace(newest, batch_id=None)  # somebody saved it: no longer the batch's alone
-        return Claim(newest, tuple(row_id for row_id, _ in rows), named)
+        return ClaimedJob(newest, tuple(row_id for row_id, _ in rows), named)
 
     def done(
-        self, claims: list[Claim], of_libraries: Mapping[str, Mapping[tuple[str, str], int]] | None = None
+        self, claims: list[ClaimedJob], of_libraries: Mapping[str, Mapping[tuple[str, str], int]] | None = None
     ) -> None:
         """Acknowledge the rows of scenes whose outcome is on disk; a dead letter of theirs is settled too.
 
@@ -251,17 +251,17 @@ class JobStore:
             self.connection.executemany(DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
             self._conclude(claims)
 
-    def _conclude(self, claims: list[Claim], *, failed: bool = False) -> None:
+    def _conclude(self, claims: list[ClaimedJob], *, failed: bool = False) -> None:
         named = [batch_id for claim in claims for batch_id in claim.batches]
         if named:
             batches.conclude(self.connection, named, time.time(), failed=failed)
 
-    def give_back(self, claims: list[Claim]) -> None:
+    def give_back(self, claims: list[ClaimedJob]) -> None:
         """Put claimed rows back as they were: no try is spent."""
         with self._transaction():
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.READY)
 
-    def try_later(self, claim: Claim, job: Job) -> None:
+    def try_later(self, claim: ClaimedJob, job: Job) -> None:
         """Rewrite the scene's surviving row as `job` and acknowledge the others, all or nothing."""
         with self._transaction():
             self.connection.execute(
@@ -273,7 +273,7 @@ class JobStore:
             others = tuple(batch_id for batch_id in claim.batches if batch_id != job.batch_id)
             self._conclude([replace(claim, batches=others)])
 
-    def bury(self, claim: Claim, letter: DeadLetter) -> None:
+    def bury(self, claim: ClaimedJob, letter: DeadLetter) -> None:
         """Write a dead letter and acknowledge the scene's rows, all or nothing."""
         with self._transaction():
             self.connection.execute(PUT_DEAD_LETTER, letter.row())

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sync.errors import PlexSyncError
-from sync.model import PlexItem, Scene
+from sync.model import ItemRecord, PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.plex.matcher import Candidate, Rules, holds_file_of, is_nearer
 from sync.stash.client import StashClient
-from sync.state import NOBODY, ItemRecord, State
+from sync.state import NOBODY, State
 from sync.worker.namesakes import Settled
 
 

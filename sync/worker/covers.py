@@ -1,44 +1,95 @@
 """A scene's cover on its way into its items: fetched once, sent where it is new, remembered."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sync import log
 from sync.errors import PermanentError, UnusablePictureError
-from sync.model import Picture, Scene
+from sync.model import BACKGROUND, METADATA, PICTURES, POSTER, ItemRecord, Picture, Scene, StepRecord, StepState
 from sync.plex import artwork
 from sync.plex.client import PlexClient
-from sync.plex.difference import PICTURES
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexTemporaryError
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.pictures import Coming
 from sync.state import State
-from sync.worker.item_steps import BACKGROUND, METADATA, POSTER, PictureStep
-from sync.worker.steps import (
-    NO_PICTURE,
-    Place,
-    StepBook,
-    StepRecord,
-    StepState,
-    begun,
-    completed,
-    is_current,
-    put_all,
-    refused,
-)
-from sync.worker.work import Course, Work
+from sync.worker.round_edits import once_more
+from sync.worker.run import ItemSync, SceneSync
+
+NO_PICTURE = "none"
+"""The fingerprint of a picture's step where the scene has none."""
+
+
+@dataclass(slots=True)
+class Upload:
+    """The upload of a poster or a background, with its lock. Sent in the helper thread: it touches no file."""
+
+    plex: PlexClient
+    item: ItemSync
+    step: str
+    picture: Picture
+    in_doubt: bool
+    """An earlier run may have uploaded this very picture, so Plex is asked first."""
+    asks_name: bool
+    """What Plex calls the picture will matter: the setting `preserve_plex_edits`."""
+    name: str = ""
+    """What Plex calls it, once it is there."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the picture by its content."""
+        return self.picture.sha1
+
+    def send(self) -> bool:
+        """Upload the picture and lock it; False where Plex shows this very picture already. Raises PlexSyncError."""
+        key = self.item.record.rating_key
+        was_there = self.in_doubt and self._is_chosen()
+        if not was_there:
+            try:
+                once_more(lambda: artwork.upload(self.plex, key, self.step, self.picture), self._is_chosen, key)
+            except PermanentError:
+                self._unlock()
+                raise
+        # An edit of fields that was sent has taken the lock along.
+        if PICTURES[self.step] not in self.item.item.locked and not self._went_along():
+            self._set_lock(locked=True)
+        self.name = f"upload://{artwork.ENDPOINTS[self.step]}/{self.picture.sha1}"
+        if self.asks_name:
+            offered = artwork.choices(self.plex, key, self.step)
+            self.name = next((choice.name for choice in offered if choice.selected), self.name)
+        return not was_there
+
+    def _went_along(self) -> bool:
+        return METADATA in self.item.sent and self.step in self.item.edit.lock_too
+
+    def _is_chosen(self) -> bool:
+        offered = artwork.choices(self.plex, self.item.record.rating_key, self.step)
+        return artwork.is_chosen(offered, self.picture.sha1)
+
+    def _unlock(self) -> None:
+        """Give a picture back to Plex's agents that an edit has locked for one of ours."""
+        if self._went_along() and self.step not in self.item.record.memory.sent:
+            self._set_lock(locked=False)
+
+    def _set_lock(self, *, locked: bool) -> None:
+        section, key = self.item.place
+        try:
+            artwork.set_lock(self.plex, section, key, self.step, locked=locked)
+        except PlexPermanentError as error:
+            log.debug(f"Plex item {key}: the lock of its {self.step} stays as it is ({error})")
+        except (PlexItemGone, PlexTemporaryError) as error:
+            if locked or isinstance(error, PlexServerDown):
+                raise
+            log.debug(f"Plex item {key}: its {self.step} stays locked ({error})")
 
 
 class Covers:
     """Covers of scenes as posters and backgrounds of their items, as the settings ask for them."""
 
-    def __init__(
-        self, *, stash: StashClient, client: PlexClient, state: State, book: StepBook, settings: Settings
-    ) -> None:
+    def __init__(self, *, stash: StashClient, plex: PlexClient, state: State, settings: Settings) -> None:
         self._stash = stash
-        self._client = client
+        self._plex = plex
         self._state = state
-        self._book = book
         self._preserve = settings.preserve_plex_edits
         self._kinds = [
             kind for kind, on in ((POSTER, settings.sync_poster), (BACKGROUND, settings.sync_background)) if on
@@ -46,11 +97,16 @@ class Covers:
         self._coming: Coming[Picture] | None = None
         """Those of a round's scenes."""
 
-    def follow(self, courses: Sequence[Course]) -> None:
+    @property
+    def are_synced(self) -> bool:
+        """Whether the settings ask for any picture of scenes."""
+        return bool(self._kinds)
+
+    def follow(self, scenes: Sequence[SceneSync]) -> None:
         """The covers of these scenes will be wanted, in their order: those that come next are fetched ahead."""
         self.drop()
         if self._kinds:
-            unknown = (one.scene.cover for one in courses if one.works and not self.is_known(one.scene, one.works))
+            unknown = (one.scene.cover for one in scenes if one.items and not self.is_known(one.scene, one.items))
             self._coming = self._stash.pictures(filter(None, unknown))
 
     def drop(self) -> None:
@@ -71,155 +127,106 @@ class Covers:
         if not self._kinds or not scene.cover:
             return None
         try:
-            picture = self._coming.get(scene.cover) if self._coming else self._stash.picture(scene.cover)
-            log.detail(
-                "%s: cover %s",
-                scene.label,
-                f"of {len(picture.content) / 1000:.0f} kB ({picture.type})" if picture else "not there",
-            )
-            return picture
+            return self._coming.get(scene.cover) if self._coming else self._stash.picture(scene.cover)
         except UnusablePictureError as error:
             log.warning(f"{scene.label}: its cover was left out: {error} in Stash")
             return None
 
-    def is_known(self, scene: Scene, works: list[Work]) -> bool:
+    def is_known(self, scene: Scene, items: Sequence[ItemSync]) -> bool:
         """Return whether all of a scene's items have its cover, by what Stash calls it: it need not be fetched."""
         return bool(scene.cover) and all(
-            work.target.record.cover == scene.cover
+            item.record.cover == scene.cover
             and all(
-                work.record_of(kind).state in (StepState.COMPLETED, StepState.REFUSED)
-                and kind not in work.target.record.memory.intended
+                item.record.step(kind).state in (StepState.COMPLETED, StepState.REFUSED)
+                and kind not in item.record.memory.intended
                 for kind in self._kinds
             )
-            for work in works
+            for item in items
         )
 
-    def without_cover(self, work: Work, now: float) -> list[tuple[Place, str, StepRecord]]:
-        """Return what to record of an item whose scene has no cover to send: it is not asked for again as long as
-        its address stays."""
-        return [
-            (work.place, kind, completed(StepRecord(), NO_PICTURE, now))
-            for kind in self._kinds
-            if work.record_of(kind) == StepRecord()
-        ]
+    def note_without(self, record: ItemRecord, now: float) -> None:
+        """Note that the scene has no cover to send: it is not asked for again as long as its address stays."""
+        for kind in self._kinds:
+            if record.step(kind) == StepRecord():
+                record.steps[kind] = StepRecord().completed(NO_PICTURE, now)
 
-    def is_in(self, places: list[Place], sha1: str) -> bool:
+    def is_in(self, records: Iterable[ItemRecord], sha1: str) -> bool:
         """Return whether these items have this very picture from us wherever the settings ask for it.
 
         Under `preserve_plex_edits` one that never got a picture from us has a person's.
         """
-        records = [self._book.of(place).get(kind, StepRecord()) for place in places for kind in self._kinds]
         return all(
-            (self._preserve and record == StepRecord())
-            or (record.state in (StepState.COMPLETED, StepState.REFUSED) and record.fingerprint == sha1)
-            for record in records
+            (self._preserve and step == StepRecord())
+            or (step.state in (StepState.COMPLETED, StepState.REFUSED) and step.fingerprint == sha1)
+            for step in (record.step(kind) for record in records for kind in self._kinds)
         )
 
-    @property
-    def are_synced(self) -> bool:
-        """Whether the settings ask for any picture of scenes."""
-        return bool(self._kinds)
-
-    def steps(self, work: Work, cover: Picture, now: float) -> list[PictureStep]:
+    def uploads(self, item: ItemSync, cover: Picture, now: float) -> list[Upload]:
         """Return the uploads that an item needs, noted as intended; none where Plex has this very picture from us.
 
         Raises the errors of `plex/exceptions.py`.
         """
-        steps = []
+        uploads = []
+        key, memory = item.record.rating_key, item.record.memory
         for kind in self._kinds:
-            record, memory = work.record_of(kind), work.target.record.memory
-            if is_current(record, cover.sha1):
-                # A run that ended between the upload and the end of its batch has left the lock and the memory undone.
-                if kind in memory.intended and self._is_still_ours(work, kind, cover.sha1):
-                    steps.append(PictureStep(self._client, work, kind, cover, in_doubt=False))
+            step = item.record.step(kind)
+            if step.is_current(cover.sha1) and kind not in memory.intended:
                 continue
-            if record.state is StepState.REFUSED and record.fingerprint == cover.sha1:
-                log.detail("Plex item %d: the %s is not sent: Plex refused it before", work.place.rating_key, kind)
+            if step.state is StepState.REFUSED and step.fingerprint == cover.sha1:
+                log.detail("Plex item %d: the %s is not sent: Plex refused it before", key, kind)
                 continue
             # Without a record the lock alone tells that a picture was chosen, maybe this one and by us.
-            in_doubt = cover.sha1 in (record.fingerprint, memory.sent.get(kind), *memory.intended.get(kind, ())) or (
-                record == StepRecord() and PICTURES[kind] in work.target.item.locked
+            in_doubt = cover.sha1 in (step.fingerprint, memory.sent.get(kind), *memory.intended.get(kind, ())) or (
+                step == StepRecord() and PICTURES[kind] in item.item.locked
             )
             replaced = ""
             if self._preserve:
-                offered = artwork.choices(self._client, work.place.rating_key, kind)
+                offered = artwork.choices(self._plex, key, kind)
                 in_doubt = artwork.is_chosen(offered, cover.sha1)
-                if not in_doubt and not artwork.may_replace(kind, work.target.item, offered, memory):
-                    log.detail("Plex item %d: the %s stays: somebody chose it in Plex", work.place.rating_key, kind)
+                if not in_doubt and not artwork.may_replace(kind, item.item, offered, memory):
+                    log.detail("Plex item %d: the %s stays: somebody chose it in Plex", key, kind)
                     continue
                 replaced = next((choice.name for choice in offered if choice.selected), "")
-            self._note_intended(work, kind, cover.sha1, replaced, now)
-            steps.append(PictureStep(self._client, work, kind, cover, in_doubt))
-        return steps
+            self._note_intended(item, kind, cover.sha1, replaced, now)
+            uploads.append(Upload(self._plex, item, kind, cover, in_doubt, self._preserve))
+        return uploads
 
-    def note_free(self, work: Work) -> None:
+    def note_free(self, item: ItemSync) -> None:
         """Note what a cover that Stash could not give now may replace later, when the item bears a title of ours.
 
         Raises the errors of `plex/exceptions.py`.
         """
         if not self._preserve:
             return
-        memory = work.target.record.memory
+        memory = item.record.memory
         for kind in self._kinds:
-            offered = artwork.choices(self._client, work.place.rating_key, kind)
+            offered = artwork.choices(self._plex, item.record.rating_key, kind)
             name = next((choice.name for choice in offered if choice.selected), "")
             known = memory.intended.get(kind, [])
-            if name and name not in known and artwork.may_replace(kind, work.target.item, offered, memory):
+            if name and name not in known and artwork.may_replace(kind, item.item, offered, memory):
                 memory.intended[kind] = [*known, name]
 
-    def _note_intended(self, work: Work, kind: str, sha1: str, replaced: str, now: float) -> None:
-        memory = work.target.record.memory
+    def _note_intended(self, item: ItemSync, kind: str, sha1: str, replaced: str, now: float) -> None:
+        memory = item.record.memory
         known = memory.intended.get(kind, [])
         # What may be replaced now may be replaced at the next try, too.
         memory.intended[kind] = [*known, *(name for name in (sha1, replaced) if name and name not in known)]
-        work.steps[kind] = begun(work.record_of(kind), sha1, now)
+        item.record.steps[kind] = item.record.step(kind).begun(sha1, now)
         with self._state.transaction() as connection:
-            self._state.put_items(connection, work.place.machine, [work.target.record])
-            put_all(connection, [(work.place, kind, work.steps[kind])])
+            self._state.put_items(connection, self._plex.machine, [item.record])
 
-    def _is_still_ours(self, work: Work, kind: str, sha1: str) -> bool:
-        """Return whether a picture that was uploaded is to be settled; where somebody has chosen another since, not."""
-        if not self._preserve:
-            return True
-        return artwork.is_chosen(artwork.choices(self._client, work.place.rating_key, kind), sha1)
+    def note_sent(self, upload: Upload, now: float) -> None:
+        """Note that Plex shows a picture now."""
+        record, kind = upload.item.record, upload.step
+        record.steps[kind] = record.step(kind).completed(upload.picture.sha1, now)
+        record.memory.sent[kind], record.memory.result[kind] = upload.picture.sha1, upload.name
+        record.memory.intended.pop(kind, None)
 
-    def remember(self, work: Work, step: PictureStep) -> None:
-        """Lock and remember a picture that Plex shows now; what Plex calls it is asked where that will matter.
-
-        Raises the errors of `plex/exceptions.py`. What was intended stays noted then, and this is done next time.
-        """
-        memory = work.target.record.memory
-        # An edit of fields that was sent has taken the lock along.
-        if PICTURES[step.name] not in work.target.item.locked and METADATA not in work.sent:
-            try:
-                step.lock()
-            except PlexPermanentError as error:
-                log.debug(f"Plex item {work.place.rating_key}: its {step.name} stays unlocked ({error})")
-            work.edit.lock_too.discard(step.name)
-        name = f"upload://{artwork.ENDPOINTS[step.name]}/{step.picture.sha1}"
-        if self._preserve:
-            offered = artwork.choices(self._client, work.place.rating_key, step.name)
-            name = next((choice.name for choice in offered if choice.selected), name)
-        memory.sent[step.name], memory.result[step.name] = step.picture.sha1, name
-        memory.intended.pop(step.name, None)
-
-    def give_up(self, scene: Scene, work: Work, step: PictureStep, error: PermanentError) -> None:
+    def note_refused(self, scene: Scene, upload: Upload, error: PermanentError) -> None:
         """Note that Plex does not take a picture: it is not sent again, and the rest of the scene is right."""
-        self._book.put(work.place, step.name, refused(work.record_of(step.name), error))
-        was_ours = step.name in work.target.record.memory.sent
-        if METADATA in work.sent and step.name in work.edit.lock_too and not was_ours:
-            self._unlock(work, step.name)
+        record = upload.item.record
+        record.steps[upload.step] = record.step(upload.step).refused(error)
         log.warning(
-            f"{scene.label}: Plex did not take its cover as the {step.name} of item {work.place.rating_key} ({error}). "
+            f"{scene.label}: Plex did not take its cover as the {upload.step} of item {record.rating_key} ({error}). "
             "Set another cover in Stash; everything else was written"
         )
-
-    def _unlock(self, work: Work, kind: str) -> None:
-        """Give a picture back to Plex's agents that an edit has locked for one of ours."""
-        place = work.place
-        try:
-            artwork.set_lock(self._client, place.section, place.rating_key, kind, locked=False)
-        except PlexServerDown:
-            raise
-        except (PlexItemGone, PlexPermanentError, PlexTemporaryError) as error:
-            log.debug(f"Plex item {place.rating_key}: its {kind} stays locked ({error})")

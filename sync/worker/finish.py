@@ -2,25 +2,23 @@
 
 import json
 import math
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 
 from sync import log
+from sync.ending import Ending, Report, worst
 from sync.errors import PermanentError, PlexSyncError
-from sync.model import Scene
-from sync.plex.difference import remember
-from sync.plex.exceptions import PlexItemRemoved, PlexNotFound
+from sync.model import MATCH, METADATA, Scene
+from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryError
+from sync.plex.read_back import is_taken, remember
 from sync.queue import batches
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.jobs import Claim, JobStore, joined
-from sync.settings import Settings
-from sync.state import State
+from sync.queue.jobs import ClaimedJob
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
-from sync.worker.item_steps import MATCH
-from sync.worker.outcome import confirmed, in_doubt, unkept, written
-from sync.worker.steps import Place, StepRecord, completed, is_current, put_all
-from sync.worker.work import Course, Summary
+from sync.worker.run import ItemSync, Run, SceneSync
 
 LATE_ROUND = 60.0
 """Seconds. What waits of a batch for a later try becomes due at the full minute."""
@@ -31,185 +29,220 @@ _Line = tuple[Callable[[str], None], str]
 """A line of the log, and how it is written."""
 
 
-class Conclusion:
-    """Ends the scenes that a drain has claimed, one way or another; raises sqlite3.Error.
+@dataclass(slots=True)
+class Summary:
+    """What a drain did."""
 
-    `waits_for_scans`: Plex is asked to scan for what it does not have.
-    """
+    scenes: int = 0
+    changed: int = 0
+    right: int = 0
+    gone: int = 0
+    left_out: int = 0
+    not_in_plex: int = 0
+    later: int = 0
+    failed: int = 0
+    libraries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(library, "changed" | "right" | "failed") -> how many items."""
 
-    def __init__(
-        self,
-        *,
-        store: JobStore,
-        state: State,
-        machine: str,
-        covers: Covers,
-        settings: Settings,
-        waits_for_scans: bool,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._state = state
-        self._machine = machine
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Return (library, outcome) -> how many items, and ("", outcome) -> how many scenes."""
+        scenes = {("", name.replace("_", " ").replace("plex", "Plex")): count for name, count in self._scenes().items()}
+        return self.libraries + Counter(scenes)
+
+    def _scenes(self) -> dict[str, int]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("scenes", "libraries")}
+
+    def __str__(self) -> str:
+        if not self.scenes:
+            return "Nothing was due"
+        words = {
+            "changed": "changed in Plex",
+            "right": "right already",
+            "gone": "gone from Stash",
+            "left_out": "left out by the settings",
+            "not_in_plex": "not in Plex",
+            "later": "tried again later",
+        }
+        said = ", ".join(f"{count} {words.get(name, name)}" for name, count in self._scenes().items() if count)
+        return f"{self.scenes} scene{'' if self.scenes == 1 else 's'}: {said}"
+
+    def report(self) -> Report:
+        """Return it as the answer of a task."""
+        libraries: dict[str, dict[str, int]] = {}
+        for (library, outcome), count in self.libraries.items():
+            libraries.setdefault(library, {})[outcome] = count
+        ending = worst(Ending.NEEDS_A_LOOK if self.failed else Ending.WELL, Ending.LATER if self.later else Ending.WELL)
+        return Report(str(self), ending, scenes=self.scenes, **self._scenes(), libraries=libraries)
+
+    def by_library(self) -> str:
+        """What was done in each library, where there are several."""
+        names = dict.fromkeys(library for library, _ in self.libraries)
+        if len(names) < 2:
+            return ""
+        parts = []
+        for name in names:
+            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
+            parts.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
+        return "; ".join(parts)
+
+
+class Finish:
+    """Ends the scenes that a drain has claimed, one way or another; raises sqlite3.Error."""
+
+    def __init__(self, run: Run, covers: Covers) -> None:
+        self._run = run
+        self._jobs = run.jobs
         self._covers = covers
-        self._settings = settings
-        self._waits_for_scans = waits_for_scans
-        self._clock = clock
         self.summary = Summary()
-        self._open: dict[tuple[int, ...], Claim] = {}  # by their rows: a scene may be saved again while it is written
+        self._open: dict[tuple[int, ...], ClaimedJob] = {}  # by their rows: a scene may be saved while it is written
         self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
+        self._counted: Counter[tuple[str, str]] = Counter()
 
     @property
     def open(self) -> int:
         """How many scenes are claimed and have not come to their end."""
         return len(self._open)
 
-    def begin(self, claims: Iterable[Claim]) -> None:
+    def begin(self, jobs: Iterable[ClaimedJob]) -> None:
         """These scenes are claimed: each of them is to be ended or given back."""
-        self._open |= {claim.row_ids: claim for claim in claims}
+        self._open |= {job.row_ids: job for job in jobs}
 
-    def merge(self, claims: Iterable[Claim]) -> list[Claim]:
-        """Make one claim of those that name the same scene."""
-        merged: dict[int, Claim] = {}
-        for claim in claims:
-            earlier = merged.get(claim.scene_id)
-            if earlier is not None:
-                self._open.pop(earlier.row_ids, None)
-                self._open.pop(claim.row_ids, None)
-                claim = joined(earlier, claim)
-                self.begin([claim])
-            merged[claim.scene_id] = claim
-        return list(merged.values())
-
-    def give_back(self, claims: Iterable[Claim] | None = None) -> None:
-        """Put the rows of these scenes, or of all, back as they were, unless they have come to their end."""
-        named = list(self._open) if claims is None else [claim.row_ids for claim in claims]
-        given = [self._open.pop(rows) for rows in named if rows in self._open]
-        if given or claims is None:
-            self._store.give_back(given)
+    def give_back(self) -> None:
+        """Put the rows of the scenes that have not come to their end back as they were."""
+        given = list(self._open.values())
+        self._open.clear()
+        if given:
+            self._jobs.give_back(given)
 
     def keep_counts(self) -> None:
-        """Put on disk what was counted of batches' libraries and goes with no scene's end."""
+        """Put on disk what was counted since the last time: a drain may be killed."""
         if self._of_batches:
-            self._store.done([], self._of_batches)
+            self._jobs.done([], self._of_batches)
             self._of_batches.clear()
+        counts = self.summary.counts()
+        if new := counts - self._counted:
+            self._run.state.count(new, time.time())
+            self._counted = counts
 
-    def conclude(self, courses: list[Course]) -> None:
+    def finish(self, scenes: Sequence[SceneSync]) -> None:
         """End scenes by what was read back of their items."""
-        now = self._clock()
-        records, done = [], []
-        steps: list[tuple[Place, str, StepRecord]] = []
-        for course in courses:
-            for work in course.works:
-                after = work.after
-                if after is None:
-                    if not course.errors:  # nothing that is not known to be in Plex ends a job
-                        course.errors.append(
-                            PlexItemRemoved(f"Plex item {work.target.item.rating_key} is gone from Plex since a moment")
-                        )
-                    continue
-                lost = unkept(work, steps)
-                if lost:
-                    work.after = None
-                    course.errors.append(lost)
-                    continue
-                steps += [(work.place, name, record) for name, record in confirmed(work, now)]
-                if course.has_no_cover and course.cover:
-                    steps += self._covers.without_cover(work, now)
-                how = "path" if work.target.record.exact else "name"
-                if not is_current(work.record_of(MATCH), how):
-                    steps.append((work.place, MATCH, completed(work.record_of(MATCH), how, now)))
-                record = work.target.record
-                doubtful = in_doubt(work)
-                record.memory = remember(work.target.item, after, work.wanted, record.memory, work.edit)
-                record.memory.intended |= doubtful
-                if not course.errors:
-                    record.fingerprint, record.cover = work.fingerprint, course.cover
-                record.synced_at = now
-                records.append(record)
-            if not course.errors:
-                done.append(course)
-        with self._state.transaction() as connection:
-            self._state.put_items(connection, self._machine, records)
-            self._state.put_synced(connection, [(course.scene.id, course.scene.refs) for course in done], now)
-            put_all(connection, steps)
+        now = time.time()
+        for one in scenes:
+            for item in one.items:
+                self._remember(one, item, now)
+        done = [one for one in scenes if not one.errors]
+        for one in done:
+            for item in one.items:
+                item.record.fingerprint, item.record.cover = item.fingerprint, one.cover
+        with self._run.state.transaction() as connection:
+            records = [item.record for one in scenes for item in one.items]
+            self._run.state.put_items(connection, self._run.plex.machine, records)
+            self._run.state.put_synced(connection, [(one.scene.id, one.scene.refs) for one in done], now)
         lines: list[_Line] = []
-        for course in courses:
-            self._tell(course)
-        with self._store.transaction():
-            for course in courses:
-                if course.errors:
-                    lines += self._fail(course.claim, course.scene, _gravest(course.errors))
-            self._finish([course.claim for course in done])
+        for one in scenes:
+            self._tell(one)
+        with self._jobs.transaction():
+            for one in scenes:
+                if one.errors:
+                    lines += self._fail(one.job, one.scene, deciding_error(one.errors))
+            self._done([one.job for one in done])
         _say(lines)
 
-    def _tell(self, course: Course) -> None:
-        changed = [work for work in course.works if work.sent and work.after]
-        for work in course.works:
-            outcome = "failed" if work.after is None else "changed" if work.sent else "right"
-            self.summary.libraries[work.library, outcome] += 1
-            for batch_id in course.claim.batches:
-                self._of_batches.setdefault(batch_id, Counter())[work.library, outcome] += 1
+    def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
+        """Note what an item holds now, by what was read back of it."""
+        record, after = item.record, item.after
+        if after is None:
+            if not one.errors:  # nothing that is not known to be in Plex ends a job
+                one.errors.append(PlexItemRemoved(f"Plex item {record.rating_key} is gone from Plex since a moment"))
+            return
+        was_sent = METADATA in item.sent
+        if was_sent and not is_taken(item.item, after, item.edit):
+            fields = ", ".join(item.edit.fields)
+            lost = PlexTemporaryError(f"Plex took an edit of item {record.rating_key} and did not keep it ({fields})")
+            record.steps[METADATA] = record.step(METADATA).failed(lost)
+            item.after = None
+            one.errors.append(lost)
+            return
+        if (was_sent or not item.edit) and not record.step(METADATA).is_current(item.fingerprint):
+            record.steps[METADATA] = record.step(METADATA).completed(item.fingerprint, now)
+        how = "path" if record.exact else "name"
+        if not record.step(MATCH).is_current(how):
+            record.steps[MATCH] = record.step(MATCH).completed(how, now)
+        if one.has_no_cover and one.cover:
+            self._covers.note_without(record, now)
+        # What Plex did not answer it may do after the item was read back.
+        doubtful = {} if was_sent else {name: record.memory.intended.get(name, []) for name in item.edit.intended()}
+        record.memory = remember(item.item, after, item.wanted, record.memory, item.edit)
+        record.memory.intended |= doubtful
+        record.synced_at = now
+
+    def _tell(self, one: SceneSync) -> None:
+        changed = [item for item in one.items if item.sent and item.after]
+        for item in one.items:
+            outcome = "failed" if item.after is None else "changed" if item.sent else "right"
+            self.summary.libraries[item.library, outcome] += 1
+            for batch_id in one.job.batches:
+                self._of_batches.setdefault(batch_id, Counter())[item.library, outcome] += 1
         if changed:
-            wrote = (f"{', '.join(written(work))} to Plex item {work.target.item.rating_key}" for work in changed)
+            wrote = (f"{', '.join(_written(item))} to Plex item {item.record.rating_key}" for item in changed)
             # Of a batch of thousands the counts are what a person reads; of a reconcile what was mended.
-            is_many = course.claim.job.update_type in (batches.SYNC_ALL, batches.SYNC_RECENT, batches.CHANGE)
-            (log.debug if is_many else log.info)(f"{course.scene.label}: wrote {'; '.join(wrote)}")
-        if not course.errors:
+            is_many = one.job.job.update_type in (batches.SYNC_ALL, batches.SYNC_RECENT, batches.CHANGE)
+            (log.debug if is_many else log.info)(f"{one.scene.label}: wrote {'; '.join(wrote)}")
+        if not one.errors:
             self.summary.scenes += 1
             if changed:
                 self.summary.changed += 1
             else:
                 self.summary.right += 1
 
-    def _finish(self, claims: list[Claim]) -> None:
-        self._store.done(claims, self._of_batches)
+    def _done(self, jobs: list[ClaimedJob]) -> None:
+        self._jobs.done(jobs, self._of_batches)
         self._of_batches.clear()
-        for claim in claims:
-            self._open.pop(claim.row_ids, None)
+        for job in jobs:
+            self._open.pop(job.row_ids, None)
 
-    def forget(self, claims: list[Claim]) -> None:
+    def forget(self, claims: list[ClaimedJob]) -> None:
         """End scenes that are gone from Stash."""
         if not claims:
             return
-        self._state.forget_scenes([claim.scene_id for claim in claims])
-        self._finish(claims)
+        self._run.state.forget_scenes([claim.scene_id for claim in claims])
+        self._done(claims)
         self.summary.scenes += len(claims)
         self.summary.gone += len(claims)
         for claim in claims:
             log.info(f"Scene {claim.scene_id} is gone from Stash; its item in Plex is left as it is")
 
-    def leave_out(self, some: list[tuple[Claim, Scene, str]]) -> None:
+    def leave_out(self, some: list[tuple[ClaimedJob, Scene, str]]) -> None:
         """End scenes that the settings leave out, each with the reason."""
         if not some:
             return
-        self._finish([claim for claim, _, _ in some])
+        self._done([claim for claim, _, _ in some])
         self.summary.scenes += len(some)
         self.summary.left_out += len(some)
         for _, scene, reason in some:
             log.info(f"{scene.label} is left out: {reason}")
 
-    def fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> None:
+    def fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> None:
         """End a try that went wrong: the scene is tried again later, or becomes a dead letter."""
-        with self._store.transaction():
+        with self._jobs.transaction():
             lines = self._fail(claim, scene, error)
         _say(lines)
 
-    def _fail(self, claim: Claim, scene: Scene, error: PlexSyncError) -> list[_Line]:
+    def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> list[_Line]:
         """Return what is to be said of it, once it is on disk and nothing is locked any more."""
         self.summary.scenes += 1
-        job, now = claim.job, self._clock()
-        base, cap, most = get_retry_params(error, self._settings.max_retries)
+        job, now = claim.job, time.time()
+        base, cap, most = get_retry_params(error, self._run.settings.max_retries)
         # A try before its time, which a person asked for, is not counted.
         count = job.retry_count + (0 if job.early else 1)
         is_last = count >= most and not job.early
-        if self._may_lack(error) and (is_last or not self._waits_for_scans):
-            self._finish([claim])
+        if self._may_lack(error) and (is_last or self._run.scans is None):
+            self._done([claim])
             self.summary.not_in_plex += 1
             return [(log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")]
         # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.
         is_given_up = (
-            job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._store.with_letters([scene.id]))
+            job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._jobs.with_letters([scene.id]))
         )
         if isinstance(error, PermanentError) or is_last or is_given_up:
             line = self._bury(claim, scene, error, count, now)
@@ -218,7 +251,7 @@ class Conclusion:
             if job.batch_id is not None:  # a thousand of them become due together, not one by one
                 pause = MISSING_ROUND if isinstance(error, PlexNotFound) else LATE_ROUND
                 delay = math.ceil((now + delay) / pause) * pause - now
-            self._store.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
+            self._jobs.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
             log.detail(
                 "%s: %s, tried again in %.0f s (backoff from %.0f s, at most %.0f s)",
@@ -236,9 +269,9 @@ class Conclusion:
     def _may_lack(self, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
         is_lacking = isinstance(error, PlexNotFound) and not isinstance(error, PlexItemRemoved)
-        return is_lacking and self._settings.skip_not_found
+        return is_lacking and self._run.settings.skip_not_found
 
-    def _bury(self, claim: Claim, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
+    def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
         letter = DeadLetter(
             scene_id=scene.id,
             title=log.redact_title(scene.title),
@@ -249,8 +282,8 @@ class Conclusion:
             last_at=now,
             job=json.dumps(claim.job.to_row()),
         )
-        was_known = bool(self._store.with_letters([scene.id]))
-        self._store.bury(claim, letter)
+        was_known = bool(self._jobs.with_letters([scene.id]))
+        self._jobs.bury(claim, letter)
         self.summary.failed += 1
         tried = f" after {tries} tries" if tries > 1 else ""
         # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
@@ -268,6 +301,10 @@ def _say(lines: Iterable[_Line]) -> None:
         tell(text)
 
 
-def _gravest(errors: list[PlexSyncError]) -> PlexSyncError:
+def _written(item: ItemSync) -> list[str]:
+    return [*(item.edit.fields if METADATA in item.sent else []), *(name for name in item.sent if name != METADATA)]
+
+
+def deciding_error(errors: list[PlexSyncError]) -> PlexSyncError:
     """Return the error that decides what becomes of the job: one that may go right later keeps it queued."""
     return min(errors, key=lambda error: isinstance(error, PermanentError))

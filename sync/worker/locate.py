@@ -6,7 +6,7 @@ and where the index was wrong. Before an item is taken by a name alone, Stash is
 asked once, for the whole batch, which other scenes have files of that name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
@@ -122,7 +122,6 @@ class Locator:
         self._indexes = indexes
         self._rules = rules
         self._by_hand = by_hand
-        self._is_listing = False
         self._stale: set[int] = set()  # scenes whose proposed items turned out to be gone
         self._misled: set[int] = set()  # scenes for which the index named a path that is no longer there
         self._namesakes = Namesakes(stash, rules)
@@ -130,12 +129,10 @@ class Locator:
         names = {index.section.id: index.section.title for index in indexes}
         self._distribution = Distribution(stash, state, client.machine, rules, self._settled, names)
 
-    def locate(self, scenes: Sequence[Scene], *, may_list: bool = True) -> dict[int, Located]:
+    def locate(self, scenes: Sequence[Scene]) -> dict[int, Located]:
         """Return what was found for each scene, by its id.
 
-        `may_list`: libraries are listed again for what is not found; else scenes are left out of the answer for which
-        they are to be (`listing`) before anything is said of them. Raises what a request to Plex or Stash raises; then
-        nothing is known of any scene.
+        Raises what a request to Plex or Stash raises; then nothing is known of any scene.
         """
         for index in self._indexes:
             if not index.is_listed:
@@ -153,47 +150,12 @@ class Locator:
             for scene in scenes
             if _is_lost(matches[scene.id]) or (scene.id in misled and not _is_held_by_path(matches[scene.id]))
         ]
-        if self._is_listing:
-            doubtful += self._newly_named([scene for scene in scenes if scene not in doubtful], matches)
         if doubtful:
             log.detail("Scenes not found for certain: %d; the libraries may be listed again", len(doubtful))
-        if doubtful and not may_list and (self._is_listing or self._may_list()):
-            open_ = {scene.id for scene in doubtful}
-            return self._settle([scene for scene in scenes if scene.id not in open_], matches)
         # every library, not up to the first that was listed
         if doubtful and any([index.list_again(by_hand=self._by_hand) for index in self._indexes]):
             matches |= self._match(doubtful)
         return self._settle(scenes, matches)
-
-    def _newly_named(self, scenes: Sequence[Scene], matches: Mapping[int, list[_Found]]) -> list[Scene]:
-        """Return those that would take an item by a name alone that they did not have before: the rest of a listing may
-        have their very path."""
-        held = self._state.items_of(self._client.machine, [scene.id for scene in scenes])
-        return [
-            scene
-            for scene in scenes
-            if any(
-                not exact and (found.library.section.id, key) not in held.get(scene.id, ())
-                for found in matches[scene.id]
-                for key, exact in found.match.items.items()
-            )
-        ]
-
-    def _may_list(self) -> bool:
-        return any(index.may_list_again(by_hand=self._by_hand) for index in self._indexes)
-
-    def listing(self) -> Iterator[None]:
-        """List the libraries again for which that is due, a page at each step; raises what a request to Plex raises.
-
-        Until the last step `locate` leaves out what the rest of the listing may tell of.
-        """
-        self._is_listing = True
-        try:
-            for index in self._indexes:
-                if index.may_list_again(by_hand=self._by_hand):
-                    yield from index.listing()
-        finally:
-            self._is_listing = False
 
     def _match(self, scenes: Sequence[Scene]) -> dict[int, list[_Found]]:
         held = self._state.items_of(self._client.machine, [scene.id for scene in scenes])

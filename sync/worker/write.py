@@ -1,271 +1,246 @@
-"""Writing to the items of a round: noted before, sent one request after another, read back after.
+"""Writing to the items of a round: noted before, sent one scene after another, read back after.
 
-What fails is noted with its scene and is no reason to leave the rest out; a Plex
-that is away, or refuses everybody, ends the batch.
+A helper thread sends one scene's requests while this one makes the next scene ready;
+its answer is looked at before the next goes. What fails is noted with its scene and is
+no reason to leave the rest out. A Plex that is away, or refuses everybody, ends the round.
 """
 
-from collections.abc import Callable, Container
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
 
-from sync import log
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.mapping.performer_pictures import dated_cover
-from sync.model import Picture
-from sync.plex.client import PlexClient
-from sync.plex.difference import PICTURES
+from sync.model import METADATA, Picture
+from sync.plex.difference import kept_entries
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
-from sync.plex.items import read_items
-from sync.settings import Settings
-from sync.stash.exceptions import StashTemporaryError
-from sync.state import State
-from sync.worker.covers import Covers
-from sync.worker.groups import GroupWriter
-from sync.worker.item_steps import METADATA, MetadataStep, PictureStep, RatingStep
-from sync.worker.outage import OutageWatch
-from sync.worker.outcome import is_unconfirmed
-from sync.worker.steps import StepBook, StepState, begun, is_current, put_all, run_steps
-from sync.worker.wire import Tried, Wire
-from sync.worker.work import Course, Work, works_of
-
-_Write = MetadataStep | RatingStep | PictureStep
+from sync.stash.exceptions import StashAuthError, StashTemporaryError
+from sync.worker.covers import Covers, Upload
+from sync.worker.round_edits import Answer, MetadataEdit, RoundEdits, Write, lock_pictures, send_in_order
+from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """A scene whose writes are under way."""
+class _UnderWay(NamedTuple):
+    """A scene whose writes are being sent."""
 
-    course: Course
-    now: float
-    writes: list[tuple[Work, _Write]]
-    sent: list[_Write]
-    """Those of them that are sent ahead."""
-    tried: Future[list[Tried]] | None
-    """What became of these; None: nothing is sent."""
+    one: SceneSync
+    writes: list[Write]
+    answers: Future[list[Answer]]
 
 
-class ItemWriter:
-    """Writes what batches of scenes lack in Plex. Raises PlexServerDown, SetupError and StashTemporaryError."""
+class Writer:
+    """Writes what the scenes of a round lack in Plex. Raises PlexServerDown, SetupError and StashTemporaryError."""
 
-    def __init__(
-        self,
-        *,
-        client: PlexClient,
-        state: State,
-        book: StepBook,
-        covers: Covers,
-        watch: OutageWatch,
-        settings: Settings,
-    ) -> None:
-        self._client = client
-        self._state = state
-        self._book = book
-        self._covers = covers
-        self._wire = Wire(client.gate)
-        self._is_recalled = False
-        self._watch = watch
-        self._preserve = settings.preserve_plex_edits
-        self._groups = GroupWriter(client, watch, preserve=settings.preserve_plex_edits)
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._edits = RoundEdits(run)
+        self.covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=run.settings)
+        self._helper = ThreadPoolExecutor(1, "plex")
+        self._now = 0.0
+        self.interruption: PlexSyncError | None = None
+        """Why the last round was left before its end, where Plex had no part in it."""
 
-    def note_intended(self, courses: list[Course], now: float) -> None:
-        """Commit what is about to be written, for the whole batch at once."""
-        noted, steps = [], []
-        for work in works_of(courses):
-            if not work.edit:
+    def close(self, *, wait: bool = True) -> None:
+        """Send nothing more, and `wait` for what is under way."""
+        self._run.plex.pacer.close()
+        self._helper.shutdown(wait=wait, cancel_futures=True)
+
+    def note_intended(self, scenes: Sequence[SceneSync], now: float) -> None:
+        """Commit what is about to be written, for the whole round at once; `now` in seconds since the epoch."""
+        noted = []
+        for item in items_of(scenes):
+            if not item.edit:
                 continue
-            work.went_wrong = work.record_of(METADATA).state is StepState.FAILED
-            for step in self._field_steps(work):
-                work.steps[step.name] = begun(work.record_of(step.name), step.fingerprint, now)
-                steps.append((work.place, step.name, work.steps[step.name]))
-            record = work.target.record
-            for name, values in work.edit.intended().items():
-                earlier = record.memory.intended.get(name, [])
-                record.memory.intended[name] = [*earlier, *(v for v in values if v not in earlier)]
+            record, memory = item.record, item.record.memory
+            record.steps[METADATA] = record.step(METADATA).begun(item.fingerprint, now)
+            for name, values in item.edit.intended().items():
+                earlier = memory.intended.get(name, [])
+                memory.intended[name] = [*earlier, *(value for value in values if value not in earlier)]
+            if self._run.plex.ways.lists != "adds":
+                memory.kept |= kept_entries(item.item, item.edit)
             noted.append(record)
         if noted:
-            with self._state.transaction() as connection:
-                self._state.put_items(connection, self._client.machine, noted)
-                put_all(connection, steps)
+            with self._run.state.transaction() as connection:
+                self._run.state.put_items(connection, self._run.plex.machine, noted)
 
-    def _field_steps(self, work: Work) -> list[MetadataStep | RatingStep]:
-        preserve = self._preserve
-        steps: list[MetadataStep | RatingStep] = [
-            MetadataStep(self._client, work, preserve),
-            RatingStep(self._client, work, preserve),
-        ]
-        return [step for step in steps if step.name not in work.sent and not step.is_there()]
+    def write(
+        self, scenes: Sequence[SceneSync], now: float, stop: Callable[[], bool], show: Callable[[int], None]
+    ) -> list[SceneSync]:
+        """Write to the items of these scenes; return those that were written, or tried.
 
-    def write_groups(self, courses: list[Course], settle: Callable[[], None]) -> list[Course]:
-        """Send the edits that are the same for many items; `begin` does the rest, in the order that is returned.
-
-        `settle` brings what is under way to its end: these requests do not stand in line, and are not held back.
-        Return the scenes with those in front that it has written to, so that they are concluded where Plex begins to
-        fail or a person saves a scene. Those with more to do come after those that are done with, which ask Plex
-        for nothing more and would hide that it fails one scene after another.
+        The others go back on the queue: Plex is left alone, or `stop` said so between two scenes. `show` is told how
+        many are through.
         """
-        works = [work for work in works_of(courses) if work.edit]
-        for work in works:
-            _lock_pictures(work, work.target.record.memory.sent)
-        self._groups.write(works, settle)
-        begun = [course for course in courses if course.has_sent]
-        rest = [course for course in courses if not course.has_sent]
-        ordered = [*sorted(begun, key=self._has_more_to_send), *rest]
-        self._covers.follow(ordered)
-        return ordered
-
-    def _has_more_to_send(self, course: Course) -> bool:
-        return any(self._field_steps(work) for work in course.works)
-
-    def begin(self, course: Course, now: float) -> Flight:
-        """Begin to write to each of the scene's items; `land` ends it."""
-        cover = self._fetch_cover(course, now) if course.works else None
-        writes: list[tuple[Work, _Write]] = []
-        for work in course.works:
-            uploads = self._uploads(course, work, cover, now)
-            if not work.edit:
-                work.after = work.target.item
-            writes += [(work, step) for step in (*self._field_steps(work), *uploads)]
-        sent = [step for work, step in writes if not is_current(work.record_of(step.name), step.fingerprint)]
-        return Flight(course, now, writes, sent, self._wire.send(sent) if sent else None)
-
-    def land(self, flight: Flight) -> bool:
-        """Wait for a scene's writes and note what became of them; what fails is no reason to leave the rest out.
-
-        False where Plex is left alone before all of it was tried, and nothing is wrong with this scene; and where
-        it was recalled.
-        """
-        course = flight.course
-        tried = flight.tried.result() if flight.tried else []
-        if self._is_recalled and flight.sent and not tried and not course.has_sent:
-            return False
-        answers = {id(one.step): one for one in tried}
-        for work, step in flight.writes:
-            if id(step) not in answers and not self._watch.is_over:
-                return bool(course.errors)
-            self._run(course, work, step, flight.now, answers.get(id(step), step))
-        # A step that went well clears nothing where Plex failed another step of the scene.
-        failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in course.errors)
-        # Nor does one that was on its way, or had nothing to send, when the breaker opened.
-        if self._watch.is_over and not failed_by_plex and (not course.errors or course.has_sent):
-            self._watch.answered()
-        return True
-
-    def _run(self, course: Course, work: Work, step: _Write, now: float, sent: _Write | Tried) -> None:
+        self._now = now
+        begun = self._learn_how_lists_are_taken(scenes)
+        if self._run.health.is_good:
+            self._edits.write_shared([item for item in items_of(scenes) if item.edit and METADATA not in item.sent])
+        # What was sent to already comes first: it is concluded where Plex begins to fail or somebody saves a scene.
+        ordered = sorted(scenes, key=lambda one: (not one.has_sent, one.has_sent and _has_more_to_send(one)))
+        self.covers.follow(ordered)
+        tried: list[SceneSync] = []
         try:
-            wrote = run_steps(self._book, work.place, [sent], now, work.steps)
-            if isinstance(step, PictureStep):
-                self._lock_after_group(work, step)
-                self._covers.remember(work, step)
-        except (PlexServerDown, SetupError):
-            raise
-        except PermanentError as error:
-            if isinstance(step, PictureStep):
-                self._covers.give_up(course.scene, work, step, error)
-            else:
-                course.errors.append(_refusal_of(work, step, error))
-        except PlexSyncError as error:
-            # Whether Plex took it all the same shows at the next try.
-            course.errors.append(error)
-            self._watch.count(course, error)
-        else:
-            work.sent |= dict.fromkeys(wrote)
+            self._write_each(ordered, tried, stop, show)
+        except (StashTemporaryError, StashAuthError) as error:
+            self.interruption = error  # Plex has answered: what it took is known
+        finally:
+            self.covers.drop()
+        tried += [one for one in begun if one not in tried]
+        self._edits.read_back(tried)
+        return tried
 
-    def _fetch_cover(self, course: Course, now: float) -> Picture | None:
-        if self._covers.is_known(course.scene, course.works):
-            course.cover = course.scene.cover
+    def _write_each(
+        self,
+        scenes: Sequence[SceneSync],
+        tried: list[SceneSync],
+        stop: Callable[[], bool],
+        show: Callable[[int], None],
+    ) -> None:
+        before: _UnderWay | None = None
+        for one in scenes:
+            if not self._run.health.is_good or (tried and not one.has_sent and stop()):
+                break
+            try:
+                writes = self._prepare(one)
+            except PlexSyncError:
+                if before:
+                    self._end(before)
+                raise
+            if not self._run.plex.pacer.wait(lambda: bool(tried) and stop()):
+                break
+            following = None
+            if before:
+                answers = before.answers.result()
+                # Nothing goes ahead of a failure: it is looked at first.
+                if writes and not any(answer.error for answer in answers):
+                    following = self._begin(one, writes)
+                self._end(before)
+                before = None
+                if not following and not self._run.health.is_good:
+                    break
+            before = following or (self._begin(one, writes) if writes else None)
+            show(len(tried))
+            tried.append(one)
+            if not writes:
+                self._tell_health(one)
+        if before:
+            self._end(before)
+        show(len(tried))
+
+    def _begin(self, one: SceneSync, writes: list[Write]) -> _UnderWay:
+        return _UnderWay(one, writes, self._helper.submit(send_in_order, writes))
+
+    def _end(self, under_way: _UnderWay) -> None:
+        """Wait for a scene's answers and note them; what is left after a failure goes as long as Plex is well."""
+        one, left, coming = under_way
+        while left:
+            answers = coming.result()
+            self._take(one, answers)
+            left = left[len(answers) :]
+            if not left or not self._run.health.is_good:
+                break
+            coming = self._helper.submit(send_in_order, left)
+        self._tell_health(one)
+
+    def _take(self, one: SceneSync, answers: Sequence[Answer]) -> None:
+        for write, wrote, error in ((answer.write, answer.wrote, answer.error) for answer in answers):
+            record = write.item.record
+            if error is None:
+                if wrote and write.step not in write.item.sent:
+                    write.item.sent.append(write.step)
+                if isinstance(write, Upload):
+                    self.covers.note_sent(write, self._now)
+                continue
+            record.steps[write.step] = record.step(write.step).failed(error)
+            if isinstance(error, (PlexServerDown, SetupError)):
+                raise error
+            if isinstance(write, Upload) and isinstance(error, PermanentError):
+                self.covers.note_refused(one.scene, write, error)
+                continue
+            one.errors.append(_refusal_of(write.item, error) if isinstance(error, PermanentError) else error)
+            self._run.health.failed(error, one.job.job.job_key)
+
+    def _tell_health(self, one: SceneSync) -> None:
+        # A write that went well clears nothing where Plex failed another of the scene.
+        failed_by_plex = any(isinstance(error, PlexTemporaryError) for error in one.errors)
+        # Nor does one that was on its way when the breaker opened.
+        if self._run.health.is_good and not failed_by_plex and (not one.errors or one.has_sent):
+            self._run.health.answered()
+
+    def _learn_how_lists_are_taken(self, scenes: Sequence[SceneSync]) -> list[SceneSync]:
+        """On a server that is not known yet, let an edit that may teach go to one item alone, and read it back.
+
+        Return the scenes that were begun with.
+        """
+        begun: list[SceneSync] = []
+        for one, item in self._edits.teaching(scenes):
+            if self._run.plex.ways.lists or not self._run.health.is_good:
+                break
+            begun.append(one)
+            self._take(one, self._begin(one, [MetadataEdit(self._run, item)]).answers.result())
+            if METADATA in item.sent:
+                self._edits.read_back([one])
+            else:
+                self._edits.mend_unanswered(item)
+        return begun
+
+    # One scene
+
+    def _prepare(self, one: SceneSync) -> list[Write]:
+        """Return what is to be sent of a scene, with its pictures fetched."""
+        cover = self._fetch_cover(one) if one.items else None
+        writes: list[Write] = []
+        for item in one.items:
+            uploads = self._uploads(one, item, cover)
+            if not item.edit:
+                item.after = item.item
+            elif METADATA not in item.sent and not item.record.step(METADATA).error:
+                lock_pictures(item, {*item.record.memory.sent, *(upload.step for upload in uploads)})
+                writes.append(MetadataEdit(self._run, item))
+            writes += uploads
+        return writes
+
+    def _fetch_cover(self, one: SceneSync) -> Picture | None:
+        if self.covers.is_known(one.scene, one.items):
+            one.cover = one.scene.cover
             return None
         try:
-            cover = self._covers.fetch(course.scene)
-            course.cover, course.has_no_cover = dated_cover(course.scene.cover, now), cover is None
+            cover = self.covers.fetch(one.scene)
+            one.cover, one.has_no_cover = dated_cover(one.scene.cover, self._now), cover is None
             return cover
         except (StashTemporaryError, SetupError):
             raise
         except PlexSyncError as error:
-            course.errors.append(error)
+            one.errors.append(error)
+        for item in one.items:
+            self._guarded(one, partial(self.covers.note_free, item))
+        return None
+
+    def _uploads(self, one: SceneSync, item: ItemSync, cover: Picture | None) -> list[Upload]:
+        uploads: list[Upload] = []
+        if cover is not None:
+            self._guarded(one, lambda: uploads.extend(self.covers.uploads(item, cover, self._now)))
+        return uploads
+
+    def _guarded(self, one: SceneSync, work: Callable[[], object]) -> None:
+        """Do something for one scene alone; its failure is the scene's."""
         try:
-            for work in course.works:
-                self._covers.note_free(work)
+            work()
         except (PlexServerDown, SetupError):
             raise
         except PlexSyncError as error:
-            course.errors.append(error)
-            self._watch.count(course, error)
-        return None
-
-    def _uploads(self, course: Course, work: Work, cover: Picture | None, now: float) -> list[PictureStep]:
-        """Return the pictures that an item is to get, whose locks an edit that is sent anyway takes along."""
-        uploads: list[PictureStep] = []
-        if cover is not None:
-            try:
-                uploads = self._covers.steps(work, cover, now)
-            except (PlexServerDown, SetupError):
-                raise
-            except PlexSyncError as error:
-                course.errors.append(error)
-                self._watch.count(course, error)
-        if METADATA not in work.sent:
-            _lock_pictures(work, {*work.target.record.memory.sent, *(step.name for step in uploads)})
-        return uploads
-
-    def _lock_after_group(self, work: Work, step: PictureStep) -> None:
-        """Lock a new picture whose item got a group's edit, which knew nothing of the picture."""
-        locked = PICTURES[step.name] in work.target.item.locked or step.name in work.edit.lock_too
-        if METADATA not in work.sent or locked:
-            return
-        try:
-            step.lock()
-        except PlexPermanentError as error:
-            log.debug(f"Plex item {work.place.rating_key}: its {step.name} stays unlocked ({error})")
-
-    def recall(self, *, on: bool) -> None:
-        """Take back what was begun and of which nothing has been sent; `on` False: no more."""
-        self._is_recalled = on
-        (self._client.gate.hold_back if on else self._client.gate.resume)()
-
-    def end(self) -> None:
-        """No more scenes follow in this round."""
-        self._covers.drop()
-
-    def close(self, *, wait: bool = True) -> None:
-        """Send nothing more, and `wait` for what is under way."""
-        self._wire.close(wait=wait)
-
-    def read_back(self, courses: list[Course]) -> None:
-        """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""
-        edited = [work for work in works_of(courses) if is_unconfirmed(work)]
-        if not edited:
-            return
-        try:
-            items = read_items(self._client, [work.target.item.rating_key for work in edited])
-        except (PlexServerDown, SetupError):
-            raise
-        except PlexTemporaryError as error:
-            together = [course for course in courses if any(is_unconfirmed(work) for work in course.works)]
-            for course in together:
-                # One by one, so that one item's trouble is not the whole batch's.
-                if len(together) > 1 and self._watch.is_over:
-                    self.read_back([course])
-                    continue
-                course.errors.append(error)
-                if len(together) == 1:
-                    self._watch.count(course, error)
-            return
-        log.detail("%d of %d edited items read back", len(items), len(edited))
-        for work in edited:
-            work.after = items.get(work.target.item.rating_key)
+            one.errors.append(error)
+            self._run.health.failed(error, one.job.job.job_key)
 
 
-def _lock_pictures(work: Work, ours: Container[str]) -> None:
-    """Have an edit that is sent anyway take the locks of these pictures along."""
-    work.edit.lock_too |= {
-        name for name, lock in PICTURES.items() if name in ours and lock not in work.target.item.locked
-    }
+def _has_more_to_send(one: SceneSync) -> bool:
+    return any(item.edit and METADATA not in item.sent for item in one.items)
 
 
-def _refusal_of(work: Work, step: MetadataStep | RatingStep, error: PermanentError) -> PermanentError:
+def _refusal_of(item: ItemSync, error: PermanentError) -> PermanentError:
     """Return what Plex will not take, and where to look: a refusal names neither."""
-    fields = (work.edit.metadata if step.name == METADATA else work.edit.rating).fields
     return PlexPermanentError(
-        f"{str(error).rstrip('. ')} to write {', '.join(fields)} to item {work.place.rating_key}. Look at these fields "
-        "of the scene in Stash for something unusual, or leave them out by their settings"
+        f"{str(error).rstrip('. ')} to write {', '.join(item.edit.fields)} to item {item.record.rating_key}. Look at "
+        "these fields of the scene in Stash for something unusual, or leave them out by their settings"
     )

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from sync import data_folder
 from sync.queue.jobs import JobStore
-from sync.worker.processor import BATCH
+from sync.worker.processor import ROUND as BATCH
 from tests.benchmarks import seed
 from tests.benchmarks.figures import Figure
 

@@ -20,18 +20,29 @@ from typing import Any
 from sync import data_folder
 from sync.mapping.fields import fingerprint, wanted_of
 from sync.mapping.performer_pictures import PictureAccess, dated_cover, picture_access
-from sync.model import Memory, PlexItem, Scene, Wanted
+from sync.model import (
+    LIST_FIELDS,
+    MATCH,
+    METADATA,
+    POSTER,
+    SINGLE_FIELDS,
+    ItemRecord,
+    Memory,
+    PlexItem,
+    Scene,
+    StepRecord,
+    Wanted,
+)
 from sync.plex.client import PlexClient, client_identifier
-from sync.plex.difference import LIST_FIELDS, RATING, SINGLE_FIELDS, difference, remember
+from sync.plex.difference import difference
 from sync.plex.file_index import LibraryIndex, read_sections
+from sync.plex.read_back import remember
 from sync.queue import schema
 from sync.queue.jobs import JobStore
 from sync.settings import Settings, read_settings
 from sync.stash.client import StashClient
-from sync.state import ItemRecord, State
-from sync.worker.item_steps import MATCH, METADATA, POSTER
+from sync.state import State
 from sync.worker.portraits import Portraits
-from sync.worker.steps import Place, StepRecord, begun, completed, put_all
 from tests.benchmarks import library
 
 _PAGE = 200
@@ -82,10 +93,9 @@ def synced(data: str, stash_port: int, settings: dict[str, Any], *, first: int =
                 made = list(spread(making.rows, some))
                 now = time.time()
                 with state.transaction() as connection:
-                    for scenes, (records, steps) in zip(some, made, strict=True):
+                    for scenes, records in zip(some, made, strict=True):
                         state.put_items(connection, client.machine, records)
                         state.put_synced(connection, [(scene.id, scene.refs) for scene in scenes], now)
-                        put_all(connection, steps)
     finally:
         state.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         state.close()
@@ -123,26 +133,23 @@ class _Making:
     access: PictureAccess | None
     machine: str
 
-    def rows(self, scenes: Sequence[Scene]) -> tuple[list[ItemRecord], list[tuple[Place, str, StepRecord]]]:
+    def rows(self, scenes: Sequence[Scene]) -> list[ItemRecord]:
         """Return what a run leaves that has written to the items of these scenes."""
         now = time.time()
-        records, steps = [], []
+        records = []
         for scene in scenes:
             wanted = wanted_of(scene, self.settings, self.access)
-            mark, place = fingerprint(wanted, self.settings), Place(self.machine, library.SECTION, scene.id)
+            mark = fingerprint(wanted, self.settings)
             record = ItemRecord(library.SECTION, scene.id, scene.id, True, self._memory(scene, wanted), mark, now)
             record.cover = dated_cover(scene.cover, now)
             records.append(record)
             done = {METADATA: mark}
-            if wanted.rating:
-                done[RATING] = f"rating {wanted.rating}"
             if self.settings.sync_poster:
                 done[POSTER] = _cover(scene.id % 100)
-            steps.append((place, MATCH, completed(StepRecord(), "path", now)))
-            steps += [
-                (place, name, completed(begun(StepRecord(), mark, now), mark, now)) for name, mark in done.items()
-            ]
-        return records, steps
+            record.steps[MATCH] = StepRecord().completed("path", now)
+            for name, mark in done.items():
+                record.steps[name] = StepRecord().begun(mark, now).completed(mark, now)
+        return records
 
     def _memory(self, scene: Scene, wanted: Wanted) -> Memory:
         before = PlexItem(scene.id, library.SECTION, title=_stem(scene), files=scene.files)

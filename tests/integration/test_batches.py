@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -23,6 +23,7 @@ import pytest
 from sync import data_folder, log, queue_tasks, tasks
 from sync.queue import batches, schema
 from sync.queue.batches import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
+from sync.queue.jobs import ClaimedJob
 from sync.stash.client import StashClient
 from sync.worker import sleeper
 from sync.worker.processor import Drain
@@ -132,15 +133,14 @@ class KilledError(BaseException):
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, edits: int) -> Callable[[], None]:
     """End a run in this process, before its next step, once so many scenes are through."""
-    step = Drain._step
+    claim = Drain._claim
 
-    def stopping(drain: Drain) -> bool:
+    def stopping(drain: Drain) -> Sequence[ClaimedJob] | None:
         if drain.summary.scenes >= edits:
             raise KilledError
-        return step(drain)
+        return claim(drain)
 
-    monkeypatch.setattr(Drain, "_step", stopping)
-    monkeypatch.setattr(Drain, "_read_ahead", lambda _: None)  # nothing of the next one is under way then
+    monkeypatch.setattr(Drain, "_claim", stopping)
     return monkeypatch.undo
 
 
@@ -187,7 +187,7 @@ def test_progress_of_three_jobs(site: Site) -> None:
 
 
 def test_progress_is_over_the_whole_of_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     fill(site, 4)
     undo = stop_after(monkeypatch, 2)
     with pytest.raises(KilledError):
@@ -437,7 +437,7 @@ def test_ten_kills_at_random_moments_lose_nothing(site: Site) -> None:
 
 
 def test_a_saves_run_leaves_a_stopped_batch_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 6)
     undo = stop_after(monkeypatch, 2)
     with pytest.raises(KilledError):
@@ -465,7 +465,7 @@ def test_a_saves_run_leaves_a_stopped_batch_alone(site: Site, monkeypatch: pytes
 
 
 def test_process_queue_goes_on_with_all_and_a_task_with_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 6)
     undo = stop_after(monkeypatch, 2)
     with pytest.raises(KilledError):
@@ -491,7 +491,7 @@ def test_process_queue_goes_on_with_all_and_a_task_with_its_own(site: Site, monk
 
 
 def test_another_setting_begins_it_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 6)
     undo = stop_after(monkeypatch, 4)
     with pytest.raises(KilledError):
@@ -505,7 +505,7 @@ def test_another_setting_begins_it_anew(site: Site, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_day_later_it_begins_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 6)
     undo = stop_after(monkeypatch, 4)
     with pytest.raises(KilledError):
@@ -598,7 +598,7 @@ def test_a_press_while_only_later_tries_are_left_looks_at_everything(site: Site)
 
 @pytest.mark.parametrize("gone", ["plex", "stash"])
 def test_a_server_that_goes_away_in_the_middle(site: Site, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 10)
     if gone == "plex":
         site.plex.fail(kind="refuse", where=lambda one: one.is_edit and edited(site).total() == 5)
@@ -688,7 +688,7 @@ def test_a_wrong_token_keeps_everything(site: Site, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_queue_file_that_is_damaged_in_the_middle(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 8)
     undo = stop_after(monkeypatch, 4)
     with pytest.raises(KilledError):
@@ -711,23 +711,23 @@ def test_a_queue_file_that_is_damaged_in_the_middle(site: Site, monkeypatch: pyt
 
 @pytest.mark.parametrize("header", [True, False])
 def test_a_queue_file_that_is_damaged_under_a_run(site: Site, monkeypatch: pytest.MonkeyPatch, header: bool) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 2)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
     pairs = fill(site, 8)
-    step, damaged = Drain._step, []
+    claim, damaged = Drain._claim, []
 
-    def damaging(drain: Drain) -> bool:
+    def damaging(drain: Drain) -> Sequence[ClaimedJob] | None:
         if drain.summary.scenes >= 4 and not damaged:
             damaged.append(True)
             file = Path(data_folder.queue_file(str(site.data)))
-            drain._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            drain._jobs.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raw = bytearray(file.read_bytes())
             raw[:100] = b"\0" * 100
             file.write_bytes(raw)
             if header:
                 raise sqlite3.DatabaseError("file is not a database")
-        return step(drain)
+        return claim(drain)
 
-    monkeypatch.setattr(Drain, "_step", damaging)
+    monkeypatch.setattr(Drain, "_claim", damaging)
     answer = site.call(ALL)
     monkeypatch.undo()
     if not header:

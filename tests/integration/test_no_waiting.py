@@ -55,22 +55,6 @@ def save(site: Site, scene: int) -> None:
     site.hook(scene)
 
 
-def test_what_plex_has_does_not_wait_for_what_it_lacks(site: Site) -> None:
-    pairs = known(site, 6)
-    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
-    site.hook(lacking)
-    for scene, _ in pairs:
-        save(site, scene)
-    answer = site.drain(by_hand=True)
-    assert "5 changed" in (answer.output or "") or "6 changed" in (answer.output or "")
-    order = list(site.plex.requests)
-    first = next(number for number, one in enumerate(order) if is_listing(one))
-    assert not any(one.is_edit for one in order[first:]), "all edits come before the listing"
-    assert sum(is_listing(one) for one in order) == 1
-    assert [job["scene_id"] for job, _ in site.rows()] == [lacking]
-    assert "no Plex item" in answer.said("w")
-
-
 def test_a_scene_that_is_found_by_the_listing_is_written_in_the_same_run(site: Site) -> None:
     pairs = known(site, 3)
     scene, key = pairs[2]
@@ -82,21 +66,6 @@ def test_a_scene_that_is_found_by_the_listing_is_written_in_the_same_run(site: S
     site.drain(by_hand=True)
     assert site.item(key).title == f"T{scene}"
     assert site.rows() == []
-
-
-def test_a_save_in_the_middle_of_a_listing_does_not_wait_for_its_end(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_index, "PAGE", 3)
-    pairs = known(site, 12)
-    scene, key = pairs[5]
-    site.stash.scene(scene).title = "Saved meanwhile"
-    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
-    saved_during_a_listing(site, lacking, [scene])
-    order = [one for one in site.plex.requests if is_listing(one) or one.is_edit]
-    assert [one.is_edit for one in order] == [False, True, False, False, False]
-    assert site.item(key).title == "Saved meanwhile"
-    assert [job["scene_id"] for job, _ in site.rows()] == [lacking]
 
 
 def test_a_listing_that_plex_fails_costs_the_others_nothing(site: Site) -> None:
@@ -160,20 +129,6 @@ def test_a_listing_that_fails_in_the_middle_tells_nothing(site: Site, monkeypatc
     assert CircuitBreaker(site.store().connection).record.failures == 1
     site.drain(by_hand=True)
     assert site.item(key).title == "Moved to /media/moved.mp4"
-    assert site.rows() == []
-
-
-def test_a_scene_that_is_saved_again_while_it_is_put_off_is_written_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_index, "PAGE", 3)
-    pairs = known(site, 12)
-    _, key = pairs[11]
-    site.plex.replace_files(key, [("/media/moved.mp4", 500)])
-    moved = moved_to(site, "/media/moved.mp4", 500)
-    answer = saved_during_a_listing(site, moved, [moved])
-    assert answer.output == "1 scene: 1 changed in Plex"
-    assert [edit.query["id"] for edit in site.plex.edits] == [str(key)]
     assert site.rows() == []
 
 

@@ -18,7 +18,6 @@ from sync.bulk import runner
 from sync.queue import schema
 from sync.stash import pictures
 from sync.stash.client import StashClient
-from sync.worker import plan
 from tests.servers.plex import PlexStandIn
 from tests.servers.plex import Request as PlexRequest
 from tests.servers.stash import StashStandIn
@@ -210,30 +209,6 @@ def test_a_scene_that_plex_lacks_costs_no_performers_picture(site: Site, watch: 
     site.plex.add_item(site.library, [("/media/lacking.mp4", 1)])
     site.sync(lacking, by_hand=True)
     assert sorted(watch.of("performer")) == [f"/performer/{number}/image" for number in numbers[:2]]
-
-
-def test_very_many_performers_make_a_round_smaller_and_every_scene_has_its_turn(
-    site: Site, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plan, "MOST_PICTURES", 5)
-    pairs = covered(site, 9)
-    numbers = performers(site, 25)
-    for place, (scene, _) in enumerate(pairs[:7]):
-        site.stash.scene(scene).performer_ids = numbers[3 * place : 3 * place + 3]
-    site.stash.scene(pairs[7][0]).performer_ids = numbers  # more than a round's by itself, but known by then
-    before: list[int] = []
-
-    def note(one: PlexRequest) -> bool:
-        if one.is_edit:
-            before.append(len(watch.of("performer")))
-        return False
-
-    site.plex.fail(where=note)
-    assert drain_all(site, pairs).output == "9 scenes: 9 changed in Plex"
-    assert before[0] == 3, "what the first scene needs, and not those of nine"
-    assert [int(edit.query["id"]) for edit in site.plex.edits] == [key for _, key in pairs]
-    assert sorted(watch.of("performer")) == sorted(f"/performer/{number}/image" for number in numbers)
-    assert site.rows() == []
 
 
 # Who comes first

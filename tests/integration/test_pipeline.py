@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 
 from sync.stash.client import StashClient
-from sync.worker.processor import Drain
 from tests.servers.plex import Request
 from tests.site import Child, Site
 
@@ -20,7 +19,7 @@ ROUND = 24
 
 @pytest.fixture(autouse=True)
 def _small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", ROUND)
+    monkeypatch.setattr("sync.worker.processor.ROUND", ROUND)
 
 
 def fill(site: Site, scenes: int) -> list[tuple[int, int]]:
@@ -41,24 +40,6 @@ def edits(site: Site) -> Counter[int]:
     return Counter(int(edit.query["id"]) for edit in site.plex.edits if edit.applied)
 
 
-def test_a_round_is_read_while_plex_works_on_the_one_before_and_that_is_concluded_beside_it(site: Site) -> None:
-    pairs = fill(site, 2 * ROUND)
-    last, first = pairs[ROUND - 1][1], pairs[ROUND][1]
-    # Slow enough for all the reading there is.
-    site.plex.fail(kind="slow", delay=0.4, where=lambda one: one.is_edit and one.query["id"] == str(last))
-    site.plex.fail(kind="slow", delay=0.4, where=lambda one: one.is_edit and one.query["id"] == str(first))
-    assert site.drain().output == f"{2 * ROUND} scenes: {2 * ROUND} changed in Plex"
-    order = list(site.plex.requests)
-    edited = {int(one.query["id"]): one.at for one in order if one.is_edit}
-    reads = [one.at for one in order if one.path.startswith("/library/metadata/")]
-    assert len(reads) == 4
-    assert reads[1] < edited[first], "the second round is planned before its turn"
-    assert reads[1] < edited[last] + 0.4
-    assert reads[2] < edited[pairs[ROUND + 1][1]], "the first one is read back beside the second one's first edit"
-    assert_right(site, pairs)
-    assert set(edits(site).values()) == {1}
-
-
 def test_edits_go_one_after_another(site: Site) -> None:
     pairs = fill(site, 6)
     site.plex.fail(kind="slow", delay=0.2, where=lambda one: one.is_edit, times=2)
@@ -69,22 +50,8 @@ def test_edits_go_one_after_another(site: Site) -> None:
     assert_right(site, pairs)
 
 
-def test_several_at_once_by_choice(site: Site) -> None:
-    pairs = fill(site, 40)
-    site.configure(edits_in_flight=3)
-    site.plex.fail(kind="slow", delay=0.6, where=lambda one: one.is_edit, times=4)
-    assert site.drain().output == "40 scenes: 40 changed in Plex"
-    at = [one.at for one in site.plex.edits]
-    assert at[2] - at[0] < 0.6, "three are under way before the first is answered"
-    assert at[3] - at[0] >= 0.6, "and no more"
-    assert_right(site, pairs)
-    assert set(edits(site).values()) == {1}
-
-
-@pytest.mark.parametrize("in_flight", [1, 4])
-def test_a_plex_that_fails_every_third_edit(site: Site, in_flight: int) -> None:
+def test_a_plex_that_fails_every_third_edit(site: Site) -> None:
     pairs = fill(site, 2 * ROUND + 3)
-    site.configure(edits_in_flight=in_flight)
     site.plex.fail(status=500, method="PUT", every=3)
     site.drain()
     site.plex.clear_faults()
@@ -159,7 +126,7 @@ def test_a_plex_that_goes_away_costs_no_try_and_no_second_edit(site: Site) -> No
 def test_a_scene_that_needs_nothing_does_not_close_the_breaker(
     site: Site, monkeypatch: pytest.MonkeyPatch, in_flight: int
 ) -> None:
-    monkeypatch.setattr("sync.worker.processor.BATCH", 100)
+    monkeypatch.setattr("sync.worker.processor.ROUND", 100)
     pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(20)]
     for scene, _ in pairs[5:8]:
         site.sync(scene)
@@ -167,7 +134,6 @@ def test_a_scene_that_needs_nothing_does_not_close_the_breaker(
         if scene not in [right for right, _ in pairs[5:8]]:
             site.stash.scene(scene).title = f"T{scene}"
         site.hook(scene)
-    site.configure(edits_in_flight=in_flight)
     site.plex.clear_requests()
     site.plex.fail(status=504, method="PUT", times=None)
     answer = site.drain()
@@ -197,30 +163,6 @@ def test_an_edit_for_many_does_not_overtake_a_failure(site: Site) -> None:
     order = [edit.query["id"] for edit in site.plex.edits]
     many = next(number for number, ids in enumerate(order) if "," in ids)
     assert order.index(str(last)) < many
-
-
-def test_a_batch_round_that_was_read_gives_way_to_a_save(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(2 * ROUND)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-    scene, key = site.add("/media/saved.mp4", 99)
-    site.stash.scene(scene).title = "Saved"
-    read_ahead = Drain._read_ahead
-
-    def then_save(drain: Drain) -> object:
-        following = read_ahead(drain)
-        if following and any(one.begun for one in drain._under_way):
-            Child.hook(site, scene).end()
-        return following
-
-    monkeypatch.setattr(Drain, "_read_ahead", then_save)
-    answer = site.call({"mode": "sync_all"})
-    bar = [float(value) for level, value in answer.log if level == "p"]
-    assert bar == sorted(bar), "it never goes back"
-    order = [int(edit.query["id"]) for edit in site.plex.edits]
-    assert order.index(key) == ROUND, "before all of the round that had been read"
-    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
-    assert set(edits(site).values()) == {1}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signal of this kind reaches a process there")

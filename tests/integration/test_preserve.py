@@ -31,6 +31,11 @@ class Field:
     settings: dict[str, Any] = field(default_factory=dict)
     scale: float = 0
 
+    @property
+    def is_rating(self) -> bool:
+        """No agent rates: a rating that is not ours is a person's."""
+        return self.plex == "user_rating"
+
     def held(self, value: Any) -> Any:
         """Stash's value as Plex holds it."""
         return value / self.scale if self.scale else value
@@ -78,8 +83,8 @@ def held(site: Site, key: int, one: Field) -> Any:
 
 
 def is_write(request: Request) -> bool:
-    """Match an edit and a rating."""
-    return request.is_edit or request.path == "/:/rate"
+    """Match an edit."""
+    return request.is_edit
 
 
 # The rule
@@ -105,7 +110,7 @@ def test_what_a_person_typed_over_ours(site: Site, one: Field, preserve: bool) -
     save(site, scene, one, one.first)
     site.plex.person_edits(key, **{one.plex: one.theirs})
     save(site, scene, one, one.second)
-    assert held(site, key, one) == (one.theirs if preserve else one.held(one.second))
+    assert held(site, key, one) == (one.theirs if preserve or one.is_rating else one.held(one.second))
 
 
 @each_field
@@ -114,7 +119,7 @@ def test_what_a_person_typed_before_the_first_sync(site: Site, one: Field, prese
     scene, key = begin(site, one, preserve=preserve)
     site.plex.person_edits(key, **{one.plex: one.theirs})
     save(site, scene, one, one.first)
-    assert held(site, key, one) == (one.theirs if preserve else one.held(one.first))
+    assert held(site, key, one) == (one.theirs if preserve or one.is_rating else one.held(one.first))
 
 
 @each_field
@@ -123,7 +128,7 @@ def test_what_an_agent_found_for_an_item_it_named(site: Site, one: Field, preser
     scene, key = begin(site, one, preserve=preserve, title="A film that an agent knows")
     site.plex.agent_refresh(key, **{one.plex: one.theirs})
     save(site, scene, one, one.first)
-    assert held(site, key, one) == (one.theirs if preserve else one.held(one.first))
+    assert held(site, key, one) == (one.theirs if preserve or one.is_rating else one.held(one.first))
 
 
 @each_field
@@ -227,7 +232,7 @@ def test_an_edit_that_plex_does_long_after_the_time_out_is_ours(site: Site, pres
     site.configure(preserve_plex_edits=preserve, read_timeout=0.2)
     site.plex.fail(kind="slow", delay=0.8, where=lambda request: request.is_edit)
     site.save_and_sync(scene, code="Ours", tags=["ours"], rating100=50)
-    assert (site.item(key).tagline, site.item(key).user_rating) == ("", 5.0), "the rating was written meanwhile"
+    assert (site.item(key).tagline, site.item(key).user_rating) == ("", None)
     site.plex.wait_for_edit()
     assert site.item(key).tagline == "Ours"
     site.configure(read_timeout=30)
@@ -246,8 +251,8 @@ def test_a_kill_between_the_write_and_its_confirmation(site: Site, preserve: boo
     site.hook(scene)
 
     def is_read_back(request: Request) -> bool:
-        rated = any(one.path == "/:/rate" and one.applied for one in site.plex.requests)
-        return rated and request.method == "GET" and request.path == f"/library/metadata/{key}"
+        edited = any(one.is_edit and one.applied for one in site.plex.requests)
+        return edited and request.method == "GET" and request.path == f"/library/metadata/{key}"
 
     site.plex.fail(kind="hang", where=is_read_back)
     child = Child.drain(site)
@@ -368,7 +373,7 @@ def test_preserving_that_is_switched_on_later_knows_what_was_ours(site: Site, on
     save(site, scene, one, one.first)
     site.configure(preserve_plex_edits=True)
     save(site, scene, one, one.second)
-    assert held(site, key, one) == one.held(one.second)
+    assert held(site, key, one) == (one.theirs if one.is_rating else one.held(one.second))
 
 
 # A new ratingKey, another server

@@ -21,7 +21,7 @@ from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
-from sync.queue.jobs import Claim, JobStore
+from sync.queue.jobs import ClaimedJob, JobStore
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import Drain
 from tests.site import Site
@@ -236,7 +236,9 @@ def test_a_later_try_keeps_every_field(open_store: Callable[[], JobStore], batch
     store.put(job)
     # not `claim`: rows of a batch are for the batch's own task
     ((number,),) = store.connection.execute(f"SELECT _id FROM `{schema.JOBS}`")
-    store.try_later(Claim(job, (number,)), job.later(retry_count=3, at=NOW + 9, error=PlexTemporaryError("x"), now=NOW))
+    store.try_later(
+        ClaimedJob(job, (number,)), job.later(retry_count=3, at=NOW + 9, error=PlexTemporaryError("x"), now=NOW)
+    )
     store.close()
     with closing(sqlite3.connect(Path(store._rows.path) / data_folder.QUEUE_FILE)) as connection:
         rows = connection.execute(f"SELECT _id, data, status FROM `{schema.JOBS}`").fetchall()

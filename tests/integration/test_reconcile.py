@@ -207,7 +207,7 @@ def edited_by_person(site: Site, scene: int, key: int) -> str:
 
 def rated(site: Site, scene: int, key: int) -> str:
     site.plex.person_edits(key, user_rating=9.0)
-    return drift.CHANGED
+    return ""
 
 
 def tag_added(site: Site, scene: int, key: int) -> str:

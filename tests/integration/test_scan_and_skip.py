@@ -81,7 +81,7 @@ def test_a_file_that_plex_has_asks_for_no_scan(site: Site) -> None:
 
 
 def test_several_scenes_of_one_folder_are_one_scan(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor, "BATCH", 20)
+    monkeypatch.setattr(processor, "ROUND", 20)
     # Else one of them may be due again before the drain ends.
     monkeypatch.setattr(finish, "calculate_delay", lambda *_: 30.0)
     site.configure(trigger_plex_scan=True)

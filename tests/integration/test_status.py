@@ -20,7 +20,7 @@ from sync.queue.job import Job
 from sync.state import STATISTICS_KEPT, State
 from sync.status import page, status
 from sync.worker.circuit_breaker import CircuitBreaker
-from sync.worker.processor import BATCH
+from sync.worker.processor import ROUND as BATCH
 from tests.site import ROOT, Answer, Child, Site
 
 pytestmark = pytest.mark.integration

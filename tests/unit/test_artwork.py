@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.mapping.performer_pictures import read_picture
-from sync.model import MediaFile, Memory, Picture, PlexItem
+from sync.model import PICTURES, MediaFile, Memory, Picture, PlexItem
 from sync.plex.artwork import ENDPOINTS, Choice, choices, is_chosen, may_replace, upload
 from sync.plex.client import PlexClient
-from sync.plex.difference import PICTURES
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn
 
 PROPERTY = settings(max_examples=75, deadline=None)

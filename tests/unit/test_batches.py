@@ -20,7 +20,7 @@ from sync.queue import batches, schema, steer
 from sync.queue.batches import CHANGE, COMPLETED, FAILED, PENDING, RECONCILE, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
-from sync.queue.jobs import Claim, JobStore
+from sync.queue.jobs import ClaimedJob, JobStore
 
 NOW = 1_700_000_000.0
 LATER = NOW + 3_600
@@ -65,7 +65,7 @@ def letter(scene: int) -> DeadLetter:
     return DeadLetter(scene, "T", "PermanentError", "why", 1, NOW, NOW, "{}")
 
 
-def later(store: JobStore, claim: Claim, at: float = LATER) -> None:
+def later(store: JobStore, claim: ClaimedJob, at: float = LATER) -> None:
     error = PlexTemporaryError("busy")
     store.try_later(claim, claim.job.later(retry_count=1, at=at, error=error, now=NOW))
 
@@ -279,7 +279,7 @@ class Model:
         self.store = JobStore(folder)
         self.batch = begin(self.store, start(self.store))
         self.now = NOW
-        self.claims: list[Claim] = []
+        self.claims: list[ClaimedJob] = []
         self.before = (0, 0)
 
     def page(self, size: int) -> None:

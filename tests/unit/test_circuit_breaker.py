@@ -19,7 +19,7 @@ from sync.plex.exceptions import PlexNotFound, PlexTemporaryError
 from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job, read_job
-from sync.queue.jobs import Claim, JobStore
+from sync.queue.jobs import ClaimedJob, JobStore
 from sync.worker.circuit_breaker import (
     FAILURE_THRESHOLD,
     RECOVERY_TIMEOUT,
@@ -243,7 +243,7 @@ class JobMachine(RuleBasedStateMachine):
         self.store = self.opened()
         # the model
         self.rows: dict[int, Job] = {}  # all that are not acknowledged, by number
-        self.claims: list[Claim] = []
+        self.claims: list[ClaimedJob] = []
         self.owed: dict[int, int] = {}  # scene -> the row that stands for its last save
         self.dead: dict[int, DeadLetter] = {}
         self.highest = 0
@@ -266,7 +266,7 @@ class JobMachine(RuleBasedStateMachine):
     def due_at(self, number: int) -> float:
         return self.rows[number].next_retry_at or 0.0
 
-    def end(self, claim: Claim) -> None:
+    def end(self, claim: ClaimedJob) -> None:
         """The model's side of a job's end."""
         self.claims.remove(claim)
         for number in claim.row_ids:
@@ -297,7 +297,7 @@ class JobMachine(RuleBasedStateMachine):
         for scene in dict.fromkeys(self.rows[number].scene_id for _, number in due[:limit]):
             own = sorted(number for number in waiting if self.rows[number].scene_id == scene)
             fresh = [self.rows[number] for number in own if self.rows[number].is_fresh]
-            expected.append(Claim(fresh[-1] if fresh else self.rows[own[-1]], tuple(own)))
+            expected.append(ClaimedJob(fresh[-1] if fresh else self.rows[own[-1]], tuple(own)))
         claims = self.store.claim(limit, self.now)
         assert claims == expected
         self.claims += claims

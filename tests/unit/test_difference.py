@@ -12,21 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.model import MediaFile, Memory, PlexItem, Role, Wanted
+from sync.model import LIST_FIELDS, RATING, SINGLE_FIELDS, MediaFile, Memory, PlexItem, Role, Wanted
 from sync.plex.client import Parameters, encode
 from sync.plex.difference import (
-    LIST_FIELDS,
-    RATING,
-    SINGLE_FIELDS,
     Edit,
     bears_file_name,
     detail_key,
     difference,
-    is_taken,
     outline,
-    remember,
 )
-from sync.plex.edits import split
+from sync.plex.edits import requests_of
+from sync.plex.read_back import is_taken, remember
 
 PROPERTY = settings(max_examples=75, deadline=None)
 
@@ -45,10 +41,11 @@ PLEX_SINGLE = {
     "contentRating": "content_rating",
     "tagline": "tagline",
     "originalTitle": "original_title",
+    "userRating": RATING,
 }
-"""What an edit may set; the rating is a request of its own."""
+"""What an edit may set."""
 PLEX_LIST = {"actor": "actors", "genre": "genres", "collection": "collections", "director": "directors"}
-SINGLE, LISTS = (*PLEX_SINGLE.values(), RATING), tuple(PLEX_LIST.values())
+SINGLE, LISTS = tuple(PLEX_SINGLE.values()), tuple(PLEX_LIST.values())
 
 
 def test_every_field_that_is_written_is_tested_here() -> None:
@@ -63,7 +60,7 @@ def test_an_edit_is_told_without_a_value() -> None:
         {"summary": "Words", "genres": ["Gone"]},
     )
     edit = difference(item, Wanted(title="New", summary="", genres=("Other",)), memory, preserve=False)
-    assert outline(edit) == "to write: title, summary emptied, genres (2 entries, 1 taken away)"
+    assert outline(edit) == "to write: title, summary emptied, genres (1 to add, 1 to take away)"
     assert outline(Edit()) == "nothing to write"
 
 
@@ -71,7 +68,7 @@ class SmallPlex:
     """One Plex item that takes edits as they arrive: a query string, decoded and applied.
 
     `tags`: what `genre[0].tag.tag=x` does. "adds": x joins what is there. "replaces": what the edit
-    lists is the whole list. Either way removals are honoured afterwards. `spelling`: names that differ
+    lists is the whole list. Removals come first. `spelling`: names that differ
     in case alone are one tag, spelt as the server met it first. `people`: pictures of actors, one a name
     over the whole server; without it each item has its own. `pictures`, `roles`: what becomes of these.
     """
@@ -154,11 +151,11 @@ class SmallPlex:
                 given_roles.setdefault(tag, {}).setdefault(int(index[:-1]), {})[action] = value
             else:
                 raise AssertionError(f"Plex knows no {name}")
-        for tag, entries in given_roles.items():
-            self._put_list(PLEX_LIST[tag], [entries[index] for index in sorted(entries)])
         for tag, names in removed.items():
             gone = {self._same(name) for name in names}
             self.lists[PLEX_LIST[tag]] = [r for r in self.lists[PLEX_LIST[tag]] if self._same(r.name) not in gone]
+        for tag, entries in given_roles.items():
+            self._put_list(PLEX_LIST[tag], [entries[index] for index in sorted(entries)])
 
     def _put_list(self, field: str, entries: list[dict[str, str]]) -> None:
         roles = {} if self.tags == "replaces" else {role.name: role for role in self.lists[field]}
@@ -203,19 +200,15 @@ def note_intended(memory: Memory, edit: Edit) -> None:
         memory.intended[name] = [*earlier, *(value for value in values if value not in earlier)]
 
 
-def requests(edit: Edit) -> list[Parameters | str]:
-    """The requests of an edit in their order: parameters, and at last a rating."""
-    ratings = [edit.single[RATING]] if RATING in edit.single else []
-    return [*(split(edit.metadata) if edit.metadata else ()), *ratings]
+def requests(plex: SmallPlex, edit: Edit) -> list[Parameters]:
+    """The requests of an edit to a server of which it is known how it takes lists."""
+    return requests_of(edit, plex.item() if plex.tags == "replaces" else None)
 
 
 def send(plex: SmallPlex, edit: Edit, most: int = 1_000) -> None:
     """Send an edit; `most`: requests before the kill."""
-    for request in requests(edit)[:most]:
-        if isinstance(request, str):
-            plex.rate(request)
-        else:
-            plex.put(encode(request))
+    for request in requests(plex, edit)[:most]:
+        plex.put(encode(request))
 
 
 def sync(plex: SmallPlex, wanted: Wanted, memory: Memory, *, preserve: bool = False) -> tuple[Edit, Memory]:
@@ -231,7 +224,7 @@ def sync(plex: SmallPlex, wanted: Wanted, memory: Memory, *, preserve: bool = Fa
 def again(plex: SmallPlex, wanted: Wanted, memory: Memory, *, preserve: bool = False) -> dict[str, Any]:
     """What a second look would write; empty where all is right."""
     edit = difference(plex.item(), wanted, memory, preserve=preserve)
-    return {**edit.single, **edit.lists}
+    return {**edit.single, **dict.fromkeys(edit.lists, True)}
 
 
 tag_modes = pytest.mark.parametrize("tags", TAG_MODES)
@@ -250,7 +243,7 @@ def test_a_field_without_a_say_is_never_touched(name: str, preserve: bool) -> No
     edit, _ = sync(plex, Wanted(), memory, preserve=preserve)
 
     assert not edit
-    assert split(edit) == []
+    assert requests(plex, edit) == []
     assert plex.single[name] == "there"
 
 
@@ -343,7 +336,8 @@ def test_what_preserve_writes_in_each_field(
     edit = difference(item, wanting(**{name: "new"}), memory, preserve=True)
 
     assert edit.single == ({name: "new"} if written else {})
-    assert difference(item, wanting(**{name: "new"}), memory, preserve=False).single == {name: "new"}
+    over = {} if name == RATING and not written else {name: "new"}
+    assert difference(item, wanting(**{name: "new"}), memory, preserve=False).single == over
 
 
 @pytest.mark.parametrize("name", [name for name in SINGLE if name != "title"])
@@ -361,14 +355,6 @@ def test_each_field_is_written_followed_and_taken_back(name: str, preserve: bool
     plex.single[name] = "a person's"
     sync(plex, wanting(**{name: ""}), memory, preserve=preserve)
     assert plex.single[name] == "a person's"
-
-
-def test_the_rating_goes_by_a_request_of_its_own() -> None:
-    edit = difference(SmallPlex("adds").item(), Wanted(title="T", rating="7.5"), Memory(), preserve=False)
-
-    assert requests(edit) == [[("title.value", "T"), ("title.locked", "1")], "7.5"]
-    assert (edit.metadata.single, edit.rating.single) == ({"title": "T"}, {"rating": "7.5"})
-    assert split(edit) == split(edit.metadata)
 
 
 def test_a_rating_that_is_there_is_no_reason_to_lock() -> None:
@@ -455,7 +441,7 @@ def test_a_run_that_was_killed_between_two_requests_is_made_up_for(tags: TagMode
     plex = SmallPlex.holding(tags, agents, genres=[Role("Theirs")])
     memory = Memory()
     edit = difference(plex.item(), WHOLE, memory, preserve=preserve)
-    assert len(requests(edit)) >= 3
+    assert len(requests(plex, edit)) >= 3
     note_intended(memory, edit)
     send(plex, edit, arrived)
 
@@ -664,15 +650,6 @@ def test_a_list_with_somebody_elses_entries_left_stays_locked(tags: TagMode) -> 
 
     assert plex.names("genres") == ["Theirs"]
     assert "genre" in plex.locked
-
-
-@tag_modes
-def test_entries_in_stashs_order_come_first(tags: TagMode) -> None:
-    edit = difference(
-        SmallPlex(tags, genres=[Role("X"), Role("B")]).item(), Wanted(genres=("A", "B")), Memory(), preserve=False
-    )
-
-    assert [role.name for role in edit.lists["genres"].entries] == ["A", "B", "X"]
 
 
 @tag_modes
@@ -1069,9 +1046,9 @@ def test_a_list_ends_right_from_any_state(
     asked = wanting(**{field: wanted})
     foreign = {name for name in theirs if name not in known}
 
-    edit, after = sync(plex, asked, memory, preserve=preserve)
+    _, after = sync(plex, asked, memory, preserve=preserve)
 
-    left_out = set() if edit else set(refused) - set(ours)
+    left_out = set(refused) - set(ours)
     assert (set(wanted) - left_out) | foreign <= set(plex.names(field)) <= set(wanted) | foreign
     assert {role for role in plex.lists[field] if role.name in foreign} == {Role(n, somebody) for n in foreign}
     assert again(plex, asked, after, preserve=preserve) == {}
@@ -1126,7 +1103,7 @@ def test_a_single_field_ends_right_from_any_state(
 
     if not value:
         expected = empty if ours else now
-    elif own_form or (preserve and now and not ours and not untouched):
+    elif own_form or ((preserve or name == RATING) and now and not ours and not untouched):
         expected = now
     else:
         expected = value
@@ -1203,7 +1180,11 @@ class History:
 
     def _check_single(self, name: str, before: str, preserve: bool) -> None:
         value, now = getattr(self.wanted, name), self.plex.single[name]
-        if value is None or (BY_HAND in before and (preserve or not value)) or (BY_AGENT in before and not value):
+        if (
+            value is None
+            or (BY_HAND in before and (preserve or not value or name == RATING))
+            or (BY_AGENT in before and not value)
+        ):
             assert now == before
         elif BY_AGENT in before and preserve:
             assert now in (before, value)

@@ -10,10 +10,10 @@ from sync.bulk import drift
 from sync.bulk.drift import Look, reason_of
 from sync.errors import PermanentError, PlexSyncError
 from sync.model import MediaFile, PlexItem, Role, Wanted
-from sync.plex.difference import Edit, ListEdit
+from sync.plex.difference import Edit
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryError
 
-GENRES = ListEdit((Role("A"),), (), frozenset())
+GENRES = (Role("A"),)
 
 
 def look(edit: Edit | None = None, **given: Any) -> Look:
@@ -23,7 +23,7 @@ def look(edit: Edit | None = None, **given: Any) -> Look:
     values |= {name: given.pop(name) for name in names if name in given}
     known = {"is_known": True, "maps_as_before": True, "has_cover": True} | given
     edit = edit or Edit()
-    of_edit = {**edit.single, **{name: tuple(change.entries) for name, change in edit.lists.items()}}
+    of_edit = {**edit.single, **edit.added}
     wanted = known.pop("wanted", None) or Wanted(**of_edit)
     return Look(PlexItem(1, 1, **values), wanted, edit, **known)
 

@@ -166,7 +166,6 @@ def test_a_fingerprint_changes_with_the_settings_that_shape_what_is_written(chan
     [
         {"read_timeout": 7},
         {"max_edits_per_second": 7},
-        {"edits_in_flight": 2},
         {"plex_token": "another"},
         {"strict_matching": False},
         {"trigger_plex_scan": True},

@@ -30,7 +30,7 @@ PROPERTY = settings(max_examples=100, deadline=None)
 TOKEN = "Zq7-xYsecret_9"
 GOOD = {"plex_url": "http://192.168.1.10:32400", "plex_token": TOKEN}
 SWITCHES = [name for name, field in Settings.model_fields.items() if isinstance(field.default, bool)]
-NUMBERS = ["max_retries", "connect_timeout", "read_timeout", "max_edits_per_second", "edits_in_flight", "max_tags"]
+NUMBERS = ["max_retries", "connect_timeout", "read_timeout", "max_edits_per_second", "max_tags"]
 NAMES = ["only_tags", "skip_tags", "ignore_tags", "collection_tags"]
 PATHS = ["only_paths", "skip_paths"]
 TEXTS = ["plex_library", "path_map", "stash_url", *NAMES, *PATHS, "content_rating", "collection_prefix"]
@@ -62,7 +62,6 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
     assert got.preserve_plex_edits is False
     assert (got.max_retries, got.connect_timeout, got.read_timeout) == (5, 5, 30)
     assert got.max_edits_per_second == 0
-    assert got.edits_in_flight == 1
     assert got.path_pairs == ()
     assert got.library_names == ()
     on = {name for name in SWITCHES if getattr(got, name)}
@@ -234,8 +233,6 @@ def test_what_is_no_switch(name: str, typed: object) -> None:
         ("max_edits_per_second", 1000, 1000),
         ("max_edits_per_second", 0, 0),
         ("max_edits_per_second", " 2 ", 2),
-        ("edits_in_flight", "4", 4),
-        ("edits_in_flight", 8, 8),
         ("max_tags", "12", 12),
         ("max_tags", 10_000, 10_000),
         ("max_tags", 0, 0),
@@ -275,11 +272,6 @@ def test_numbers_as_people_type_them(name: str, typed: object, expected: float) 
         ("max_edits_per_second", True),
         ("max_edits_per_second", "nan"),
         ("max_edits_per_second", float("inf")),
-        ("edits_in_flight", 0),
-        ("edits_in_flight", 9),
-        ("edits_in_flight", 1.5),
-        ("edits_in_flight", "many"),
-        ("edits_in_flight", True),
         ("max_tags", -1),
         ("max_tags", 10_001),
         ("max_tags", "all"),

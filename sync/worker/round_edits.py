@@ -1,0 +1,301 @@
+"""The edits of a round: one item's own, those that many items share, and what reading them back shows."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+from sync import log
+from sync.errors import PermanentError, PlexSyncError, SetupError
+from sync.model import METADATA, PICTURES, RATING, PlexItem
+from sync.plex import client, edits
+from sync.plex.difference import Edit, difference, may_teach, whole_lists
+from sync.plex.edits import MOST_ITEMS, Group, ItemEdit, grouped
+from sync.plex.exceptions import (
+    PlexItemGone,
+    PlexItemRemoved,
+    PlexPermanentError,
+    PlexServerDown,
+    PlexTemporaryError,
+)
+from sync.plex.items import read_items
+from sync.plex.read_back import made_anew, seen_to_replace, unset_details
+from sync.worker.run import ItemSync, Run, SceneSync, items_of
+
+
+class Write(Protocol):
+    """One thing to write to an item. It is sent in the helper thread and touches no file."""
+
+    @property
+    def item(self) -> ItemSync:
+        """The item."""
+
+    @property
+    def step(self) -> str:
+        """The step that it completes."""
+
+    def send(self) -> bool:
+        """Write; False where the effect is there already. Raises PlexSyncError and PlexItemGone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one write; `error` None: it went well."""
+
+    write: Write
+    wrote: bool = False
+    error: PlexSyncError | None = None
+
+
+@dataclass(slots=True)
+class MetadataEdit:
+    """The edit of an item's fields, lists and rating."""
+
+    run: Run
+    item: ItemSync
+    step: str = METADATA
+
+    def send(self) -> bool:
+        """Send the edit, once more where Plex stumbled and did not take it; raises PlexSyncError."""
+        key = self.item.record.rating_key
+        plex, edit = self.run.plex, self.item.edit
+        once_more(lambda: _put(self.run, self.item, edit), lambda: not _left_to_do(self.run, self.item), key)
+        if plex.ways.rating == "apart" and RATING in edit.single:
+            once_more(lambda: edits.rate(plex, key, edit.single[RATING]), lambda: False, key)
+        return True
+
+
+def once_more(write: Callable[[], object], is_there: Callable[[], bool], rating_key: int) -> None:
+    """Write, and once more at once where Plex stumbled and the effect is not there; raises PlexSyncError."""
+    try:
+        for pause in client.PAUSES:
+            try:
+                write()
+                return
+            except PlexTemporaryError as error:
+                if not error.stumbled:
+                    raise
+                log.detail(
+                    "Plex item %d: Plex stumbled over a write, which is looked at and sent again in %.0f ms: %s",
+                    *(rating_key, pause * 1000, error),
+                )
+            time.sleep(pause)
+            if is_there():
+                return
+        write()
+    except PlexItemGone:
+        raise PlexItemRemoved(f"Plex item {rating_key} was removed from Plex a moment ago") from None
+
+
+def send_in_order(writes: Sequence[Write]) -> list[Answer]:
+    """Send a scene's writes; return their answers, up to the first that Plex failed."""
+    answers: list[Answer] = []
+    for write in writes:
+        try:
+            answers.append(Answer(write, write.send()))
+            if write.step == METADATA:
+                write.item.sent.append(METADATA)  # a picture that follows leaves out a lock that went along
+        except PlexSyncError as error:
+            answers.append(Answer(write, error=error))
+            if not isinstance(error, PermanentError) or isinstance(error, SetupError):
+                break
+    return answers
+
+
+def lock_pictures(item: ItemSync, ours: Sequence[str] | set[str]) -> None:
+    """Have an edit that is sent anyway take the locks of these pictures along."""
+    item.edit.lock_too |= {name for name, lock in PICTURES.items() if name in ours and lock not in item.item.locked}
+
+
+class RoundEdits:
+    """Edits of the items of a round. Raises PlexServerDown and SetupError."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._most = MOST_ITEMS
+
+    def teaching(self, scenes: Sequence[SceneSync]) -> list[tuple[SceneSync, ItemSync]]:
+        """Return the items whose edit shows whether this server adds to lists; none where that is known."""
+        return [
+            (one, item)
+            for one in scenes
+            for item in one.items
+            if not self._run.plex.ways.lists and METADATA not in item.sent and may_teach(item.item, item.edit)
+        ]
+
+    def write_shared(self, items: Sequence[ItemSync]) -> None:
+        """Send the edits that several items share, as one request for up to a hundred.
+
+        What such a request has not done is left to each item's own edit: one item's trouble is not its neighbours',
+        and the circuit breaker counts scenes. Raises PlexServerDown and SetupError.
+        """
+        ways = self._run.plex.ways
+        if not ways.lists:
+            items = [item for item in items if not may_teach(item.item, item.edit)]
+        of_key = {item.record.rating_key: item for item in items if self._may_share(item)}
+        alike = []
+        for item in of_key.values():
+            lock_pictures(item, set(item.record.memory.sent))
+            edit = whole_lists(item.item, item.edit) if ways.lists == "replaces" else item.edit
+            alike.append(ItemEdit(*item.place, edit, item.item.locked))
+        for group in grouped(alike, self._most):
+            if not self._send_group(group, [of_key[key] for key in group.rating_keys]):
+                self._most //= 4  # one that cannot keep up is not given as much again
+                return
+
+    def _may_share(self, item: ItemSync) -> bool:
+        # Whether a picture may be replaced can hang on the title the item bore, and is noted just before its own edit.
+        names_it = self._run.preserve and "title" in item.edit.single
+        ways = self._run.plex.ways
+        rates_apart = ways.rating == "apart" and RATING in item.edit.single
+        return not (item.goes_alone or names_it or rates_apart or (ways.roles == "anew" and item.edit.details))
+
+    def _send_group(self, group: Group, items: list[ItemSync]) -> bool:
+        """Return False where Plex failed: what it has not done goes one by one, and no other group is sent now."""
+        pauses = iter(client.PAUSES)
+        while items:
+            try:
+                keys = [item.record.rating_key for item in items]
+                edits.send(self._run.plex, group.section, keys, group.parameters)
+            except (PlexServerDown, SetupError):
+                raise
+            except PlexTemporaryError as error:
+                pause = next(pauses, None) if error.stumbled else None
+                if pause is not None:
+                    time.sleep(pause)
+                missing = self._still_missing(items)
+                if pause is None or missing is None:
+                    log.debug(
+                        f"Plex failed one edit for {len(items)} items ({error}); those that lack it get their own"
+                    )
+                    return False
+                items = missing
+            except (PermanentError, PlexItemGone) as error:
+                log.debug(f"Plex did not take one edit for {len(items)} items ({error}); each gets its own")
+                return True
+            else:
+                for item in items:
+                    item.sent.append(METADATA)
+                self._run.health.answered()
+                log.debug(f"one edit for {len(items)} items")
+                return True
+        return True
+
+    def _still_missing(self, items: Sequence[ItemSync]) -> list[ItemSync] | None:
+        """Return the items that lack something still, None where that cannot be known; the others are noted as sent.
+
+        An edit that was answered with an error may be there. An item that is gone is left to its own edit.
+        """
+        try:
+            found = read_items(self._run.plex, [item.record.rating_key for item in items])
+        except PlexServerDown:
+            raise
+        except (PlexTemporaryError, PlexPermanentError):
+            return None
+        missing = []
+        for item in items:
+            now = found.get(item.record.rating_key)
+            if now is not None and difference(now, item.wanted, item.record.memory, preserve=self._run.preserve):
+                missing.append(item)
+            elif now is not None:
+                item.sent.append(METADATA)
+        return missing
+
+    def read_back(self, scenes: Sequence[SceneSync]) -> None:
+        """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""
+        edited = [item for item in items_of(scenes) if METADATA in item.sent and item.after is None]
+        if not edited:
+            return
+        try:
+            found = read_items(self._run.plex, [item.record.rating_key for item in edited])
+            seen = ((item, found.get(item.record.rating_key)) for item in edited)
+            again = [item.record.rating_key for item, after in seen if after and self._mend(item, after)]
+            if again:
+                found |= read_items(self._run.plex, again)
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexTemporaryError as error:
+            together = [one for one in scenes if any(item in edited for item in one.items)]
+            for one in together:
+                # One by one, so that one item's trouble is not the whole round's.
+                if len(together) > 1 and self._run.health.is_good:
+                    self.read_back([one])
+                    continue
+                one.errors.append(error)
+                if len(together) == 1:
+                    self._run.health.failed(error, one.job.job.job_key)
+            return
+        log.detail("%d of %d edited items read back", len(found), len(edited))
+        for item in edited:
+            item.after = found.get(item.record.rating_key)
+
+    def mend_unanswered(self, item: ItemSync) -> None:
+        """Look what became of an edit that Plex failed, and bring back at once what it took from a list."""
+        with suppress(PlexTemporaryError):
+            after = read_items(self._run.plex, [item.record.rating_key]).get(item.record.rating_key)
+            if after:
+                self._mend(item, after)
+
+    def _mend(self, item: ItemSync, after: PlexItem) -> bool:
+        """Send again, in another way, what this server was seen not to take; True where something was sent."""
+        ways, edit = self._run.plex.ways, item.edit
+        key, sent = item.record.rating_key, False
+        replaced = None
+        if edit.added and ways.lists != "replaces":
+            replaced = seen_to_replace(item.item, after, edit, was_divided=len(edits.requests_of(edit)) > 1)
+        if replaced is not None:
+            self._learn(lists="replaces" if replaced else "adds")
+        if replaced:
+            log.warning("This Plex replaces lists by the entries of an edit: from now on they are sent whole")
+            lists = edits.requests_of(replace(edit, single={}, lock_too=set()), item.item)
+            sent = self._send_again(item, lambda: self._put(item, lists))
+        unset = unset_details(after, edit)
+        if unset and not sent and ways.lists != "replaces":
+            self._learn(roles="anew")
+            anew = edits.requests_of(made_anew(unset, edit))
+            sent = self._send_again(item, lambda: self._put(item, anew))
+        value = edit.single.get(RATING)
+        if value is not None and after.rating != value and ways.rating != "apart" and self._took_another(item, after):
+            self._learn(rating="apart")
+            sent = self._send_again(item, lambda: edits.rate(self._run.plex, key, value)) or sent
+        return sent
+
+    def _took_another(self, item: ItemSync, after: PlexItem) -> bool:
+        """Return whether Plex took some other field of the edit, or was sent the rating alone."""
+        others = [name for name in item.edit.fields if name != RATING]
+        return not others or any(getattr(after, name) != getattr(item.item, name) for name in others)
+
+    def _put(self, item: ItemSync, requests: Sequence[client.Parameters]) -> None:
+        for parameters in requests:
+            edits.send(self._run.plex, item.record.section, [item.record.rating_key], parameters)
+
+    def _send_again(self, item: ItemSync, send: Callable[[], object]) -> bool:
+        try:
+            send()
+        except (PlexItemGone, PlexPermanentError) as error:
+            log.debug(f"Plex item {item.record.rating_key} did not take it in another way either ({error})")
+            return False
+        return True
+
+    def _learn(self, **ways: str) -> None:
+        plex = self._run.plex
+        known = replace(plex.ways, **ways)
+        if known != plex.ways:
+            plex.ways = known
+            self._run.state.put_ways(plex.machine, asdict(known))
+
+
+def _put(run: Run, item: ItemSync, edit: Edit) -> None:
+    if run.plex.ways.rating == "apart":
+        edit = edits.without_rating(edit)
+    edits.write(run.plex, item.item, item.record.section, edit)
+
+
+def _left_to_do(run: Run, item: ItemSync) -> Edit:
+    """Return what an item lacks as it is now, read anew: an edit that was answered with an error may be there."""
+    key = item.record.rating_key
+    now = read_items(run.plex, [key]).get(key)
+    if now is None:
+        raise PlexItemGone(f"item {key}")
+    return difference(now, item.wanted, item.record.memory, preserve=run.preserve)

@@ -1,0 +1,96 @@
+"""What one run of "Process queue" works with, and the scenes and items on their way through one of its rounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sync.errors import PlexSyncError
+from sync.mapping.performer_pictures import PictureAccess
+from sync.model import ItemRecord, PlexItem, Scene, Wanted
+from sync.plex.client import PlexClient
+from sync.plex.difference import Edit
+from sync.plex.file_index import LibraryIndex
+from sync.plex.matcher import Rules
+from sync.plex.scan import FolderScans
+from sync.queue.jobs import ClaimedJob, JobStore
+from sync.settings import Settings
+from sync.stash.client import StashClient
+from sync.state import State
+from sync.worker.health import PlexHealth
+from sync.worker.locate import Locator
+from sync.worker.portraits import Portraits
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything a run needs, made once."""
+
+    settings: Settings
+    stash: StashClient
+    plex: PlexClient
+    jobs: JobStore
+    state: State
+    health: PlexHealth
+    libraries: Sequence[LibraryIndex]
+    """Those that are synced."""
+    rules: Rules
+    locator: Locator
+    portraits: Portraits
+    pictures: PictureAccess | None
+    """How Plex reaches performers' pictures; None: it gets none."""
+    scans: FolderScans | None
+    """Where Plex may be asked to look for a file that it does not have; None: nowhere."""
+
+    @property
+    def preserve(self) -> bool:
+        """The setting `preserve_plex_edits`."""
+        return self.settings.preserve_plex_edits
+
+
+@dataclass(slots=True)
+class ItemSync:
+    """One Plex item of a scene on its way through a round."""
+
+    item: PlexItem
+    """As it was read before the round's edits."""
+    record: ItemRecord
+    library: str
+    """The library's name, for people."""
+    wanted: Wanted
+    edit: Edit
+    fingerprint: str
+    """Names what the item should hold."""
+    sent: list[str] = field(default_factory=list)
+    """The names of the steps that wrote to Plex, in order."""
+    goes_alone: bool = False
+    """An earlier edit failed: it goes by itself now, so that others are not sent in vain."""
+    after: PlexItem | None = None
+    """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Section and ratingKey."""
+        return self.record.section, self.record.rating_key
+
+
+@dataclass(slots=True)
+class SceneSync:
+    """One scene on its way through a round."""
+
+    job: ClaimedJob
+    scene: Scene
+    items: list[ItemSync] = field(default_factory=list)
+    errors: list[PlexSyncError] = field(default_factory=list)
+    cover: str = ""
+    """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
+    has_no_cover: bool = False
+    """Stash was asked for the cover and has none that Plex would take."""
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something was sent to one of its items."""
+        return any(item.sent for item in self.items)
+
+
+def items_of(scenes: Sequence[SceneSync]) -> list[ItemSync]:
+    """Return all items of these scenes."""
+    return [item for scene in scenes for item in scene.items]
