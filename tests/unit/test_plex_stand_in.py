@@ -392,8 +392,8 @@ def test_an_edit_without_ids_edits_the_library_and_fails_the_test(plex: PlexStan
     assert [plex.item(key).studio for key in [*keys, elsewhere]] == ["S", "S", ""]
     with pytest.raises(AssertionError), plex:
         pass
-    assert [type(error) for error in plex.errors] == [AssertionError] * 2
-    plex.errors.clear()
+    assert [type(error) for error in plex.mistakes] == [AssertionError] * 2
+    plex.mistakes.clear()
 
 
 def test_removals_come_first(plex: PlexStandIn) -> None:
