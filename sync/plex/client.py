@@ -176,6 +176,8 @@ class ServerWays:
     """"adds" or "replaces": what becomes of a list that an edit names entries of."""
     rating: str = ""
     """"apart": it takes a rating by `PUT /:/rate` alone."""
+    search: str = ""
+    """"never <time>": it does not find files by name, as it seemed at that time (seconds since the epoch)."""
     roles: str = ""
     """"anew": an actor's role changes only when the actor is taken away and added."""
 

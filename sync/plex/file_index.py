@@ -1,20 +1,27 @@
 """Plex's movie libraries and the index of their files.
 
-Plex has no search by file path, so the index (path, name, size -> ratingKey) is
-kept in the state file, built from listings page by page, and refreshed with what
-is new only. It proposes; what an item holds is read from Plex before a write.
+The index (path, name, size -> ratingKey) is kept in the state file. What it does not
+know is asked for by the file's name, in one request. A batch over everything begins with
+a listing, page by page. The index proposes; what an item holds is read before a write.
 """
 
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sync import log
 from sync.model import MediaFile, PlexItem
 from sync.plex.client import PlexClient
-from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexSetupError, PlexTemporaryError
+from sync.plex.exceptions import (
+    PlexItemGone,
+    PlexPermanentError,
+    PlexServerDown,
+    PlexSetupError,
+    PlexTemporaryError,
+)
 from sync.plex.items import files_in
-from sync.plex.media_paths import name_key, path_key
+from sync.plex.media_paths import file_name, name_key, path_key
 from sync.state import State, chunks
 
 PAGE = 1_000
@@ -23,6 +30,12 @@ NEW_PAGE = 200
 """Items in a page of a look for new ones."""
 LOOK_PAUSE = 5.0
 """Seconds between two looks for new items within one run."""
+ASKED_ITEMS = 500
+"""Items of one file's name that are brought in; a server with more of them is listed."""
+SEARCH_AGAIN = 86_400.0
+"""Seconds until a server that does not find files by name is asked so again: it may have been updated."""
+ODD = frozenset("&#+%'\"\\")
+"""Characters of which no source tells how Plex's search by file takes them."""
 FULL_SHARE = 20.0
 """A full listing may take at most one part in so many of the time: a scene that Plex does not have must
 not cost a large library a listing for every save."""
@@ -48,6 +61,11 @@ CREATE INDEX IF NOT EXISTS plex_files_item ON plex_files (library, rating_key);
 
 
 _Listed = tuple[int, tuple[MediaFile, ...]]  # ratingKey and files
+_UNUSED = (
+    ("excludeElements", "Genre,Role,Director,Writer,Country,Collection,Image,UltraBlurColors"),
+    ("excludeFields", "summary,tagline"),
+)
+"""What rows of a listing need not hold. Wishes: a server may ignore them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,8 @@ class LibraryIndex:
         self.fold = client.folds_case
         self._looked_at: float | None = None  # of the monotonic clock, in this run
         self._listed_at: float | None = None
+        self._asked: dict[str, tuple[float, bool]] = {}
+        """Names that Plex was asked for in this run: when, and whether its answer can be relied on."""
         self._round: int | None = None  # of a listing that is under way
         state.connection.executescript(_SCHEMA)
         self._library = self._open()
@@ -191,6 +211,54 @@ class LibraryIndex:
             # A page without anything new ends it: new items stand first.
             if not fresh or _is_last(page, NEW_PAGE, start, total):
                 return added > 0
+
+    def ask_for(self, path: str) -> bool:
+        """Ask Plex for the items that hold a file of this path's name, and bring them in; one request as a rule.
+
+        `GET /library/sections/<id>/all?type=1&file=<file name>`, recorded on PMS 1.43.1. The answer is looked at and
+        not believed. False where it cannot be relied on: the library has to be listed to know.
+        """
+        if _within(max(LOOK_PAUSE, self._listing()[1] * FULL_SHARE), self._listed_at):
+            return True  # all that Plex has was listed in this run
+        key = name_key(path, fold=self.fold)
+        when, is_reliable = self._asked.get(key, (None, False))
+        if not _within(LOOK_PAUSE, when):
+            is_reliable = self._may_search() and self._search(path, key)
+            self._asked[key] = time.monotonic(), is_reliable
+        return is_reliable
+
+    def _may_search(self) -> bool:
+        mark, _, at = self._client.ways.search.partition(" ")
+        return mark != "never" or not 0 <= time.time() - float(at or 0) < SEARCH_AGAIN
+
+    def _search(self, path: str, key: str) -> bool:
+        name = file_name(path)
+        is_found = False
+        # Each spelling of an accent: which of them the server finds, and which of them it has, is not known.
+        for form in dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))):
+            try:
+                total, found = self._page(0, ASKED_ITEMS, "", [("file", form)])
+            except PlexServerDown:
+                raise
+            except (PlexTemporaryError, PlexSetupError) as error:
+                if isinstance(error, PlexSetupError) and not isinstance(error.__cause__, PlexPermanentError):
+                    raise
+                return self._found_not_to_search(f"{error}")
+            bearing = [one for one in found if any(name_key(file.path, fold=self.fold) == key for file in one[1])]
+            if bearing:
+                self._store(bearing)
+                is_found = True
+            if any(not any(form.casefold() in file.path.casefold() for file in files) for _, files in found):
+                return self._found_not_to_search("it answers with other files")
+            if len(found) >= ASKED_ITEMS or (total is not None and total > len(found)):
+                return False
+        return is_found or not (self.fold or ODD & set(name) or not name.isascii())
+
+    def _found_not_to_search(self, why: str) -> bool:
+        log.debug(f'Library "{self.section.title}": Plex does not find files by their names ({why}); it is listed')
+        self._client.ways = replace(self._client.ways, search=f"never {time.time():.0f}")
+        self._state.put_ways(self._client.machine, asdict(self._client.ways))
+        return False
 
     def list_again(self, *, by_hand: bool = False) -> bool:
         """List the whole library again because a file could not be found; True when that was done.
@@ -318,20 +386,22 @@ class LibraryIndex:
             )
         log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, seconds)
 
-    def _page(self, start: int, size: int, sort: str) -> tuple[int | None, list[_Listed]]:
+    def _page(
+        self, start: int, size: int, sort: str, wanted: Sequence[tuple[str, str]] = ()
+    ) -> tuple[int | None, list[_Listed]]:
         """Return how many items the library has (None: Plex did not say) and those of one page."""
         paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
         try:
             root = self._client.get(
                 f"/library/sections/{self.section.id}/all",
                 # By the query and by headers: Plex takes either, and what stands before it may drop one.
-                [("type", "1"), ("sort", sort), *paging.items()],
+                [("type", "1"), *([("sort", sort)] if sort else []), *wanted, *_UNUSED, *paging.items()],
                 headers=paging,
             )
         except PlexItemGone:
             raise PlexTemporaryError(f'Plex library "{self.section.title}" is gone while it is listed') from None
         except PlexPermanentError as error:
-            raise PlexSetupError(f'Plex library "{self.section.title}" cannot be listed: {error}') from None
+            raise PlexSetupError(f'Plex library "{self.section.title}" cannot be listed: {error}') from error
         items = [
             (int(element.get("ratingKey", "")), files_in(element))
             for element in root

@@ -34,6 +34,8 @@ from sync.worker.namesakes import Namesakes, Settled
 
 __all__ = ["Located", "Locator", "Target"]
 
+FEW = 10
+"""Scenes of a round up to which files are asked for by name in a library that was never listed."""
 CROWD = 20
 """Items that one file's name may lead to and that are all read. Of more, only the one that is chosen."""
 
@@ -124,6 +126,7 @@ class Locator:
         self._by_hand = by_hand
         self._stale: set[int] = set()  # scenes whose proposed items turned out to be gone
         self._misled: set[int] = set()  # scenes for which the index named a path that is no longer there
+        self._unasked: set[int] = set()  # scenes of which Plex could not be asked by a file's name
         self._namesakes = Namesakes(stash, rules)
         self._settled = Settled(state, client.machine, rules)
         names = {index.section.id: index.section.title for index in indexes}
@@ -135,10 +138,11 @@ class Locator:
         Raises what a request to Plex or Stash raises; then nothing is known of any scene.
         """
         for index in self._indexes:
-            if not index.is_listed:
+            if not index.is_listed and len(scenes) > FEW:
                 index.look_for_new()
         self._stale.clear()
         self._misled.clear()
+        self._unasked.clear()
         self._namesakes.begin()
         matches = self._match(scenes)
         misled = set(self._misled)
@@ -148,7 +152,8 @@ class Locator:
         doubtful = [
             scene
             for scene in scenes
-            if _is_lost(matches[scene.id]) or (scene.id in misled and not _is_held_by_path(matches[scene.id]))
+            if scene.id in self._unasked
+            and (_is_lost(matches[scene.id]) or (scene.id in misled and not _is_held_by_path(matches[scene.id])))
         ]
         if doubtful:
             log.detail("Scenes not found for certain: %d; the libraries may be listed again", len(doubtful))
@@ -264,9 +269,13 @@ class Locator:
             nowhere = not any(exact for _, exact in found)
             for number, index in enumerate(self._indexes):
                 keys, exact = found[number]
+                if exact or not (keys or nowhere):
+                    continue
                 # A name alone must not win over a path that Plex has learned a minute ago.
-                if not exact and (keys or nowhere) and index.look_for_new():
-                    found[number] = index.candidates(path, file.size)
+                if file.path and not index.ask_for(path):
+                    self._unasked.add(scene.id)
+                    index.look_for_new()
+                found[number] = index.candidates(path, file.size)
             for index, (keys, exact) in zip(self._indexes, found, strict=True):
                 if not exact and len(keys) > CROWD:
                     crowds.add(index, name_key(path, fold=self._rules.fold))

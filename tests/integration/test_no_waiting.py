@@ -15,7 +15,6 @@ from sync.plex.file_index import LibraryIndex, read_sections
 from sync.plex.items import read_items
 from sync.queue.jobs import JobStore
 from sync.worker import processor
-from sync.worker.circuit_breaker import CircuitBreaker
 from tests.servers.plex import Request
 from tests.site import Answer, Child, Site
 
@@ -68,68 +67,9 @@ def test_a_scene_that_is_found_by_the_listing_is_written_in_the_same_run(site: S
     assert site.rows() == []
 
 
-def test_a_listing_that_plex_fails_costs_the_others_nothing(site: Site) -> None:
-    pairs = known(site, 4)
-    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
-    site.hook(lacking)
-    for scene, _ in pairs:
-        save(site, scene)
-    site.plex.fail(status=500, where=is_listing, times=None)
-    site.drain(by_hand=True)
-    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
-    assert [(job["scene_id"], job["last_error_type"]) for job, _ in site.rows()] == [(lacking, "PlexTemporaryError")]
-
-
 def moved_to(site: Site, path: str, size: int) -> int:
     """Add a scene whose file Plex has moved there; return its id."""
     return site.stash.add_scene(title=f"Moved to {path}", files=[(path, size)])
-
-
-@pytest.mark.parametrize("skip_not_found", [False, True])
-def test_nothing_is_said_of_a_scene_by_half_a_listing(
-    site: Site, monkeypatch: pytest.MonkeyPatch, skip_not_found: bool
-) -> None:
-    monkeypatch.setattr(file_index, "PAGE", 3)
-    site.configure(skip_not_found=skip_not_found)
-    pairs = known(site, 12)
-    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
-    _, key = pairs[11]  # of the last page
-    site.plex.replace_files(key, [("/media/moved.mp4", 500)])
-    moved = moved_to(site, "/media/moved.mp4", 500)
-    answer = saved_during_a_listing(site, lacking, [moved])
-    assert site.item(key).title == "Moved to /media/moved.mp4"
-    assert [job["scene_id"] for job, _ in site.rows()] == ([] if skip_not_found else [lacking])
-    assert f"Scene {moved}" not in answer.said("w")
-
-
-def test_no_item_is_taken_by_its_name_during_a_listing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_index, "PAGE", 3)
-    pairs = known(site, 12)
-    lacking = site.stash.add_scene(title="Lacking", files=[("/media/lacking.mp4", 77)])
-    namesake, right = pairs[1][1], pairs[11][1]
-    site.plex.replace_files(namesake, [("/media/other/clip.mp4", 500)])
-    site.plex.replace_files(right, [("/media/clip.mp4", 500)])
-    moved = moved_to(site, "/media/clip.mp4", 500)
-    saved_during_a_listing(site, lacking, [moved])
-    assert site.item(right).title == "Moved to /media/clip.mp4"
-    assert site.item(namesake).title != "Moved to /media/clip.mp4"
-
-
-def test_a_listing_that_fails_in_the_middle_tells_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_index, "PAGE", 3)
-    site.configure(skip_not_found=True)
-    pairs = known(site, 12)
-    _, key = pairs[11]
-    site.plex.replace_files(key, [("/media/moved.mp4", 500)])
-    moved = moved_to(site, "/media/moved.mp4", 500)
-    site.hook(moved)
-    site.plex.fail(status=504, where=lambda one: is_listing(one) and one.query["X-Plex-Container-Start"] == "6")
-    site.drain(by_hand=True)
-    assert [(job["scene_id"], job["last_error_type"]) for job, _ in site.rows()] == [(moved, "PlexTemporaryError")]
-    assert CircuitBreaker(site.store().connection).record.failures == 1
-    site.drain(by_hand=True)
-    assert site.item(key).title == "Moved to /media/moved.mp4"
-    assert site.rows() == []
 
 
 def test_what_is_learned_during_a_listing_stays_in_the_index(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
