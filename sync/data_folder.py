@@ -21,6 +21,8 @@ STATE_FILE = "state.db"
 DRAIN_LOCK = "drain.lock"
 SLEEPER_LOCK = "sleeper.lock"
 DEPENDENCIES_FOLDER = "deps"
+WHOLE_FILE = "plexsync-whole"
+"""Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
 PLUGIN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -86,3 +88,8 @@ def drain_lock(data: str) -> str:
 def sleeper_lock(data: str) -> str:
     """Return the lock file of the one sleeper."""
     return os.path.join(data, SLEEPER_LOCK)
+
+
+def is_whole(target: str) -> bool:
+    """Return whether the packages in a folder are complete and were imported once."""
+    return os.path.isfile(os.path.join(target, WHOLE_FILE))

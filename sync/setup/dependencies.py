@@ -19,14 +19,13 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
 from sync import data_folder
+from sync.data_folder import WHOLE_FILE, is_whole
 from sync.errors import SetupError
 
 OLDEST_PYTHON = (3, 11)
 
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
 
-WHOLE_FILE = "plexsync-whole"
-"""Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*$")
 
@@ -76,11 +75,6 @@ def key_of(requirements: list[Requirement]) -> str:
 def target_folder(data: str) -> str:
     """Return the folder below the data folder where this Python's packages belong; raises SetupError."""
     return os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(read_requirements(requirements_file())))
-
-
-def is_whole(target: str) -> bool:
-    """Return whether the packages in a folder are complete and were imported once."""
-    return os.path.isfile(os.path.join(target, WHOLE_FILE))
 
 
 def missing(requirements: list[Requirement]) -> list[str]:

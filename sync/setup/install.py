@@ -18,9 +18,9 @@ import sys
 import time
 
 from sync import data_folder, log
+from sync.data_folder import WHOLE_FILE, is_whole
 from sync.errors import SetupError
 from sync.queue.lock import FileLock
-from sync.setup.dependencies import WHOLE_FILE, is_whole
 
 PIP_TIMEOUT = 600.0
 """Seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes."""

@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+from sync import data_folder
 from sync.setup import dependencies
 from tests.benchmarks import library
 from tests.benchmarks.control import serve
@@ -39,7 +40,7 @@ class Live:
         self._stashes["plugin"].set_settings(plex_url=self._plex.url, plex_token=self._plex.token)
         target = Path(dependencies.target_folder(str(base / "plugin" / "plexsync")))
         target.mkdir(parents=True)
-        (target / dependencies.WHOLE_FILE).touch()
+        (target / data_folder.WHOLE_FILE).touch()
 
     def fill(self, scenes: int) -> None:
         """Give both Stashes and the Plex these scenes."""

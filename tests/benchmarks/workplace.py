@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sync import data_folder
 from sync.setup import dependencies
 from tests.benchmarks.control import Remote
 from tests.site import ROOT
@@ -122,7 +123,7 @@ def place(base: Path, name: str, stash_port: int) -> Place:
     made = Place(base / name, stash_port)
     target = Path(dependencies.target_folder(made.data))
     target.mkdir(parents=True)
-    (target / dependencies.WHOLE_FILE).touch()
+    (target / data_folder.WHOLE_FILE).touch()
     return made
 
 
