@@ -36,14 +36,14 @@ def run(*, quick: bool = False, items: int = ITEMS) -> list[Figure]:
         where = pair.call("addresses")
         for number in range(1 if quick or items > ITEMS else 2):
             one = place(base, str(number), where["stash_port"])
-            pair.call("arrange", scenes=items + NEW, items=items, take=1, in_plex=0)
+            pair.call("arrange", scenes=items + NEW, items=items, take=1, in_plex=0, searches=False)
             warm(where["plex"], items)
             reader = {"name": "read", "argv": [sys.executable, "-c", _READER, where["plex"], str(items)]}
             read.append(measure([reader])["read"][0])
             built.append(_drain(pair, one, 7))
             size = Path(one.data, "state.db").stat().st_size
             known.append(_drain(pair, one, 8))
-            pair.call("arrange", scenes=items + NEW, items=items + NEW, take=1, in_plex=0)
+            pair.call("arrange", scenes=items + NEW, items=items + NEW, take=1, in_plex=0, searches=False)
             looked.append(_drain(pair, one, items + 50))
     build, look = (statistics.median(one.seconds for one in some) for some in (built, looked))
     ratio = statistics.median(one.seconds / reader.wall for one, reader in zip(built, read, strict=True))

@@ -221,6 +221,7 @@ def locks(n: int) -> list[str]:
     held += ["tagline"] if code(n) else []
     held += ["director"] if director(n) else []
     held += ["collection"] if groups(n) else []
+    held += ["userRating"] if rating100(n) else []
     return sorted(held)
 
 

@@ -30,6 +30,7 @@ _Answer = tuple[int, bytes, str]
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _ALIAS = re.compile(rb"s(\d+): findScene\(")
 _TAKE = re.compile(r"take%20(\d+)")
+_NUMBER = re.compile(r"number (\d+)\.mp4$")
 _NOT_FOUND: _Answer = (404, b"", "text/plain")
 
 
@@ -80,6 +81,8 @@ class LightPlex:
     def __init__(self, thumbs: Callable[[int], tuple[str, ...]]) -> None:
         self.count = 0
         self.read_delay = self.edit_delay = 0.0
+        self.searches = True
+        """Whether it finds files by their names; else it refuses to."""
         self.requests: Counter[str] = Counter()
         self.marks: dict[str, float] = {}
         self._thumbs = thumbs
@@ -101,7 +104,7 @@ class LightPlex:
 
     def _answer(self, method: str, target: str, body: bytes) -> _Answer:
         path, _, query = target.partition("?")
-        kind = self._kind(method, path)
+        kind = self._kind(method, path, query)
         self.requests[kind] += 1
         now = time.monotonic()
         self.marks.setdefault(f"first {kind}", now)
@@ -109,11 +112,11 @@ class LightPlex:
         self.marks[f"last {kind}"] = time.monotonic()
         return answer
 
-    def _kind(self, method: str, path: str) -> str:
+    def _kind(self, method: str, path: str, query: str) -> str:
         if method != "GET":
             return "upload" if method == "POST" else "edit"
         if path.endswith("/all"):
-            return "listing"
+            return "search" if "file=" in query else "listing"
         return "read" if path.startswith("/library/metadata/") else "other"
 
     def _do(self, method: str, path: str, query: str, body: bytes) -> _Answer:
@@ -142,6 +145,8 @@ class LightPlex:
         return _NOT_FOUND
 
     def _list(self, query: dict[str, str]) -> _Answer:
+        if "file" in query:
+            return self._search(query["file"]) if self.searches else (400, b"", "text/plain")
         start, size = int(query["X-Plex-Container-Start"]), int(query["X-Plex-Container-Size"])
         key = (query["sort"], start, size, self.count)
         body = self._pages.get(key)
@@ -156,6 +161,14 @@ class LightPlex:
                 self._pages[key] = body
         return 200, body, "text/xml;charset=utf-8"
 
+    def _search(self, name: str) -> _Answer:
+        """Answer with the item that holds a file of this name, which ends in its number."""
+        number = _NUMBER.search(name)
+        n = int(number[1]) if number else 0
+        found = self._item(n, whole=False) if 0 < n <= self.count else ""
+        head = f'<MediaContainer size="{int(bool(found))}" totalSize="{int(bool(found))}" offset="0">\n'
+        return _xml(f"{head}{found}</MediaContainer>")
+
     def _item(self, n: int, *, whole: bool) -> str:
         take = self._takes.get(n, self._take_of_all)
         rated = self._rated.get(n, self._take_of_all > 0)
@@ -165,15 +178,13 @@ class LightPlex:
         self._pages.clear()
         if method == "POST" and path.endswith("/posters"):
             return 200, b"", "text/plain"
-        if method == "PUT" and path == "/:/rate":
-            self._rated[int(dict(parse_qsl(query))["key"])] = True
-            return 200, b"", "text/plain"
         named, edited = query.partition("title.value=")[2], query.partition("&id=")[2].partition("&")[0]
         take = _TAKE.search(named.partition("&")[0])
         if method != "PUT" or not edited or not take:
             return 400, b"", "text/plain"
         for key in unquote(edited).split(","):
             self._takes[int(key)] = int(take[1])
+            self._rated[int(key)] = self._rated.get(int(key), self._take_of_all > 0) or "userRating.value=" in query
         return 200, b"", "text/plain"
 
 
@@ -288,6 +299,7 @@ class Pair:
         edit_delay: float = 0.0,
         picture_delay: float = 0.0,
         saves: int = 0,
+        searches: bool = True,
         **settings: object,
     ) -> None:
         """Put everything in its place: so many scenes in Stash, in this take; their items in the take `in_plex`."""
@@ -296,6 +308,7 @@ class Pair:
         self.stash.settings = {**defaults(), "plex_url": self.plex.url, "plex_token": TOKEN, **settings}
         self.plex.fill(scenes if items is None else items, in_plex)
         self.plex.read_delay, self.plex.edit_delay = read_delay, edit_delay
+        self.plex.searches = searches
         self.tally()
 
     def tally(self) -> dict[str, dict[str, float]]:
