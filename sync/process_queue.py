@@ -1,6 +1,5 @@
 """The task "Process queue", from the settings to whoever wakes the next run."""
 
-import os
 import sqlite3
 import sys
 import time
@@ -105,7 +104,11 @@ def _set_aside(data: str) -> bool:
 def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
     store = JobStore(data_folder.queue_folder(data))
     try:
-        _tell_recovered(damage.recover(data_folder.queue_file(data), store.connection))
+        for file in damage.compare_all(data_folder.queue_file(data), store.connection):
+            log.error(
+                f"PlexSync's queue file was damaged and set aside as {file}. Every scene is compared with Plex now, so "
+                "no job is lost; what had failed is tried again. Check the disk it lies on"
+            )
         if order.batch and not batches.is_current(store.connection, order.batch):
             with store.transaction() as connection:
                 batch = batches.start(connection, order.batch.kind, order.batch.args, order.batch.created_at)
@@ -120,20 +123,6 @@ def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -
         raise
     finally:
         store.close()
-
-
-def _tell_recovered(recoveries: list[damage.Recovery]) -> None:
-    for one in recoveries:
-        if one.unreadable is None:
-            lost = "; how many rows could not be read is not known: save again what you edited lately"
-        elif one.unreadable:
-            lost = f"; up to {one.unreadable} rows could not be read: save again what you edited lately"
-        else:
-            lost = ""
-        log.error(
-            f"PlexSync's queue file was damaged and set aside as {os.path.basename(one.file)}. "
-            f"{one.rows} jobs were recovered from it{lost}. Check the disk it lies on"
-        )
 
 
 class _Task:

@@ -94,7 +94,7 @@ def _unusable(queue_file: str, error: Exception) -> str:
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         return (
             f"PlexSync's queue {queue_file!r:.300} is damaged ({error}), so nothing was changed in it. Press "
-            '"Process queue", which recovers what it holds, and then press this again'
+            '"Process queue", which begins a new one and compares every scene, and then press this again'
         )
     return (
         f"PlexSync's queue {queue_file!r:.300} cannot be read or written ({error}). Check the folder's free space and "

@@ -338,40 +338,6 @@ def is_current(connection: sqlite3.Connection, batch: Batch) -> bool:
     return known is not None and (known.kind, known.args) == (batch.kind, batch.args)
 
 
-def read_unfinished(connection: sqlite3.Connection) -> list[Batch]:
-    """Return the unfinished batches of a damaged file, as far as they can be read."""
-    found: list[Batch] = []
-    try:
-        rows = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} ORDER BY number")
-        for row in rows:
-            found.append(_batch(row))  # noqa: PERF401 - what was read before the damage counts
-    except (sqlite3.Error, ValueError, TypeError):
-        pass
-    return found
-
-
-def bring_over(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
-    """Have an unfinished batch of a damaged file begin anew in this one, unless it has done so. In a transaction."""
-    if any((one.kind, one.args) == (batch.kind, batch.args) for one in unfinished(connection)):
-        return
-    fresh = create(connection, batch.kind, batch.args, now, by_itself=batch.by_itself)
-    connection.execute(
-        "UPDATE plexsync_batches SET created_at = ?, interrupted = ? WHERE number = ?",
-        (batch.created_at, int(batch.interrupted), int(fresh.id)),
-    )
-
-
-def without_batch(data: bytes) -> bytes:
-    """Return a row's data as that of a job of its own; damaged data as it is."""
-    try:
-        row = json.loads(data)
-    except (ValueError, RecursionError):
-        return data
-    if not isinstance(row, dict) or row.pop("batch_id", None) is None:
-        return data
-    return json.dumps(row).encode()
-
-
 def drop_all(connection: sqlite3.Connection, now: float) -> list[Batch]:
     """End every unfinished batch, whose rows are cleared; return them as they were. Call it inside a transaction."""
     ended = list(unfinished(connection))

@@ -70,15 +70,6 @@ class ClaimedJob:
         return self.job.scene_id
 
 
-def joined(earlier: ClaimedJob, later: ClaimedJob) -> ClaimedJob:
-    """Return the claim of a scene's rows of two claims."""
-    job = later.job if later.job.is_fresh else earlier.job
-    if earlier.job.batch_id is None or later.job.batch_id is None:
-        job = replace(job, batch_id=None)
-    named = tuple(dict.fromkeys((*earlier.batches, *later.batches)))
-    return ClaimedJob(job, (*earlier.row_ids, *later.row_ids), named)
-
-
 class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue has no type hints
     """persist-queue's table with the connection it changes rows through."""
 

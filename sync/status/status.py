@@ -228,7 +228,7 @@ def _open(file: str) -> sqlite3.Connection:
 
 def _trouble(file: str, what: str, error: Exception) -> str:
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
-        mends = '"Process queue" sets it aside and recovers what it can'
+        mends = '"Process queue" sets it aside and compares every scene with Plex'
         return f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}"
     return f"PlexSync's {what} {file!r:.300} cannot be read ({error}): check its folder's permissions"
 

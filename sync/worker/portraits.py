@@ -63,17 +63,6 @@ class Portraits:
         addresses = self._addresses(self._urls(due.values()))
         return {**scenes, **{number: _with_pictures(scene, addresses) for number, scene in due.items()}}
 
-    def needed(self, scenes: Sequence[Scene]) -> list[int]:
-        """Return, for each of these scenes, how many pictures `settle` would ask for with it and those before it."""
-        _, unknown = self._known_and_not(self._urls(scenes))
-        asked = {url: path for path, urls in unknown.items() if path not in self._looked_at for url in urls}
-        needed: list[int] = []
-        so_far: set[str] = set()
-        for scene in scenes:
-            so_far |= {asked[one.picture] for one in scene.performers if one.picture in asked}
-            needed.append(len(so_far))
-        return needed
-
     def _urls(self, scenes: Iterable[Scene]) -> list[str]:
         """Return the addresses of pictures that Plex is given, as Stash built them."""
         access = self._access
