@@ -7,38 +7,26 @@ nothing else.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
-_PIECE = re.compile(r"\{([^{}]*)\}")
-_PAIRS = {"(": ")", "[": "]", '"': '"', "“": "”", "„": "“", "«": "»", "‹": "›", "「": "」"}
-_BETWEEN = frozenset(" \t\n,;:-–—|/\\·•~>&+=")
-"""What separates two parts; everything else that touches a part belongs to it."""
-_BEHIND = frozenset("!?.…%’'°*")
-"""What belongs to the part before it, where it touches one on either side."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A place, a word, or a pair of brackets or quotes with what stands between them."""
-
-    name: str = ""
-    word: str = ""
-    opening: str = ""
-    inner: tuple["_Token", ...] = ()
-    before: str = ""
-    """What touches it in front."""
-    behind: str = ""
-
-
-_Token = str | _Part  # a text is a separator
+_BETWEEN = " \t\n,;:\\-–—|/\\\\·•~>&+="
+"""What separates two parts, for a set of characters; everything else that touches a place belongs to it."""
+_PLACE = r"\{([^{}]*)\}"
+_PAIRS = ("()", "[]", '""', "“”", "„“", "«»", "‹›", "「」")
+_SIGNS = re.escape("".join(sorted(set("".join(_PAIRS)))))
+_GROUP = "|".join(f"{re.escape(pair[0])}[^{_SIGNS}]*{re.escape(pair[1])}" for pair in _PAIRS)
+_GROUPS = re.compile(_GROUP)
+_TOKENS = re.compile(rf"(?P<group>{_GROUP})|(?P<place>{_PLACE})|(?P<between>[{_BETWEEN}]+)|(?P<sign>.)", re.DOTALL)
+_PLACES = re.compile(_PLACE)
 
 
 def check(template: str, names: Collection[str]) -> None:
-    """Raise ValueError for a template with a place that is none of `names`, or with a lone brace."""
-    rest = _PIECE.sub("", template)
+    """Raise ValueError for a place that is none of `names`, a lone brace, or brackets within brackets."""
+    rest = _PLACES.sub("", template)
     if "{" in rest or "}" in rest:
         raise ValueError("a lone brace")
+    if any("\0" in match[0] for match in _GROUPS.finditer(_GROUPS.sub("\0", template))):
+        raise ValueError("brackets within brackets")
     for name in places(template):
         if name not in names:
             raise ValueError(f"no place {name}")
@@ -46,123 +34,26 @@ def check(template: str, names: Collection[str]) -> None:
 
 def places(template: str) -> list[str]:
     """Return the names of a template's places, in order."""
-    return [match[1].strip().casefold() for match in _PIECE.finditer(template)]
+    return [match[1].strip().casefold() for match in _PLACES.finditer(template)]
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """Return the template filled in; empty where every place of it is empty.
+    """Return the template filled in; empty where it has places and every one of them is empty.
 
     `values` has every name that `check` was given.
     """
-    tokens = _parse(template)
-    return _render(tokens, values) if _has_value(tokens, values) or not places(template) else ""
-
-
-@lru_cache(16)  # settings, asked for with every scene
-def _parse(template: str) -> tuple[_Token, ...]:
-    flat: list[_Token] = []
-    end = 0
-    for match in _PIECE.finditer(template):
-        flat += [*template[end : match.start()], _Part(name=match[1].strip().casefold())]
-        end = match.end()
-    flat += template[end:]
-    return _attached(_grouped(flat, 0, "")[0])
-
-
-def _grouped(flat: list[_Token], start: int, closing: str) -> tuple[list[_Token], int]:
-    """Return the tokens up to `closing`, pairs made parts, and where it ends; -1 where it never comes."""
-    tokens: list[_Token] = []
-    at = start
-    while at < len(flat):
-        token = flat[at]
-        if closing and token == closing:
-            return tokens, at
-        if isinstance(token, str) and token in _PAIRS:
-            inner, end = _grouped(flat, at + 1, _PAIRS[token])
-            if end >= 0:
-                tokens.append(_Part(opening=token, inner=_attached(inner)))
-                at = end + 1
-                continue
-        tokens.append(token)
-        at += 1
-    return tokens, -1 if closing else at
-
-
-def _attached(tokens: list[_Token]) -> tuple[_Token, ...]:
-    """Give each part what touches it; what is left is words, and separators between."""
-    parts: list[_Token] = []
-    text = ""
-    for token in [*tokens, None]:
-        if isinstance(token, str):
-            text += token
-            continue
-        before = parts[-1] if parts and isinstance(parts[-1], _Part) else None
-        behind, middle, front = _divided(text, touches=(before is not None, token is not None))
-        if before is not None and behind:
-            parts[-1] = replace(before, behind=behind)
-        parts += middle
-        if token is not None:
-            parts.append(replace(token, before=front))
-        text = ""
-    return tuple(parts)
-
-
-def _divided(text: str, touches: tuple[bool, bool]) -> tuple[str, list[_Token], str]:
-    """Return what of the text between two parts belongs to the first, stands between, and belongs to the second."""
-    runs = re.findall(r"\s+|\S+", text)
-    behind = front = ""
-    if touches[0] and runs and not runs[0].isspace() and (len(runs) > 1 or not touches[1]):
-        behind = _without_separator_at_end(runs[0])
-        runs[0] = runs[0][len(behind) :]
-    elif touches[0] and runs and not runs[0].isspace():  # it touches both
-        while runs[0][len(behind) :] and runs[0][len(behind)] in _BEHIND:
-            behind += runs[0][len(behind)]
-        runs[0] = runs[0][len(behind) :]
-    if touches[1] and runs and runs[-1] and not runs[-1].isspace():
-        front = _without_separator_at_start(runs[-1])
-        runs[-1] = runs[-1][: len(runs[-1]) - len(front)]
-    middle: list[_Token] = []
-    for run in runs:
-        if run and any(character not in _BETWEEN for character in run):
-            middle.append(_Part(word=run))
-        elif run and middle and isinstance(middle[-1], str):
-            middle[-1] += run
-        elif run:
-            middle.append(run)
-    return behind, middle, front
-
-
-def _without_separator_at_end(run: str) -> str:
-    return run.rstrip("".join(_BETWEEN))
-
-
-def _without_separator_at_start(run: str) -> str:
-    return run.lstrip("".join(_BETWEEN))
-
-
-def _has_value(tokens: tuple[_Token, ...], values: Mapping[str, str]) -> bool:
-    return any(
-        (bool(part.name) and bool(values[part.name])) or _has_value(part.inner, values)
-        for part in tokens
-        if isinstance(part, _Part)
-    )
-
-
-def _has_place(tokens: tuple[_Token, ...]) -> bool:
-    return any(bool(part.name) or _has_place(part.inner) for part in tokens if isinstance(part, _Part))
-
-
-def _render(tokens: tuple[_Token, ...], values: Mapping[str, str]) -> str:
+    if places(template) and not any(values[name] for name in places(template)):
+        return ""
     out: list[str] = []
     between = ""  # a separator that waits for something to stand behind it
     dropped = False  # whether something between the last part and here had nothing to say
-    for token in tokens:
-        if isinstance(token, str):
+    for is_separator, parts in _parse(template):
+        if is_separator:
             # Of the separators around a part that is gone, what stands before it stays.
-            between = between or token if dropped else between + token
+            between = between or parts[0] if dropped else between + parts[0]
             continue
-        text = _render_part(token, values)
-        if not text:
+        text = "".join(_fill(part, values) for part in parts)
+        if any(map(places, parts)) and not any(values[name] for part in parts for name in places(part)):
             dropped = True
             continue
         if out or (between and not dropped):
@@ -174,13 +65,25 @@ def _render(tokens: tuple[_Token, ...], values: Mapping[str, str]) -> str:
     return "".join(out)
 
 
-def _render_part(part: _Part, values: Mapping[str, str]) -> str:
-    if part.word:
-        return part.word
-    if part.name:
-        text = values[part.name]
-    elif _has_place(part.inner) and not _has_value(part.inner, values):
-        text = ""
-    else:
-        text = f"{part.opening}{_render(part.inner, values)}{_PAIRS[part.opening]}"
-    return f"{part.before}{text}{part.behind}" if text else ""
+@lru_cache(16)  # settings, asked for with every scene
+def _parse(template: str) -> tuple[tuple[bool, tuple[str, ...]], ...]:
+    """Return separators, and between them what touches: places, brackets with places in them, words."""
+    found: list[tuple[bool, tuple[str, ...]]] = []
+    at = 0
+    while match := _TOKENS.match(template, at):
+        # Brackets without a place are signs like any other.
+        is_sign = match.lastgroup == "group" and not places(match[0])
+        text, is_separator = match[0][0] if is_sign else match[0], match.lastgroup == "between"
+        if found and not is_separator and not found[-1][0]:
+            found[-1] = (False, (*found[-1][1], text))
+        else:
+            found.append((is_separator, (text,)))
+        at += len(text)
+    return tuple(found)
+
+
+def _fill(part: str, values: Mapping[str, str]) -> str:
+    if _GROUPS.fullmatch(part) and places(part):
+        inner = render(part[1:-1], values)
+        return f"{part[0]}{inner}{part[-1]}" if inner else ""
+    return values[places(part)[0]] if places(part) else part

@@ -40,9 +40,6 @@ def filled(template: str, a: str = "", b: str = "", c: str = "") -> str:
         pytest.param("({a}, {b})", "b", "(B)", id="separator within brackets"),
         pytest.param("({a}, {b})", "", "", id="brackets of several places"),
         pytest.param("[{a}] {b}", "b", "B", id="square brackets in front"),
-        pytest.param("[{a} ({b})] {c}", "ac", "[A] C", id="brackets within brackets"),
-        pytest.param("[{a} ({b})] {c}", "bc", "[(B)] C", id="inner brackets alone"),
-        pytest.param("[{a} ({b})] {c}", "c", "C", id="outer brackets go with the inner ones"),
         pytest.param("{a} (part {b})", "a", "A", id="words in brackets go with their place"),
         pytest.param("{a} (part {b})", "ab", "A (part B)", id="words in brackets stay with their place"),
         pytest.param("{a} (uncut)", "a", "A (uncut)", id="brackets without a place stay"),
@@ -91,13 +88,16 @@ def test_what_is_filled_in_is_no_template(value: str) -> None:
         ("{a!r}", False),
         ("{a.b}", False),
         ("{a,b}", False),
+        ("[{a} ({b})]", False),
+        ('("{a}") {b}', False),
+        ("({a} [{b}) {c}]", True),
     ],
 )
 def test_a_template_is_checked(template: str, known: bool) -> None:
     if known:
         check(template, NAMES)
     else:
-        with pytest.raises(ValueError, match=r"place|brace"):
+        with pytest.raises(ValueError, match=r"place|brace|brackets"):
             check(template, NAMES)
 
 
@@ -117,8 +117,6 @@ odd = st.lists(st.sampled_from(["{a}", "{b}", "{C}", "(", ")", "[", "]", " ", "-
 @PROPERTY
 @given(odd, values)
 def test_any_template_is_rendered(template: str, some: dict[str, str]) -> None:
-    check(template, NAMES)
-
     text = render(template, some)
 
     for name in places(template):
