@@ -7,7 +7,7 @@ import pytest
 
 from sync import log
 from sync.plex import client
-from sync.worker import sleeper
+from sync.worker import backoff, finish, sleeper
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import UNCOVERED, Site, install_plugin
@@ -26,6 +26,12 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drain in the test's own process sends each request once, so that a test can count; see test_patience.py."""
     monkeypatch.setattr(client, "PAUSES", ())
+
+
+@pytest.fixture(autouse=True)
+def _no_try_in_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delay is random and may be none: then the drain of a test on a busy machine would try again at once."""
+    monkeypatch.setattr(finish, "calculate_delay", lambda *given: max(2.0, backoff.calculate_delay(*given)))
 
 
 @pytest.fixture(autouse=True)

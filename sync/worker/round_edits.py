@@ -115,14 +115,11 @@ class RoundEdits:
         self._run = run
         self._most = MOST_ITEMS
 
-    def teaching(self, scenes: Sequence[SceneSync]) -> list[tuple[SceneSync, ItemSync]]:
-        """Return the items whose edit shows whether this server adds to lists; none where that is known."""
-        return [
-            (one, item)
-            for one in scenes
-            for item in one.items
-            if not self._run.plex.ways.lists and METADATA not in item.sent and may_teach(item.item, item.edit)
-        ]
+    def teaching(self, one: SceneSync) -> ItemSync | None:
+        """Return the scene's first item whose edit shows if this server adds to lists; None where that is known."""
+        if self._run.plex.ways.lists:
+            return None
+        return next((item for item in one.items if may_teach(item.item, item.edit)), None)
 
     def write_shared(self, items: Sequence[ItemSync]) -> None:
         """Send the edits that several items share, as one request for up to a hundred.

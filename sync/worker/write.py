@@ -73,20 +73,20 @@ class Writer:
         many are through.
         """
         self._now = now
-        begun = self._learn_how_lists_are_taken(scenes)
-        if self._run.health.is_good:
-            self._edits.write_shared([item for item in items_of(scenes) if item.edit and METADATA not in item.sent])
-        # What was sent to already comes first: it is concluded where Plex begins to fail or somebody saves a scene.
-        ordered = sorted(scenes, key=lambda one: (not one.has_sent, one.has_sent and _has_more_to_send(one)))
-        self.covers.follow(ordered)
         tried: list[SceneSync] = []
         try:
-            self._write_each(ordered, tried, stop, show)
+            self._learn_how_lists_are_taken(scenes, tried)
+            rest = [one for one in scenes if one not in tried]
+            if self._run.health.is_good:
+                self._edits.write_shared([item for item in items_of(rest) if item.edit])
+            # What was sent to already comes first: it is concluded where Plex begins to fail or somebody saves a scene.
+            rest.sort(key=lambda one: (not one.has_sent, one.has_sent and _has_more_to_send(one)))
+            self.covers.follow(rest)
+            self._write_each(rest, tried, stop, show)
         except (StashTemporaryError, StashAuthError) as error:
             self.interruption = error  # Plex has answered: what it took is known
         finally:
             self.covers.drop()
-        tried += [one for one in begun if one not in tried]
         self._edits.read_back(tried)
         return tried
 
@@ -168,22 +168,22 @@ class Writer:
         if self._run.health.is_good and not failed_by_plex and (not one.errors or one.has_sent):
             self._run.health.answered()
 
-    def _learn_how_lists_are_taken(self, scenes: Sequence[SceneSync]) -> list[SceneSync]:
-        """On a server that is not known yet, let an edit that may teach go to one item alone, and read it back.
-
-        Return the scenes that were begun with.
-        """
-        begun: list[SceneSync] = []
-        for one, item in self._edits.teaching(scenes):
-            if self._run.plex.ways.lists or not self._run.health.is_good:
-                break
-            begun.append(one)
-            self._take(one, self._begin(one, [MetadataEdit(self._run, item)]).answers.result())
+    def _learn_how_lists_are_taken(self, scenes: Sequence[SceneSync], tried: list[SceneSync]) -> None:
+        """On a server that is not known yet, let an edit that may teach go to one item alone, and read it back."""
+        for one in scenes:
+            item = self._edits.teaching(one)
+            if item is None or not self._run.health.is_good:
+                continue
+            writes = self._prepare(one)
+            tried.append(one)
+            self._end(self._begin(one, [write for write in writes if write.item is item]))
             if METADATA in item.sent:
                 self._edits.read_back([one])
             else:
                 self._edits.mend_unanswered(item)
-        return begun
+            rest = [write for write in writes if write.item is not item]
+            if rest and self._run.health.is_good:
+                self._end(self._begin(one, rest))
 
     # One scene
 

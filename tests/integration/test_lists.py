@@ -660,3 +660,13 @@ def test_a_kill_between_two_pieces_loses_nothing_of_a_persons(site: Site, number
     assert site.drain(by_hand=True).error is None
     assert names(site, key, "genres") == ["Theirs", "Theirs, too"], "what the killed run had written was ours"
     assert names(site, key, "actors") == sorted([*MANY_PERFORMERS, "Their actor"])
+
+
+def test_a_new_scene_with_rating_and_cover_is_two_writes_on_a_server_that_is_not_known(site: Site) -> None:
+    scene, key = site.add(genres=["Theirs"])
+    site.stash.scene(scene).cover = b"\xff\xd8\xff\xe0 a cover"
+    site.save_and_sync(scene, title="T", tags=["ours"], rating100=80)
+    assert sorted(names(site, key, "genres")) == ["Theirs", "ours"]
+    writes = [request.method for request in site.plex.requests if request.method != "GET"]
+    assert writes == (["PUT", "POST"] if site.plex.tag_mode == "adds" else ["PUT", "POST", "PUT"])
+    assert {"thumb", "genre", "title", "userRating"} <= set(site.item(key).locked)
