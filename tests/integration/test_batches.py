@@ -219,7 +219,7 @@ def test_a_thousand_and_more(site: Site) -> None:
     assert rows == sorted(rows)
     # And again: pages of Stash's, a listing of Plex's, and nothing of a scene.
     site.plex.clear_requests()
-    site.stash.requests.clear()
+    site.stash.clear_requests()
     answer = site.call(ALL)
     assert answer.output == "Sync all scenes: 1010 scenes: 1010 right already"
     assert item_requests(site) == []
@@ -235,7 +235,7 @@ def test_a_second_time_with_covers(site: Site) -> None:
     site.call(ALL)
     assert all(site.item(key).poster for key in pairs.values())
     site.plex.clear_requests()
-    site.stash.requests.clear()
+    site.stash.clear_requests()
     site.call(ALL)
     assert counts(newest(site)) == (COMPLETED, 5, 0, 5, 0)
     assert item_requests(site) == []
@@ -250,7 +250,7 @@ def test_a_cover_of_another_address_is_looked_at_in_stash_once(site: Site) -> No
     site.stash.scene(other).updated_s += 60
     site.stash.scene(other).cover = JPEG + b"another" + b"\xff\xd9"
     site.plex.clear_requests()
-    site.stash.requests.clear()
+    site.stash.clear_requests()
     site.call(ALL)
     assert counts(newest(site)) == (COMPLETED, 3, 1, 2, 0)
     assert site.item(pairs[other]).poster == JPEG + b"another" + b"\xff\xd9"
@@ -259,7 +259,7 @@ def test_a_cover_of_another_address_is_looked_at_in_stash_once(site: Site) -> No
     }
     assert all(one.startswith(str(pairs[other])) for one in asked), asked
     assert len(scene_reads(site)) == 4, "two covers looked at, one scene read and its cover fetched"
-    site.stash.requests.clear()
+    site.stash.clear_requests()
     site.call(ALL)
     assert scene_reads(site) == []
 

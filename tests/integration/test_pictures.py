@@ -345,7 +345,7 @@ def test_the_cover_is_asked_of_the_stash_that_started_the_plugin(
         assert site.sync(scene).error is None
         assert site.item(key).poster == picture(1)
         (asked,) = [request for request in stash.plugin_requests() if "/screenshot" in request.path]
-        assert asked.path.startswith(f"/scene/{scene}/screenshot?t=")
+        assert asked.target.startswith(f"/scene/{scene}/screenshot?t=")
         assert asked.headers["cookie"].startswith("session=")
     assert other_host.requests == []
 

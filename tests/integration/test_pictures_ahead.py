@@ -302,8 +302,8 @@ def test_a_renewed_cookie_goes_along_with_the_next_picture(
         with closing(StashClient({"Host": "0.0.0.0", "Port": server.port, "SessionCookie": cookie})) as stash:
             assert stash.picture(wanted[0]) is not None
             fresh = {"Name": "session", "Value": server.session_cookie()}
-            handed_out = iter([f"session={fresh['Value']}; Path=/; HttpOnly"])
-            monkeypatch.setattr(server, "_set_cookie", lambda *_: next(handed_out, None))
+            handed_out = iter([[("Set-Cookie", f"session={fresh['Value']}; Path=/; HttpOnly")]])
+            monkeypatch.setattr(server._sessions, "renewed", lambda *_: next(handed_out, []))
             coming = stash.pictures(wanted[1:])
             assert all(coming.get(path) for path in wanted[1:])
             assert stash.cookie == fresh

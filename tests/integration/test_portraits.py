@@ -50,7 +50,7 @@ def save(site: Site, number: int, picture: bytes | None = None) -> None:
 
 def asked(stash: StashStandIn) -> list[str]:
     """The performers' pictures that Stash was asked for."""
-    return [request.path for request in stash.plugin_requests() if request.path.startswith("/performer/")]
+    return [request.target for request in stash.plugin_requests() if request.path.startswith("/performer/")]
 
 
 def digest(content: bytes) -> str:

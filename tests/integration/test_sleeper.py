@@ -149,7 +149,7 @@ class ServersTime:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    for module in ("tests.servers.stash", "tests.servers.stash_plugin_host"):
+    for module in ("tests.servers.stash_session", "tests.servers.stash_plugin_host"):
         monkeypatch.setattr(f"{module}.time", ServersTime(made))
     add = JobManager.add
 

@@ -1,117 +1,91 @@
-"""HTTP/1.0 and 1.1 by hand, for the stand-in Stash.
-
-The standard library's server takes longer to read a request's headers than the stand-in takes to answer it.
-"""
+"""A request to the stand-in Stash, and its answers."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
-import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+
+from tests.servers import http_base
+from tests.servers.http_base import Response, picture_type
+
+Json = dict[str, Any]
+
+PERSON = "Mozilla/5.0 (a person's browser)"
+PAGE_NOT_FOUND = b"404 page not found\n"
+PLAIN = "text/plain; charset=utf-8"
 
 
 @dataclass
-class Request:
-    method: str
-    target: str
-    version: str
-    headers: dict[str, str]
-    body: bytes
-    client: socket.socket
+class Request(http_base.Request):
+    """A request as it came in."""
 
     @property
-    def path(self) -> str:
-        return self.target.partition("?")[0]
+    def by_person(self) -> bool:
+        """Whether the test itself asked, as the person at the browser."""
+        return self.headers.get("user-agent") == PERSON
 
-    def parameters(self) -> dict[str, list[str]]:
-        return parse_qs(self.target.partition("?")[2], keep_blank_values=True)
+    @cached_property
+    def given(self) -> dict[str, str]:
+        """The query string as a dict; of a name that stands twice the last."""
+        return dict(self.params)
 
-
-@dataclass
-class Response:
-    status: int
-    body: bytes = b""
-    content_type: str = ""
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    sized: bool = True
-    """False: no Content-Length; the end of the connection is the end of the body."""
-
-
-_REASONS = http.client.responses
-
-
-def read_request(reader: Any, client: socket.socket) -> Request | None:
-    line = reader.readline(65537)
-    while line in (b"\r\n", b"\n"):
-        line = reader.readline(65537)
-    if not line:
-        return None
-    method, target, version = line.decode("latin-1").split()
-    headers: dict[str, str] = {}
-    for raw in _header_lines(reader):
-        name, _, value = raw.partition(":")
-        key = name.strip().lower()
-        headers[key] = f"{headers[key]}; {value.strip()}" if key == "cookie" and key in headers else value.strip()
-    if headers.get("expect", "").lower() == "100-continue":
-        client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = b"".join(_chunks(reader))
-    else:
-        length = int(headers.get("content-length") or 0)
-        body = reader.read(length) if length else b""
-        if len(body) < length:
+    @cached_property
+    def sent(self) -> Json | None:
+        """What a GraphQL request holds; None where it cannot be read."""
+        try:
+            if self.method == "GET":
+                variables = json.loads(self.given["variables"]) if self.given.get("variables") else None
+                return {**self.given, "variables": variables}
+            body = json.loads(self.body)
+        except ValueError:
             return None
-    if "://" in target:
-        parts = urlsplit(target)
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-    return Request(method, target, version, headers, body, client)
+        return body if isinstance(body, dict) else None
+
+    @property
+    def query(self) -> str:
+        """The GraphQL query; empty where the request is none."""
+        return str((self.sent or {}).get("query") or "") if self.path == "/graphql" else ""
+
+    @property
+    def variables(self) -> Json:
+        """The variables of the GraphQL query."""
+        return (self.sent or {}).get("variables") or {}
 
 
-def _header_lines(reader: Any) -> Iterator[str]:
-    while True:
-        line = reader.readline(65537)
-        if line in (b"\r\n", b"\n", b""):
-            return
-        yield line.decode("latin-1")
+def not_found(text: bytes = PAGE_NOT_FOUND) -> Response:
+    """A page that is not there."""
+    return Response(404, text, PLAIN)
 
 
-def _chunks(reader: Any) -> Iterator[bytes]:
-    while size := int(reader.readline().split(b";")[0], 16):
-        yield reader.read(size)
-        reader.readline()
-    for _ in _header_lines(reader):
-        pass
+def json_response(answer: Json) -> Response:
+    """An answer in JSON."""
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(200, body, "application/json")
 
 
-def encode(request: Request, response: Response, *, keep: bool) -> bytes:
-    body = response.body
-    headers = list(response.headers)
-    if response.content_type:
-        headers.append(("Content-Type", response.content_type))
+def errors_response(status: int, errors: Sequence[Json]) -> Response:
+    """A GraphQL request that was refused as a whole."""
+    return Response(status, json.dumps({"errors": list(errors), "data": None}).encode(), "application/json")
+
+
+def zipped(request: Request, response: Response) -> Response:
+    """The answer as Stash compresses it for who can read that."""
     compressible = response.content_type.startswith(("application/json", "text/", "image/svg"))
-    if body and compressible and "gzip" in request.headers.get("accept-encoding", ""):
-        body = response.body = gzip.compress(body, 4, mtime=0)
-        headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-    if response.status != 304 and response.sized:
-        headers.append(("Content-Length", str(len(body))))
-    if not keep:
-        headers.append(("Connection", "close"))
-    elif request.version == "HTTP/1.0":
-        headers.append(("Connection", "keep-alive"))
-    head = f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}\r\n"
-    head += "".join(f"{name}: {value}\r\n" for name, value in headers)
-    data = head.encode("latin-1") + b"\r\n"
-    return data if request.method == "HEAD" else data + body
+    if response.body and compressible and "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(response.body, 4, mtime=0)
+        response.headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+    return response
 
 
 def image_response(request: Request, image: bytes) -> Response:
+    """A picture, with what a browser needs to keep it."""
     tag = f'"{hashlib.md5(image, usedforsecurity=False).hexdigest()}"'
-    cached = "private, max-age=31536000, immutable" if "t" in request.parameters() else "no-cache"
+    cached = "private, max-age=31536000, immutable" if "t" in request.given else "no-cache"
     headers = [("ETag", tag), ("Cache-Control", cached)]
     if request.headers.get("if-none-match") == tag:
         return Response(304, headers=headers)
@@ -119,10 +93,7 @@ def image_response(request: Request, image: bytes) -> Response:
 
 
 def image_type(image: bytes) -> str:
-    starts: dict[bytes, str] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
-    for start, kind in starts.items():
-        if image.startswith(start):
-            return kind
-    if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
-        return "image/webp"
-    return "image/svg+xml" if b"<svg" in image[:200] else "application/octet-stream"
+    """The MIME type that Stash tells of a picture."""
+    if image.startswith(b"GIF8"):
+        return "image/gif"
+    return picture_type(image) or ("image/svg+xml" if b"<svg" in image[:200] else "application/octet-stream")
