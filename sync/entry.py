@@ -50,7 +50,7 @@ def _command_line() -> None:
         print(f"PlexSync needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         sys.exit(2)
     try:
-        from sync.cli.main import run
+        from sync.command_line.main import run
 
         code = run()
     except KeyboardInterrupt:  # before the command line has begun to look out for it

@@ -33,9 +33,9 @@ def retry_failed(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
                 'scene. "Clear failed jobs" deletes what is left of it',
                 Ending.NEEDS_A_LOOK,
             )
-        return 0, _no_such(there, error_type)
+        return 0, no_such(there, error_type)
 
-    return _told(_with_queue(data, work, (0, _no_such({}, None))))
+    return _told(_with_queue(data, work, (0, no_such({}, None))))
 
 
 def clear_failed(data: str, args: Mapping[str, Any]) -> str:
@@ -45,9 +45,9 @@ def clear_failed(data: str, args: Mapping[str, Any]) -> str:
     def work(connection: sqlite3.Connection) -> tuple[int, str]:
         there = steer.failed_types(connection)
         gone = steer.clear_failed(connection, error_type)
-        return gone, f"{_jobs(gone, 'failed job')} cleared" if gone else _no_such(there, error_type)
+        return gone, f"{_jobs(gone, 'failed job')} cleared" if gone else no_such(there, error_type)
 
-    gone, said = _told(_with_queue(data, work, (0, _no_such({}, None))))
+    gone, said = _told(_with_queue(data, work, (0, no_such({}, None))))
     return Report(said, cleared=gone)
 
 
@@ -115,7 +115,8 @@ def _error_type(args: Mapping[str, Any]) -> str | None:
     return value.strip()
 
 
-def _no_such(there: Mapping[str, int], error_type: str | None) -> str:
+def no_such(there: Mapping[str, int], error_type: str | None) -> str:
+    """Say that no failed job has this class of error; `there`: how many have which."""
     if not there or error_type is None:
         return "There are no failed jobs"
     kinds = ", ".join(f"{name} ({count})" for name, count in there.items())

@@ -6,6 +6,7 @@ a task which cannot go on leaves no promise behind.
 """
 
 import contextlib
+import json
 import os
 import sqlite3
 import time
@@ -97,9 +98,9 @@ def _status(data: str, *, is_logged: bool) -> str:
 
     found = status.gather(data)
     if not is_logged:
-        return page.as_json(found)
+        return json.dumps(found, ensure_ascii=False)
     for text in page.page(found):
-        (log.error if text in found.troubles else log.info)(text)
+        (log.error if text in found["troubles"] else log.info)(text)
     return page.summary(found)
 
 

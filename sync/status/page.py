@@ -1,12 +1,11 @@
-"""The status as a page that a person reads, and as JSON. Pure."""
+"""The status as a person reads it. Pure."""
 
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from typing import Any
 
 from sync.queue.batches import LEFT_OUT
-from sync.status.status import BatchStatus, Cause, OutageStatus, Status
+from sync.status.status import Status
 from sync.worker.circuit_breaker import CircuitState
 
 SHOWN_OUTAGES = 5
@@ -14,199 +13,41 @@ SHOWN_OUTAGES = 5
 LONGEST_MESSAGE = 300
 """Characters of a failed job's message on the page."""
 
-_OUTCOMES = ("changed", "right", "gone", "left out", "not in Plex", "later", "failed")
-_SAID = {"right": "right already", "gone": "gone from Stash", "later": "to be tried again later"}
-
-
-def as_json(status: Status) -> str:
-    """Return the whole status as one JSON object; times in seconds since the epoch, durations in seconds."""
-    return json.dumps(asdict(status), ensure_ascii=False)
+_OUTCOMES = {
+    "changed": "changed",
+    "right": "right already",
+    "gone": "gone from Stash",
+    "left out": "left out",
+    "not in Plex": "not in Plex",
+    "later": "to be tried again later",
+    "failed": "failed",
+}
 
 
 def summary(status: Status) -> str:
     """Return the status in one line."""
-    queue, failed = status.queue, sum(cause.count for cause in status.failed)
+    queue, breaker = status["queue"], status["breaker"]
     parts = [
-        *status.troubles,
-        f"{_n(queue.due + queue.waiting + queue.bulk + queue.claimed, 'job')} in the queue",
-        f"{failed} failed",
-        f"{_n(status.coverage.scenes_synced, 'scene')} synced",
-        f"Plex is left alone since {_when(status.breaker.since, status.at)}" if _is_away(status) else "",
+        *status["troubles"],
+        f"{_n(sum(queue[name] for name in ('due', 'waiting', 'bulk', 'claimed')), 'job')} in the queue",
+        f"{sum(cause['count'] for cause in status['failed'])} failed",
+        f"{_n(status['coverage']['scenes_synced'], 'scene')} synced",
     ]
-    return "; ".join(part for part in parts if part)
+    if breaker["state"] != CircuitState.CLOSED.value:
+        parts.append(f"Plex is left alone since {_when(breaker['since'], status['at'])}")
+    return "; ".join(parts)
 
 
 def page(status: Status) -> list[str]:
     """Return the lines of the page."""
-    return [
-        *status.troubles,
-        *_queue(status),
-        *_plex(status),
-        *_drain(status),
-        *_batches(status),
-        *_last_day(status),
-        *_coverage(status),
-        *_failed(status),
-        *_outages(status),
-    ]
+    parts = (_queue, _plex, _drain, _batches, _last_day, _coverage, _failed, _outages)
+    return [*status["troubles"], *(line for part in parts for line in part(status))]
 
 
-def _queue(status: Status) -> list[str]:
-    queue = status.queue
-    parts = [
-        f"{queue.due} due",
-        f"{queue.waiting} to be tried again later" + (f" (the next {_in(queue.next_due_at, status.at)})"),
-        f"{queue.bulk} of batches" if queue.bulk else "",
-        f"{queue.claimed} at work" if status.drain.running else "",
-        f"{queue.claimed} that a stopped run had begun" if queue.claimed and not status.drain.running else "",
-    ]
-    if not (queue.due or queue.waiting or queue.bulk or queue.claimed):
-        return ["Queue: empty"]
-    return [f"Queue: {', '.join(part for part in parts if part and not part.startswith('0 '))}"]
-
-
-def _plex(status: Status) -> list[str]:
-    breaker = status.breaker
-    if not _is_away(status):
-        said = f", {_n(breaker.failures, 'failure')} in a row so far" if breaker.failures else ""
-        return [f"Plex: in use (circuit breaker {breaker.state}{said})"]
-    return [
-        f"Plex: failed again and again and is left alone since {_when(breaker.since, status.at)} "
-        f"(circuit breaker {breaker.state}); it is probed once a minute, and the queue goes on when it answers"
-    ]
-
-
-def _drain(status: Status) -> list[str]:
-    drain = status.drain
-    lines = ["Process queue: runs at this moment"] if drain.running else []
-    if drain.stopped_at is not None:
-        lines.append(f"Process queue: the last run was stopped or killed {_when(drain.stopped_at, status.at)}")
-    if drain.ended_at is None:
-        return lines or ["Process queue: has not ended a run yet"]
-    how = "ended" if drain.went_well else "could not go on"
-    return [*lines, f"Last run: {how} {_when(drain.ended_at, status.at)}: {drain.said}"]
-
-
-def _batches(status: Status) -> list[str]:
-    """The batches that have not ended, and the last one that has."""
-    over = [batch for batch in status.batches if batch.completed_at is not None]
-    return [_batch(batch, status) for batch in [*(b for b in status.batches if b not in over), *over[:1]]]
-
-
-def _batch(batch: BatchStatus, status: Status) -> str:
-    through = f"{batch.done + batch.failed + batch.skipped} of {_n(batch.total, 'scene')}"
-    left_out = batch.found.get(LEFT_OUT, 0)
-    parts = {
-        "synced": batch.done,
-        "right already": batch.skipped - left_out,
-        "left out by the settings": left_out,
-        "failed": batch.failed,
-    }
-    counts = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
-    libraries = [
-        f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-        for name, counts in sorted(batch.libraries.items())
-    ]
-    found = ", ".join(
-        f"{count} {reason.replace('_', ' ')}" for reason, count in batch.found.items() if reason != LEFT_OUT
-    )
-    said = "; ".join(part for part in (counts, *libraries, f"found {found}" if found else "", batch.error) if part)
-    if batch.completed_at is not None:
-        ended = f"{batch.status}, ended {_when(batch.completed_at, status.at)}, {_n(batch.total, 'scene')}"
-    elif batch.started_at is None:
-        ended = f"{batch.status}, has not begun"
-    else:
-        ended = f"{batch.status}, {through}, {batch.left} left"
-        if not status.drain.running:
-            how = "by itself" if batch.goes_on_by_itself else 'with its task or "Process queue"'
-            ended += f"; it goes on {how}"
-    return f"Batch {batch.id}, {batch.title}: {ended}{f' ({said})' if said else ''}"
-
-
-def _last_day(status: Status) -> list[str]:
-    if not status.last_24_hours:
-        return ["Last 24 hours: nothing was done"]
-    libraries = sorted((name for name in status.last_24_hours if name), key=str.casefold)
-    scenes = status.last_24_hours.get("", {})
-    return [
-        *([f"Last 24 hours, scenes: {_outcomes(scenes)}"] if scenes else []),
-        *(f'Last 24 hours, items in "{name}": {_outcomes(status.last_24_hours[name])}' for name in libraries),
-    ]
-
-
-def _outcomes(counts: Mapping[str, int]) -> str:
-    known = [name for name in _OUTCOMES if name in counts]
-    return ", ".join(f"{counts[name]} {_SAID.get(name, name)}" for name in [*known, *sorted({*counts} - {*known})])
-
-
-def _coverage(status: Status) -> list[str]:
-    found = status.coverage
-    missing = [
-        f"{_n(found.missing_waiting, 'scene')} waiting for Plex to have the file" if found.missing_waiting else "",
-        f"{_n(found.missing_failed, 'scene')} given up because Plex did not have the file"
-        if found.missing_failed
-        else "",
-    ]
-    said = "; ".join(part for part in missing if part) or "none is known to be missing from Plex"
-    return [
-        f"Coverage: {_n(found.scenes_synced, 'scene')} synced, {_n(found.items_held, 'Plex item')} held; {said}",
-        *(f'Library "{library.name}": {_n(library.items, "item")} held' for library in status.libraries),
-    ]
-
-
-def _failed(status: Status) -> list[str]:
-    total = sum(cause.count for cause in status.failed)
-    if not total:
-        return ["Failed jobs: none"]
-    return [
-        f'Failed jobs: {total}. "Retry failed jobs" queues them again when their cause is mended',
-        *(line for cause in status.failed for line in _cause(cause, status.at)),
-    ]
-
-
-def _cause(cause: Cause, now: float) -> list[str]:
-    return [
-        f"{cause.error_type}: {cause.count}",
-        *(
-            f"- {_scene(one.scene_id, one.title)}, {_when(one.failed_at, now)}: {_cut(one.message)}"
-            for one in cause.examples
-        ),
-    ]
-
-
-def _scene(scene_id: int, title: str) -> str:
-    if scene_id <= 0:
-        return "a damaged row"
-    return f'Scene {scene_id} "{title}"' if title else f"Scene {scene_id}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
-
-
-def _outages(status: Status) -> list[str]:
-    if not status.outages:
-        return ["Outages of Plex: none is known"]
-    mean = status.mean_time_to_recovery
-    said = "" if mean is None else f", over after {_duration(mean)} on average"
-    return [
-        f"Outages of Plex: {len(status.outages)}{said}",
-        *(f"- {_outage(one)}" for one in status.outages[:SHOWN_OUTAGES]),
-    ]
-
-
-def _outage(one: OutageStatus) -> str:
-    if one.ended_at is None:
-        return f"since {clock(one.began_at)}, for {_duration(one.seconds)} so far"
-    return f"from {clock(one.began_at)} to {clock(one.ended_at)}, {_duration(one.seconds)}"
-
-
-def _is_away(status: Status) -> bool:
-    return status.breaker.state != CircuitState.CLOSED.value
-
-
-def _n(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def failed_job(letter: Mapping[str, Any]) -> str:
+    """Return a line about a dead letter, as `status.failed_jobs` gives it."""
+    tries = f"{_n(letter['tries'], 'try')}".replace("trys", "tries")
+    return f"{_scene(letter)}, {letter['error_type']}, {tries}, {clock(letter['last_at'])}: {letter['message']}"
 
 
 def clock(at: float) -> str:
@@ -215,6 +56,141 @@ def clock(at: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
     except (OverflowError, ValueError, OSError):
         return f"{at:.0f}"
+
+
+def _queue(status: Status) -> list[str]:
+    queue, is_running = status["queue"], status["drain"]["running"]
+    parts = [
+        (queue["due"], "due"),
+        (queue["waiting"], f"to be tried again later (the next {_in(queue['next_due_at'], status['at'])})"),
+        (queue["bulk"], "of batches"),
+        (queue["claimed"], "at work" if is_running else "that a stopped run had begun"),
+    ]
+    return ["Queue: " + (", ".join(f"{count} {what}" for count, what in parts if count) or "empty")]
+
+
+def _plex(status: Status) -> list[str]:
+    breaker = status["breaker"]
+    state, failures = breaker["state"], breaker["failures"]
+    if state == CircuitState.CLOSED.value:
+        said = f", {_n(failures, 'failure')} in a row so far" if failures else ""
+        return [f"Plex: in use (circuit breaker {state}{said})"]
+    return [
+        f"Plex: failed again and again and is left alone since {_when(breaker['since'], status['at'])} "
+        f"(circuit breaker {state}); it is probed once a minute, and the queue goes on when it answers"
+    ]
+
+
+def _drain(status: Status) -> list[str]:
+    drain, at = status["drain"], status["at"]
+    lines = ["Process queue: runs at this moment"] if drain["running"] else []
+    if drain["stopped_at"] is not None:
+        lines.append(f"Process queue: the last run was stopped or killed {_when(drain['stopped_at'], at)}")
+    if drain["ended_at"] is None:
+        return lines or ["Process queue: has not ended a run yet"]
+    how = "ended" if drain["went_well"] else "could not go on"
+    return [*lines, f"Last run: {how} {_when(drain['ended_at'], at)}: {drain['said']}"]
+
+
+def _batches(status: Status) -> list[str]:
+    """The batches that have not ended, and the last one that has."""
+    over = [batch for batch in status["batches"] if batch["completed_at"] is not None]
+    return [_batch(batch, status) for batch in [*(b for b in status["batches"] if b not in over), *over[:1]]]
+
+
+def _batch(batch: Status, status: Status) -> str:
+    done, failed, skipped, total = (batch[name] for name in ("done", "failed", "skipped", "total"))
+    left_out = batch["found"].get(LEFT_OUT, 0)
+    parts = {
+        "synced": done,
+        "right already": skipped - left_out,
+        "left out by the settings": left_out,
+        "failed": failed,
+    }
+    said = [", ".join(f"{count} {what}" for what, count in parts.items() if count)]
+    for name, counts in sorted(batch["libraries"].items()):
+        said.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())))
+    found = {reason.replace("_", " "): count for reason, count in batch["found"].items() if reason != LEFT_OUT}
+    said.append("found " + ", ".join(f"{count} {reason}" for reason, count in found.items()) if found else "")
+    said = [part for part in (*said, batch["error"]) if part]
+    if batch["completed_at"] is not None:
+        how = f"ended {_when(batch['completed_at'], status['at'])}, {_n(total, 'scene')}"
+    elif batch["started_at"] is None:
+        how = "has not begun"
+    else:
+        how = f"{done + failed + skipped} of {_n(total, 'scene')}, {batch['left']} left"
+        if not status["drain"]["running"]:
+            wakes = "by itself" if batch["goes_on_by_itself"] else 'with its task or "Process queue"'
+            how += f"; it goes on {wakes}"
+    detail = f" ({'; '.join(said)})" if said else ""
+    return f"Batch {batch['id']}, {batch['title']}: {batch['status']}, {how}{detail}"
+
+
+def _last_day(status: Status) -> list[str]:
+    day = status["last_24_hours"]
+    if not day:
+        return ["Last 24 hours: nothing was done"]
+    lines = []
+    for name in sorted(day, key=str.casefold):  # '' stands for scenes, and comes first
+        what = f'items in "{name}"' if name else "scenes"
+        lines.append(f"Last 24 hours, {what}: {_outcomes(day[name])}")
+    return lines
+
+
+def _outcomes(counts: Mapping[str, int]) -> str:
+    order = [*(name for name in _OUTCOMES if name in counts), *sorted(counts.keys() - _OUTCOMES.keys())]
+    return ", ".join(f"{counts[name]} {_OUTCOMES.get(name, name)}" for name in order)
+
+
+def _coverage(status: Status) -> list[str]:
+    found = status["coverage"]
+    waiting, failed = found["missing_waiting"], found["missing_failed"]
+    missing = [f"{_n(waiting, 'scene')} waiting for Plex to have the file"] if waiting else []
+    missing += [f"{_n(failed, 'scene')} given up because Plex did not have the file"] if failed else []
+    said = "; ".join(missing) or "none is known to be missing from Plex"
+    synced, held = _n(found["scenes_synced"], "scene"), _n(found["items_held"], "Plex item")
+    libraries = [f'Library "{one["name"]}": {_n(one["items"], "item")} held' for one in status["libraries"]]
+    return [f"Coverage: {synced} synced, {held} held; {said}", *libraries]
+
+
+def _failed(status: Status) -> list[str]:
+    total = sum(cause["count"] for cause in status["failed"])
+    if not total:
+        return ["Failed jobs: none"]
+    lines = [f'Failed jobs: {total}. "Retry failed jobs" queues them again when their cause is mended']
+    for cause in status["failed"]:
+        lines.append(f"{cause['error_type']}: {cause['count']}")
+        for one in cause["examples"]:
+            message = one["message"]
+            cut = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+            lines.append(f"- {_scene(one)}, {_when(one['failed_at'], status['at'])}: {cut}")
+    return lines
+
+
+def _scene(letter: Mapping[str, Any]) -> str:
+    number, title = letter["scene_id"], letter["title"]
+    if number <= 0:
+        return "a damaged row"
+    return f'Scene {number} "{title}"' if title else f"Scene {number}"
+
+
+def _outages(status: Status) -> list[str]:
+    if not status["outages"]:
+        return ["Outages of Plex: none is known"]
+    mean = status["mean_time_to_recovery"]
+    said = "" if mean is None else f", over after {_duration(mean)} on average"
+    lines = [f"Outages of Plex: {len(status['outages'])}{said}"]
+    for one in status["outages"][:SHOWN_OUTAGES]:
+        began, lasted = clock(one["began_at"]), _duration(one["seconds"])
+        if one["ended_at"] is None:
+            lines.append(f"- since {began}, for {lasted} so far")
+        else:
+            lines.append(f"- from {began} to {clock(one['ended_at'])}, {lasted}")
+    return lines
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _when(at: float | None, now: float) -> str:

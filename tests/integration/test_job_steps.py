@@ -63,7 +63,7 @@ def test_of_two_libraries_the_one_that_failed_is_retried_alone(site: Site) -> No
     site.drain(by_hand=True)
     assert site.item(key).title == "Both"
     assert [edit.path for edit in site.plex.edits] == [f"/library/sections/{site.library}/all"]
-    counted = status.gather(str(site.data)).last_24_hours
+    counted = status.gather(str(site.data))["last_24_hours"]
     assert counted["Clips"] == {"failed": 1, "changed": 1}
     assert counted["Other"] == {"changed": 1, "right": 1}
 

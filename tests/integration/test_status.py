@@ -210,7 +210,7 @@ def test_outages_one_by_one(tmp_path: Path) -> None:
     breaker.record_success()
     assert history.read_outages(connection) == [history.Outage(9000.0, 9100.0), history.Outage(1000.0, 1300.0)]
     found = status.gather(str(folder), 9200.0)
-    assert found.mean_time_to_recovery == 200.0
+    assert found["mean_time_to_recovery"] == 200.0
     for number in range(history.KEPT_OUTAGES + 20):
         now[0] = 20_000 + number * 1000
         fail(5)
@@ -227,7 +227,7 @@ def test_statistics_by_the_hour_are_kept_for_thirty_days(tmp_path: Path) -> None
     state.count({("Clips", "changed"): 2}, now - 25 * 3600)
     state.count({("Clips", "changed"): 4, ("", "gone"): 1}, now - 22 * 3600)
     state.count({("Clips", "changed"): 8}, now)
-    assert status.gather(str(tmp_path), now).last_24_hours == {"Clips": {"changed": 12}, "": {"gone": 1}}
+    assert status.gather(str(tmp_path), now)["last_24_hours"] == {"Clips": {"changed": 12}, "": {"gone": 1}}
     assert state.connection.execute("SELECT sum(count) FROM statistics_by_hour").fetchone() == (15,)
     state.close()
 
@@ -245,10 +245,10 @@ def test_libraries_of_the_server_in_use(tmp_path: Path) -> None:
             [("old", 1), ("old", 2), ("new", 3)],
         )
     found = status.gather(str(tmp_path))
-    assert [(one.name, one.items) for one in found.libraries] == [("Clips again", 1), ("Other", 0)]
-    assert found.coverage.items_held == 1
+    assert [(one["name"], one["items"]) for one in found["libraries"]] == [("Clips again", 1), ("Other", 0)]
+    assert found["coverage"]["items_held"] == 1
     state.name_libraries("old", {1: "Films"}, 5.0)
-    assert [one.name for one in status.gather(str(tmp_path)).libraries] == ["Films"]
+    assert [one["name"] for one in status.gather(str(tmp_path))["libraries"]] == ["Films"]
     state.close()
 
 
@@ -412,9 +412,9 @@ def test_no_query_walks_the_wide_tables(site: Site, monkeypatch: pytest.MonkeyPa
     assert walked == []
 
 
-def test_strange_times_are_no_trouble() -> None:
-    found = status.Status(at=0.0)
-    found.queue = status.Queue(waiting=1, next_due_at=1e300)
-    found.drain = status.DrainStatus(ended_at=1e300, said="x")
-    found.outages = [status.OutageStatus(1e300, None, 0.0)]
+def test_strange_times_are_no_trouble(tmp_path: Path) -> None:
+    found = status.gather(str(tmp_path), 0.0)
+    found["queue"] |= {"waiting": 1, "next_due_at": 1e300}
+    found["drain"] |= {"ended_at": 1e300, "said": "x"}
+    found["outages"] = [{"began_at": 1e300, "ended_at": None, "seconds": 0.0}]
     assert "Queue: 1 to be tried again later" in "\n".join(page.page(found))

@@ -19,7 +19,7 @@ NOT_NEEDED = {
     *("simplejson", "tqdm"),
     *("stashapi.stashapp", "pip", "unittest"),
     *("sync.setup.check", "sync.setup.sample", "sync.setup.checklist", "sync.setup.path_map", "sync.setup.install"),
-    *("sync.status.status", "sync.status.page", "sync.cli", "sync.hook"),
+    *("sync.status.status", "sync.status.page", "sync.command_line", "sync.hook"),
 }
 
 

@@ -12,12 +12,12 @@ LONGEST_FILE = 330
 """Lines of a module, blanks and docstrings included."""
 FULLEST_FOLDER = 13
 """Modules in one folder, beside `__init__.py`."""
-WHOLE = 15_600
+WHOLE = 15_102
 """Lines of `sync/`, blanks and docstrings included. It is to go down to 9,500, and never up."""
 STILL_LONG = {
     *("sync/plex/client.py", "sync/plex/file_index.py", "sync/plex/matcher.py", "sync/process_queue.py"),
     *("sync/queue/batches.py", "sync/queue/jobs.py", "sync/settings.py", "sync/stash/client.py", "sync/state.py"),
-    *("sync/status/status.py", "sync/worker/locate.py"),
+    "sync/worker/locate.py",
 }
 """Modules that are longer and are to be cut. None is to join them."""
 STILL_FULL = {"sync": 19, "sync/worker": 18}

@@ -2,21 +2,23 @@
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from sync import log
-from sync.cli.arguments import DEFAULT_URL, Options
 from sync.errors import SetupError
 from sync.stash.address import stash_address
 from sync.stash.ask import AskFailedError, config_file
 from sync.stash.exceptions import StashAuthError, StashTemporaryError, refusal
 
+DEFAULT_URL = "http://localhost:9999"
+
 _LONGEST_KEY = 8_000  # characters; Stash's keys have some 150
 
 
-def connection_of(options: Options, environment: Mapping[str, str], *, needs_stash: bool) -> dict[str, Any]:
+def connection_of(options: Namespace, environment: Mapping[str, str], *, needs_stash: bool) -> dict[str, Any]:
     """Return what Stash would send its plugin as `server_connection`, with the API key and the data folder.
 
     `needs_stash`: the command talks to Stash; otherwise Stash is asked only where the data folder is not said.
@@ -26,7 +28,10 @@ def connection_of(options: Options, environment: Mapping[str, str], *, needs_sta
     folder = _chosen_folder(chosen, "--data-dir" if options.data_dir else "PLEXSYNC_DATA_DIR") if chosen else ""
     if folder and not needs_stash:
         return {"DataDir": folder}
-    connection = {**read_url(*_url(options, environment)), "ApiKey": _key(options, environment)}
+    url, name = environment.get("STASH_URL") or DEFAULT_URL, "STASH_URL"
+    if options.stash_url is not None:
+        url, name = options.stash_url, "--stash-url"
+    connection = {**read_url(url, name), "ApiKey": _key(options, environment)}
     return {**connection, "DataDir": folder or _folder_of_stash(connection)}
 
 
@@ -39,26 +44,17 @@ def read_url(url: str, name: str = "--stash-url") -> dict[str, Any]:
     text = url.strip()
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError
         port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        raise SetupError(f"{name} is {url!r:.100}; {accepted}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-        raise SetupError(f"{name} is {url!r:.100}; {accepted}")
-    found = {"Scheme": parts.scheme, "Host": parts.hostname, "Port": port}
-    try:
+        found = {"Scheme": parts.scheme, "Host": parts.hostname, "Port": port}
         stash_address(found)
-    except SetupError:
+    except (ValueError, SetupError):
         raise SetupError(f"{name} is {url!r:.100}; {accepted}") from None
     return found
 
 
-def _url(options: Options, environment: Mapping[str, str]) -> tuple[str, str]:
-    if options.stash_url is not None:
-        return options.stash_url, "--stash-url"
-    return environment.get("STASH_URL") or DEFAULT_URL, "STASH_URL"
-
-
-def _key(options: Options, environment: Mapping[str, str]) -> str:
+def _key(options: Namespace, environment: Mapping[str, str]) -> str:
     """Return the API key, empty where there is none; from here on no line shows it."""
     if options.api_key_file is None:
         return _checked(environment.get("STASH_API_KEY") or "", "STASH_API_KEY")

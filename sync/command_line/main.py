@@ -1,0 +1,204 @@
+"""The command line: `python3 plexsync.py COMMAND` runs the plugin's tasks in this process, on the plugin's own queue.
+
+Standard library alone, up to what a task needs.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+import time
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TextIO
+
+from sync import data_folder, log, privacy, queue_tasks, tasks
+from sync.command_line.connection import connection_of
+from sync.command_line.options import UsageError, read, version
+from sync.ending import Ending, ending_of, report_of, worst
+from sync.errors import PlexSyncError, SetupError, describe
+from sync.status import page, status
+
+WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
+"""Commands that ask no server, once the data folder is known, and need no packages."""
+_BATCHES = ("sync_all", "sync_recent", "reconcile")
+_LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
+"""From the least to the gravest."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def run() -> int:
+    """Serve this process's command line; return its exit code. Everything is flushed then."""
+    stdout, stderr = _able(sys.stdout), _able(sys.stderr)
+    code = main(sys.argv[1:], stdout, stderr)
+    for stream in (stdout, stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read has gone (`| head`)
+            stream.flush()
+    return code
+
+
+def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mapping[str, str] | None = None) -> int:
+    """Carry out a command line; return the exit code (see `Ending`).
+
+    The answer goes to `stdout`, with `--json` as one JSON object whatever happens; everything else to `stderr`.
+    """
+    as_json = "--json" in argv
+    show = _sink(stderr, least="i", has_bar=False)
+    try:
+        # A library's stray print is no part of the answer.
+        with contextlib.redirect_stdout(stderr):
+            options = read(argv)
+            if options.help:
+                return _write(stdout, options.help)
+            if options.version:
+                return _write(stdout, _dump({"version": version()}) if as_json else f"PlexSync {version()}\n")
+            # What these commands log is their answer, word for word.
+            is_silent = options.quiet or options.command in WITHOUT_STASH
+            show = _sink(
+                stderr,
+                least="d" if options.verbose else "w" if is_silent else "i",
+                has_bar=not (options.quiet or options.json) and _is_terminal(stderr),
+            )
+            log.use(show)
+            surroundings = os.environ if environment is None else environment
+            needs_stash = options.command not in WITHOUT_STASH
+            connection = connection_of(options, surroundings, needs_stash=needs_stash)
+            lines, document, ending = _carry_out(options, connection)
+        show("p", "")
+        if as_json:
+            _write(stdout, _dump({"command": options.command, **document, "exit_code": int(ending)}))
+        elif ending is not Ending.WELL or not options.quiet or options.command in ("status", "failed list"):
+            _write(stdout, "".join(f"{_one_line(line)}\n" for line in lines))
+        return int(ending)
+    except (Exception, KeyboardInterrupt) as error:
+        ending, text = _explain(error)
+        show("p", "")
+        if as_json:
+            _write(stdout, _dump({"error": text, "exit_code": int(ending)}))
+        else:
+            show("e", text)
+        return int(ending)
+    finally:
+        log.use(None)
+
+
+# What it does
+
+_Answer = tuple[list[str], dict[str, Any], Ending]
+"""Lines for a person, a document for a script, and how it ended."""
+
+
+def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
+    data = data_folder.data_folder(connection)
+    privacy.recall(data)
+    log.debug(f"Data folder: {data}")
+    if options.command == "status":
+        found = status.gather(data)
+        lines = [page.summary(found)] if options.quiet else page.page(found)
+        return lines, found, Ending.NEEDS_A_LOOK if found["troubles"] else Ending.WELL
+    if options.command == "failed list":
+        everything = status.failed_jobs(data)
+        letters = [one for one in everything if options.error_type in (None, one["error_type"])]
+        there = Counter(one["error_type"] for one in everything)
+        lines = [page.failed_job(one) for one in letters] or [queue_tasks.no_such(there, options.error_type)]
+        return lines, {"count": len(letters), "failed": letters}, Ending.WELL
+    began, args = time.time(), _args(options)
+    report = report_of(tasks.run(connection, args))
+    ending, facts = report.ending, dict(report.facts)
+    if args["mode"] in _BATCHES:
+        batches = status.gather(data)["batches"]
+        at_work = (one for one in batches if one["completed_at"] is None or one["completed_at"] >= began)
+        facts["batch"] = next((one for one in at_work if one["kind"] == args["mode"]), None)
+    elif ending is not Ending.BUSY and _has_failed(data, began):
+        ending = worst(ending, Ending.NEEDS_A_LOOK)
+    said = log.redact(report)
+    return [said], {"result": _one_line(said), **facts}, ending
+
+
+def _has_failed(data: str, began: float) -> bool:
+    """Return whether a dead letter was written since the task began, by whichever step of it."""
+    try:
+        return bool(status.failed_jobs(data, since=began))
+    except SetupError:
+        return True  # a file that cannot be read has to be looked at
+
+
+def _args(options: Namespace) -> dict[str, Any]:
+    """Return what Stash would start the task with."""
+    mode = f"{options.action}_failed" if options.action else options.command.replace("-", "_")
+    args: dict[str, Any] = {"mode": mode}
+    if options.due:
+        args["trigger"] = "command line"  # without one it is a person's press, which wants everything tried now
+    if options.error_type is not None:
+        args["error_type"] = options.error_type
+    if mode == "sync_recent":
+        args["days"] = options.days
+    if mode == "reconcile":
+        args |= {"scope": options.scope, "dry_run": options.dry_run}
+    return args
+
+
+def _explain(error: BaseException) -> tuple[Ending, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return Ending.INTERRUPTED, "Interrupted. What was not finished stays queued: the next run goes on where it was"
+    if isinstance(error, UsageError):
+        return Ending.WRONG, f"{_one_line(log.redact(str(error)))}. See: python3 plexsync.py --help"
+    if isinstance(error, PlexSyncError):
+        return ending_of(error), _one_line(log.redact(str(error)))
+    return Ending.NEEDS_A_LOOK, f"PlexSync met an error it does not know ({describe(error)}). Please report it"
+
+
+# What it shows
+
+
+def _sink(stream: TextIO, *, least: str, has_bar: bool) -> Callable[[str, str], None]:
+    """Return what shows a log line, or (level `p`) how far things are, from 0 to 1; see `log.use`."""
+    shown = ""
+
+    def show(level: str, text: str) -> None:
+        nonlocal shown
+        levels = "".join(_LEVELS)
+        if level == "p":
+            wanted = f"{float(text):4.0%}" if text and has_bar else ""
+            if wanted != shown:
+                _write(stream, "\r" + (wanted or " " * len(shown) + "\r"))
+                shown = wanted
+        elif levels.find(level) >= levels.index(least):
+            _write(stream, f"{chr(13) if shown else ''}{_LEVELS[level]}{text}\n")
+            shown = ""
+
+    return show
+
+
+def _one_line(text: str) -> str:
+    """Return text without what would steer a terminal: a title may hold anything."""
+    return _CONTROL.sub(" ", text)
+
+
+def _dump(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, default=str) + "\n"
+
+
+def _write(stream: TextIO, text: str) -> int:
+    """Write and flush; a stream that nobody reads any more stops no work."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text)
+        stream.flush()
+    return int(Ending.WELL)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _able(stream: TextIO | None) -> TextIO:
+    """Return a stream that takes every character; one that was closed from the start takes them in vain."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream or io.StringIO()
