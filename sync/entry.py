@@ -93,9 +93,9 @@ def _serve(raw: bytes) -> str:
             return hook.handle(connection, _part(args, "hookContext", "an object with id, type and inputFields"))
         except PlexSyncError:
             # Not at the top: it is about what an error may show.
-            from sync import privacy
+            from sync import hidden_paths
 
-            privacy.recall_for(connection)
+            hidden_paths.recall_for(connection)
             raise
     from sync import tasks
 

@@ -7,15 +7,10 @@ Stash's reader for good, so lines are cut well below, by bytes.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from sync.hidden_paths import Obfuscator
 
 LONGEST_LINE = 8_000
 """Bytes of text in a line; Stash's reader ends at 65,536."""
@@ -26,7 +21,7 @@ _TOKEN = re.compile(r"(?i)((?:x-plex-token|apikey|api_key|token|password)(?:=|%3
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _secrets: set[str] = set()
 _sink: Callable[[str, str], None] | None = None
-_obfuscator: Obfuscator | None = None
+_hide: Callable[[str, Collection[str]], str] | None = None
 _readable: set[str] = set()
 _detailed = False
 
@@ -52,32 +47,19 @@ def forget_secrets() -> None:
     """Start anew, as a process does."""
     _secrets.clear()
     _readable.clear()
-    obfuscate(None)
+    hide_paths(None)
     show_details(False)
 
 
-def obfuscate(obfuscator: Obfuscator | None) -> None:
-    """Have this one replace the paths in every line from now on; None: paths stay."""
-    global _obfuscator
-    _obfuscator = obfuscator
+def hide_paths(hide: Callable[[str, Collection[str]], str] | None) -> None:
+    """Have this replace the paths in every line from now on, but in what it is given as readable; None: paths stay."""
+    global _hide
+    _hide = hide
 
 
-def is_obfuscated() -> bool:
+def hides_paths() -> bool:
     """Return whether paths are replaced."""
-    return _obfuscator is not None
-
-
-def know_files(paths: Iterable[str], *, anew: bool = False) -> None:
-    """Tell which media files are dealt with; `anew`: and no more with those of three times ago. Nothing is read from
-    `paths` where paths stay."""
-    if _obfuscator is not None:
-        _obfuscator.know_files(paths, anew=anew)
-
-
-def know_folders(paths: Iterable[str]) -> None:
-    """Tell which folders of media are dealt with."""
-    if _obfuscator is not None:
-        _obfuscator.know_folders(paths)
+    return _hide is not None
 
 
 def keep_readable(text: str) -> None:
@@ -85,41 +67,13 @@ def keep_readable(text: str) -> None:
     _readable.add(text)
 
 
-@contextlib.contextmanager
-def readable(text: str) -> Iterator[None]:
-    """Leave the paths in this text as they are, as long as this lasts."""
-    _readable.add(text)
-    try:
-        yield
-    finally:
-        _readable.discard(text)
-
-
-def redact(text: str) -> str:
+def redact(text: str, shows: str = "") -> str:
     """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`; under
-    `obfuscate_paths` with every path replaced."""
-    text = _without_secrets(text)
-    return text if _obfuscator is None else _obfuscator.hide(text, readable=_readable)
-
-
-def _without_secrets(text: str) -> str:
+    `obfuscate_paths` with every path replaced, but in the part that it `shows`."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return _TOKEN.sub(r"\1***", text)
-
-
-def redact_title(title: str) -> str:
-    """Return a title as `redact` does, replaced where it is a file's name under `obfuscate_paths`."""
-    return redact(title if _obfuscator is None else _obfuscator.hide_title(title))
-
-
-def redact_old(title: str, text: str) -> tuple[str, str]:
-    """Return title and message of a scene as `redact` does, whose file nobody has told of."""
-    if _obfuscator is None:
-        return redact(title), redact(text)
-    _obfuscator.know_files((), anew=True)
-    text = _obfuscator.hide(_without_secrets(text), strictly=True)
-    return redact_title(title), text
+    text = _TOKEN.sub(r"\1***", text)
+    return text if _hide is None else _hide(text, {*_readable, shows})
 
 
 def show_details(on: bool) -> None:
@@ -152,9 +106,9 @@ def info(text: str) -> None:
     _write("i", text)
 
 
-def warning(text: str) -> None:
-    """What went wrong and mends itself, or what a person may want to look at."""
-    _write("w", text)
+def warning(text: str, *, shows: str = "") -> None:
+    """What went wrong and mends itself, or what a person may want to look at. `shows`: a path to copy off this line."""
+    _write("w", text, shows)
 
 
 def error(text: str) -> None:
@@ -167,25 +121,25 @@ def progress(done: float) -> None:
     _write("p", f"{min(1.0, max(0.0, done)):.4f}")
 
 
-def line(level: str, text: str) -> bytes:
+def line(level: str, text: str, shows: str = "") -> bytes:
     """Return the bytes of one log line: one message a line, cut at a character's boundary."""
-    clean = _CONTROL.sub(" ", redact(text))
+    clean = _CONTROL.sub(" ", redact(text, shows))
     raw = clean.encode("utf-8", "replace")
     if len(raw) > LONGEST_LINE:
         raw = raw[:LONGEST_LINE].decode("utf-8", "ignore").encode() + " …".encode()
     return b"\x01" + level.encode() + b"\x02" + raw + b"\n"
 
 
-def _write(level: str, text: str) -> None:
+def _write(level: str, text: str, shows: str = "") -> None:
     if _sink is not None:
-        _sink(level, line(level, text)[3:-1].decode())
+        _sink(level, line(level, text, shows)[3:-1].decode())
         return
     stream = sys.stderr
     if stream is None:
         return
     try:
         stream.flush()
-        stream.buffer.write(line(level, text))
+        stream.buffer.write(line(level, text, shows))
         stream.buffer.flush()
     except (OSError, ValueError, AttributeError):
         pass  # nobody reads: the work goes on without a log

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync import data_folder, log, privacy
+from sync import data_folder, hidden_paths, log
 from sync.bulk.making import bulk_of
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
@@ -153,7 +153,7 @@ class _Task:
             try:
                 panel = stash.fill_settings(lacking)
                 log.keep_secret(_text(panel.get("plex_token")))
-                privacy.follow(panel, self._data, ACCEPTED["path_map"])
+                hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
                 return self._drain(stash, settings)

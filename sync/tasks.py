@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import batch_args, data_folder, imports, log, privacy, queue_tasks
+from sync import batch_args, data_folder, hidden_paths, imports, log, queue_tasks
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.queue import batches, damage, history, schema, wake
@@ -51,7 +51,7 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     cookie = session_cookie(server_connection)
     log.keep_secret(cookie[1] if cookie else None)
     data = data_folder.data_folder(server_connection)
-    privacy.recall(data)
+    hidden_paths.recall(data)
     if mode == "status":
         return _status(data, is_logged=bool(args.get("log")))
     return report_of(_run(mode, server_connection, args, data)).told(log.redact)

@@ -158,7 +158,6 @@ class Bulk:
     def _look_at_page(self, batch: Batch) -> None:
         """Look at the scenes that come next, in pieces: a save ends the page behind the piece that it came in."""
         page = self._listing.page(batch)
-        log.know_files(file.path for scene in page.scenes for file in scene.files)
         left_out: list[str] = []
         due: list[Scene] = []
         findings = Findings()

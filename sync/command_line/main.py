@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from sync import data_folder, log, privacy, queue_tasks, tasks
+from sync import data_folder, hidden_paths, log, queue_tasks, tasks
 from sync.command_line.connection import connection_of
 from sync.command_line.options import UsageError, read, version
 from sync.ending import Ending, ending_of, report_of, worst
@@ -93,7 +93,7 @@ _Answer = tuple[list[str], dict[str, Any], Ending]
 
 def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
     data = data_folder.data_folder(connection)
-    privacy.recall(data)
+    hidden_paths.recall(data)
     log.debug(f"Data folder: {data}")
     if options.command == "status":
         found = status.gather(data)

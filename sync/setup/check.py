@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from sync import log, privacy
+from sync import hidden_paths, log
 from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
@@ -62,7 +62,7 @@ def _check(stash: StashClient, data: str, checklist: Checklist) -> None:
     panel = stash.plugin_settings()
     token = panel.get("plex_token")
     log.keep_secret(token.strip() if isinstance(token, str) else None)
-    privacy.follow(panel, data, ACCEPTED["path_map"])
+    hidden_paths.follow(panel, data, ACCEPTED["path_map"])
     settings, wrong = _read_one_by_one(panel)
     for text in wrong.values():
         checklist.fault(text)
@@ -159,7 +159,6 @@ def _choose(client: PlexClient, settings: Settings, checklist: Checklist) -> lis
     except PlexSyncError as error:
         checklist.fault(f"plex_library: Plex's libraries cannot be read: {error}")
         return []
-    log.know_folders(folder for section in sections for folder in section.locations)
     try:
         return choose_sections(sections, settings.library_names, settings.plex_library)
     except PlexSetupError as error:
@@ -182,7 +181,6 @@ def _sample(stash: StashClient, settings: Settings, checklist: Checklist) -> lis
     except PlexSyncError as error:
         checklist.fault(str(error))
         return []
-    log.know_files(file.path for scene in sampled for file in scene.files)
     if not sampled:
         checklist.advise("Stash has no scenes yet, so there is nothing to match: let Stash scan your files first")
         return []

@@ -18,9 +18,8 @@ class Checklist:
     def advise(self, text: str, to_copy: str = "") -> None:
         """Something that works less well than it could. `to_copy`: what a person has to copy off the log's line."""
         self.to_fix.append(text)
-        if to_copy and log.is_obfuscated():
-            with log.readable(to_copy):
-                log.warning(f"{text}. This line alone shows paths: leave it out of a log that you share")
+        if to_copy and log.hides_paths():
+            log.warning(f"{text}. This line alone shows paths: leave it out of a log that you share", shows=to_copy)
         else:
             log.warning(text)
 

@@ -219,9 +219,8 @@ def _failed(connection: sqlite3.Connection) -> list[Status]:
 
 def _clean(letter: dict[str, Any]) -> dict[str, Any]:
     """Return a dead letter without the media paths in its message."""
-    title, message = log.redact_old(letter["title"], letter["message"])
-    kept = {"job": log.redact(letter["job"])} if "job" in letter else {}
-    return letter | {"title": title, "message": without_paths(message)} | kept
+    clean = {name: log.redact(letter[name]) for name in ("title", "message", "job") if name in letter}
+    return letter | clean | {"message": without_paths(clean["message"])}
 
 
 def _missing(connection: sqlite3.Connection) -> Status:

@@ -8,7 +8,6 @@ asked once, for the whole batch, which other scenes have files of that name.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import NamedTuple
 
 from sync import log
@@ -90,8 +89,6 @@ class _Crowds:
         here = self._items.setdefault(section, {})
         named = index.named(name)
         log.detail('Library "%s": %d items bear one file\'s name', index.section.title, len(named))
-        # An error lists no more of them.
-        log.know_files(file.path for files in islice(named.values(), CROWD) for file in files)
         for key, files in named.items():
             # It may bear another of these names as well.
             earlier = here[key].files if key in here else ()
@@ -287,7 +284,6 @@ class Locator:
 
     def _read(self, rating_keys: set[int]) -> dict[int, PlexItem]:
         items = read_items(self._client, rating_keys)
-        log.know_files(file.path for item in items.values() for file in item.files)
         gone = rating_keys - items.keys()
         for index in self._indexes:
             index.correct(item for item in items.values() if item.section in (index.section.id, 0))

@@ -171,8 +171,6 @@ class Drain:
     def _read(self, claimed: Sequence[ClaimedJob]) -> list[SceneSync]:
         """Read scenes from Stash as they are now; those that need nothing come to their end."""
         scenes = self._run.stash.scenes([job.scene_id for job in claimed])
-        log.know_files((), anew=True)
-        log.know_files(file.path for scene in scenes.values() for file in scene.files)
         log.detail("%d scenes claimed, %d of them in Stash", len(claimed), len(scenes))
         kept: list[SceneSync] = []
         left_out: list[tuple[ClaimedJob, Scene, str]] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from sync import data_folder, log, privacy
+from sync import data_folder, hidden_paths, log
 from sync.setup import install
 from tests.site import Answer, Site
 
@@ -82,8 +82,8 @@ def sync_all(site: Site, scenes: Iterable[int]) -> Answer:
 def test_scenes_that_arrive(private: Site) -> None:
     scenes = []
     for size, path in enumerate(ODD, 1000):
-        scene, _ = private.add(path, size, title=stem_of(path))
-        private.stash.scene(scene).title = stem_of(path)
+        scene, _ = private.add(path, size, title="A title")
+        private.stash.scene(scene).title = "A title"
         private.stash.scene(scene).details = "changed"
         scenes.append(scene)
     answer = sync_all(private, scenes)
@@ -94,7 +94,7 @@ def test_scenes_that_arrive(private: Site) -> None:
 
 def test_files_that_plex_does_not_have(private: Site) -> None:
     private.configure(obfuscate_paths=True, trigger_plex_scan=True, max_retries=1)
-    scenes = [private.stash.add_scene(title=stem_of(path), files=[(path, 5)]) for path in ODD]
+    scenes = [private.stash.add_scene(title="A title", files=[(path, 5)]) for path in ODD]
     private.plex.add_item(private.library, [("/plex/other.mp4", 5)])
     answer = sync_all(private, scenes)
     assert answer.said("w").count("holds its file") == len(ODD)
@@ -107,7 +107,7 @@ def test_items_that_cannot_be_told_apart(private: Site) -> None:
     for size, path in enumerate(ODD, 1000):
         name = name_of(path)
         for folder in ("/plex/One Folder", "/plex/Another (2)"):
-            private.plex.add_item(private.library, [(f"{folder}/{name}", size)], title=stem_of(path))
+            private.plex.add_item(private.library, [(f"{folder}/{name}", size)], title="A title")
         scenes.append(private.stash.add_scene(title="A title", files=[(path, size)]))
     answer = sync_all(private, scenes)
     assert answer.said("e").count("Plex items hold a file") == len(ODD)
@@ -126,8 +126,8 @@ def test_a_crowd_of_one_name(private: Site) -> None:
 
 def test_a_conflict(private: Site) -> None:
     path = ODD[0]
-    private.add(path, 1000)
-    other = private.stash.add_scene(title=stem_of(path), files=[(path, 1000)])
+    private.add(path, 1000, title="A title")
+    other = private.stash.add_scene(title="A title", files=[(path, 1000)])
     private.sync(1)
     answer = private.sync(other)
     assert "conflict: Plex item" in answer.said("e")
@@ -139,7 +139,7 @@ def test_one_file_has_one_name_in_every_log(private: Site) -> None:
     names = [set(re.findall(r"file-[0-9a-f]{8}\.mp4", private.sync(scene).said("w"))) for _ in range(2)]
     assert names[0] == names[1]
     assert len(names[0]) == 1
-    os.remove(private.data / privacy.REMEMBERED)
+    os.remove(private.data / hidden_paths.REMEMBERED)
     assert set(re.findall(r"file-[0-9a-f]{8}\.mp4", private.sync(scene).said("w"))) != names[0], "another installation"
 
 
@@ -153,7 +153,7 @@ def test_an_error_of_stashs_that_holds_a_path(private: Site) -> None:
     assert_private(private, answer, *shown(private))
 
 
-@pytest.mark.parametrize("name", privacy.PATH_SETTINGS)
+@pytest.mark.parametrize("name", hidden_paths.PATH_SETTINGS)
 @pytest.mark.parametrize("switch", [True, "on", "perhaps"])
 def test_a_setting_that_is_not_accepted(site: Site, name: str, switch: object) -> None:
     site.configure(obfuscate_paths=switch, **{name: "Odd Stash/Jane Doe - beach.mp4"})
@@ -201,7 +201,7 @@ def test_what_failed_before_the_settings_were_read(private: Site) -> None:
 
 def test_the_command_to_install_packages_by_hand_can_be_copied(private: Site) -> None:
     private.drain()
-    privacy.recall(str(private.data))
+    hidden_paths.recall(str(private.data))
     failure = str(install._failure(str(private.data / "deps"), "/home/jane/plugins/requirements.txt", "no network"))
     assert log.redact(failure) == failure
     assert "/home/jane" not in log.redact("'/home/jane/plugins' cannot be written")
@@ -211,8 +211,8 @@ def test_the_status_of_what_was_written_before(site: Site) -> None:
     files = ODD[:2]
     for path in files:
         for folder in ("one", "two"):
-            site.plex.add_item(site.library, [(f"/plex/{folder}/{name_of(path)}", 9)], title=stem_of(path))
-        site.stash.add_scene(title=stem_of(path), files=[(path, 9)])
+            site.plex.add_item(site.library, [(f"/plex/{folder}/{name_of(path)}", 9)], title="A title")
+        site.stash.add_scene(title="A title", files=[(path, 9)])
     assert "Jane Doe" in sync_all(site, [1, 2]).said("e")
     assert "Jane Doe" in shown(site)[0].said(), "off: names of files are told"
     site.configure(obfuscate_paths=True)
@@ -229,7 +229,7 @@ def test_the_status_of_what_was_written_before(site: Site) -> None:
 
 def test_the_key_is_told_to_nobody(private: Site) -> None:
     private.sync(private.stash.add_scene(files=[(ODD[0], 7)]))
-    key = json.loads((private.data / privacy.REMEMBERED).read_text())["key"]
+    key = json.loads((private.data / hidden_paths.REMEMBERED).read_text())["key"]
     assert len(key) == 64
     assert key not in "".join(answer.said() + str(answer.output) for answer in shown(private))
 
@@ -237,7 +237,7 @@ def test_the_key_is_told_to_nobody(private: Site) -> None:
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"key": 5}', '{"key": "00", "obfuscate_paths": true}', "\xff"])
 def test_a_damaged_note_is_made_anew(private: Site, content: str) -> None:
     (private.data).mkdir(exist_ok=True)
-    (private.data / privacy.REMEMBERED).write_text(content, encoding="latin-1")
+    (private.data / hidden_paths.REMEMBERED).write_text(content, encoding="latin-1")
     answer = private.sync(private.stash.add_scene(files=[(ODD[0], 7)]))
     assert_private(private, answer, *shown(private))
 
@@ -245,7 +245,7 @@ def test_a_damaged_note_is_made_anew(private: Site, content: str) -> None:
 def test_off_nothing_is_remembered_and_paths_stay(site: Site) -> None:
     answer = site.sync(site.stash.add_scene(files=[(ODD[0], 7)]))
     assert name_of(ODD[0]) in answer.said("w")
-    assert not (site.data / privacy.REMEMBERED).exists()
+    assert not (site.data / hidden_paths.REMEMBERED).exists()
 
 
 # Details

@@ -124,7 +124,7 @@ def test_three_examples_of_each_cause_without_paths(site: Site) -> None:
         '2 Plex items hold a file "a.mp4": 12 "A (1)" (/media/x (old)/a.mp4), 13 (/media/y z/a.mp4) in library '
         '"Clips", and strict_matching is on. Set path_map'
     )
-    shown = '2 Plex items hold a file "a.mp4": 12 "A (1)" (…) in library "Clips", and strict_matching is on.'
+    shown = '2 Plex items hold a file "a.mp4": 12 "A (1)" (…), 13 (…) in library "Clips", and strict_matching is on.'
     now = time.time()
     bury(site, *(DeadLetter(n, f"T{n}", "PlexPermanentError", several, 1, now, now + n, "{}") for n in range(1, 6)))
     bury(site, DeadLetter(9, "", "PlexNotFound", "nothing", 12, now, now, "{}"))

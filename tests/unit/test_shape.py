@@ -12,7 +12,7 @@ LONGEST_FILE = 330
 """Lines of a module, blanks and docstrings included."""
 FULLEST_FOLDER = 13
 """Modules in one folder, beside `__init__.py`."""
-WHOLE = 15_102
+WHOLE = 14_850
 """Lines of `sync/`, blanks and docstrings included. It is to go down to 9,500, and never up."""
 STILL_LONG = {
     *("sync/plex/client.py", "sync/plex/file_index.py", "sync/plex/matcher.py", "sync/process_queue.py"),
@@ -20,7 +20,7 @@ STILL_LONG = {
     "sync/worker/locate.py",
 }
 """Modules that are longer and are to be cut. None is to join them."""
-STILL_FULL = {"sync": 19, "sync/worker": 18}
+STILL_FULL = {"sync": 18, "sync/worker": 18}
 """Folders that hold more, and how many."""
 
 HOMES = {"plexapi": "plex", "stashapi": "stash", "persistqueue": "queue"}
