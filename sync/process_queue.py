@@ -15,10 +15,11 @@ from sync.errors import PlexSyncError, SetupError
 from sync.mapping.performer_pictures import PictureAccess, picture_access
 from sync.plex.client import PlexClient, ServerWays, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
-from sync.plex.file_index import LibraryIndex, Section, choose_sections, read_sections
+from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
+from sync.plex.sections import Section, choose_sections, read_sections
 from sync.queue import batches, damage, wake
 from sync.queue.batches import Batch
 from sync.queue.dead_letters import SERVER_ERRORS

@@ -12,7 +12,7 @@ from sync.model import Scene
 from sync.plex.difference import difference
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.stash.exceptions import StashTemporaryError
-from sync.worker.claims import Located
+from sync.worker.contenders import Located
 from sync.worker.run import Run
 
 MOST_FAILURES = 5

@@ -16,7 +16,6 @@ from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.stash.pictures import Coming
 from sync.state import Held
 from sync.worker.covers import Covers
-from sync.worker.namesakes import Settled
 from sync.worker.run import Run
 
 
@@ -32,7 +31,6 @@ class Unchanged:
         self._pictures = run.pictures
         self._covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=run.settings)
         self._portraits = run.portraits
-        self._settled = Settled(run.state, run.plex.machine, run.rules)
 
     def among(self, scenes: Sequence[Scene]) -> set[int]:
         """Return the ids of those that need nothing.
@@ -109,8 +107,6 @@ class Unchanged:
             }
             by_name = {one.rating_key for one in here if not one.exact}
             if not by_name <= named or (named - exact and not by_name):
-                return False
-            if not all(self._settled.is_settled(scene, section, key, index.files_of(key)) for key in by_name):
                 return False
         return True
 

@@ -1,14 +1,14 @@
-"""Plex's movie libraries and the index of their files.
+"""The index of a library's files: path, name, size -> ratingKey, kept in the state file.
 
-The index (path, name, size -> ratingKey) is kept in the state file. What it does not
-know is asked for by the file's name, in one request. A batch over everything begins with
+What it does not know is asked for by the file's name, in one request. A batch over everything begins with
 a listing, page by page. The index proposes; what an item holds is read before a write.
 """
 
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 from sync import log
 from sync.model import MediaFile, PlexItem
@@ -22,6 +22,7 @@ from sync.plex.exceptions import (
 )
 from sync.plex.items import files_in
 from sync.plex.media_paths import file_name, name_key, path_key
+from sync.plex.sections import Section
 from sync.state import State, chunks
 
 PAGE = 1_000
@@ -68,68 +69,6 @@ _UNUSED = (
 """What rows of a listing need not hold. Wishes: a server may ignore them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A library of Plex."""
-
-    id: int
-    title: str
-    type: str
-    uuid: str = ""
-    locations: tuple[str, ...] = ()
-    """Its folders, as the server writes them."""
-
-
-def read_sections(client: PlexClient) -> list[Section]:
-    """Return all libraries of the server. Raises the errors of `plex/exceptions.py`."""
-    try:
-        root = client.get("/library/sections")
-    except PlexItemGone:
-        raise PlexSetupError(
-            f"plex_url {client.address} answers, but has no libraries; accepted: a Plex Media Server's own address"
-        ) from None
-    return [
-        Section(
-            int(d.get("key", "")),
-            d.get("title", ""),
-            d.get("type", ""),
-            d.get("uuid", ""),
-            tuple(path for location in d.iterfind("Location") if (path := location.get("path"))),
-        )
-        for d in root.iter("Directory")
-        if d.get("key", "").isdigit()
-    ]
-
-
-def choose_sections(sections: Sequence[Section], names: Sequence[str], setting: str) -> list[Section]:
-    """Return the libraries that `plex_library` names; every movie library where it names none.
-
-    A movie library is films or "Other Videos". Raises PlexSetupError for a name that is not there or
-    is of another type.
-    """
-    movies = [section for section in sections if section.type == "movie"]
-    offered = ", ".join(f'"{section.title}"' for section in movies) or "no movie library"
-    if not names:
-        if not movies:
-            raise PlexSetupError(
-                "plex_library is empty and Plex has no movie library (films or Other Videos); make one in Plex"
-            )
-        return movies
-    # A library's own name may have a comma in it.
-    whole = [section for section in movies if section.title.casefold() == setting.strip().casefold()]
-    if whole:
-        return whole
-    chosen: list[Section] = []
-    for name in names:
-        named = [section for section in sections if section.title.casefold() == name.casefold()]
-        fitting = [section for section in named if section.type == "movie"]
-        if not fitting:
-            why = f'is a library of type "{named[0].type}"' if named else "was not found in Plex"
-            raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}')
-        chosen += [section for section in fitting if section not in chosen]
-    return chosen
-
-
 class LibraryIndex:
     """The files of one library, as Plex listed them last.
 
@@ -145,7 +84,6 @@ class LibraryIndex:
         self._listed_at: float | None = None
         self._asked: dict[str, tuple[float, bool]] = {}
         """Names that Plex was asked for in this run: when, and whether its answer can be relied on."""
-        self._round: int | None = None  # of a listing that is under way
         state.connection.executescript(_SCHEMA)
         self._library = self._open()
 
@@ -200,7 +138,7 @@ class LibraryIndex:
         start, added = 0, 0
         while True:
             total, page = self._page(start, NEW_PAGE, "addedAt:desc")
-            known = self._known([key for key, _ in page])
+            known = dict(self.files(key for key, _ in page))
             # An item without files is in no index, and would look new for ever.
             fresh = [(key, files) for key, files in page if files and key not in known]
             if fresh:
@@ -267,17 +205,13 @@ class LibraryIndex:
         them. Bounded to a small share of the time; once a run where a person
         asked (`by_hand`) whatever was listed before.
         """
-        if not self.may_list_again(by_hand=by_hand):
-            return False
-        self._list_all()
-        return True
-
-    def may_list_again(self, *, by_hand: bool = False) -> bool:
-        """Return whether `list_again` would list."""
         listed_at, seconds = self._listing()
         if _within(max(LOOK_PAUSE, seconds * FULL_SHARE), self._listed_at):
             return False
-        return listed_at is None or by_hand or not 0 <= time.time() - listed_at < seconds * FULL_SHARE
+        if listed_at is not None and not by_hand and 0 <= time.time() - listed_at < seconds * FULL_SHARE:
+            return False
+        self._list_all()
+        return True
 
     def count_named(self, path: str) -> int:
         """Return how many items hold a file of this path's name, whatever its size."""
@@ -309,16 +243,31 @@ class LibraryIndex:
 
     def correct(self, items: Iterable[PlexItem]) -> None:
         """Correct the index by items that were read whole, where it says otherwise."""
-        wrong = [(item.rating_key, item.files) for item in items if set(item.files) != self.files_of(item.rating_key)]
+        read = {item.rating_key: item.files for item in items}
+        known = dict(self.files(read))
+        wrong = [(key, files) for key, files in read.items() if {*files} != {*known.get(key, ())}]
         if wrong:
             self._store(wrong)
 
-    def files_of(self, rating_key: int) -> set[MediaFile]:
-        """Return the files of an item, as the index has them."""
-        rows = self._state.connection.execute(
-            "SELECT path, size FROM plex_files WHERE library = ? AND rating_key = ?", (self._library, rating_key)
-        )
-        return {MediaFile(path, size) for path, size in rows}
+    def files(self, rating_keys: Iterable[int]) -> list[tuple[int, tuple[MediaFile, ...]]]:
+        """Return these items, by ratingKey, with their files as the index has them."""
+        found: dict[int, tuple[MediaFile, ...]] = {}
+        for some in chunks(sorted(rating_keys), 400):
+            for key, path, size in self._rows("rating_key, path, size", "rating_key", some):
+                found[key] = (*found.get(key, ()), MediaFile(path, size))
+        return sorted(found.items())
+
+    def present(self, path_keys: Iterable[str]) -> set[str]:
+        """Return those of these paths (their path_key) that the library has."""
+        some = chunks(sorted(path_keys), 400)
+        return {key for part in some for (key,) in self._rows("path_key", "path_key", part)}
+
+    def _rows(self, columns: str, column: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        marks = ",".join("?" * len(values))
+        return self._state.connection.execute(
+            f"SELECT {columns} FROM plex_files WHERE library = ? AND {column} IN ({marks}) ORDER BY rowid",
+            (self._library, *values),
+        ).fetchall()
 
     def drop(self, rating_keys: Iterable[int]) -> None:
         """Take items out that Plex no longer has."""
@@ -335,55 +284,38 @@ class LibraryIndex:
         return row[0], row[1]
 
     def _list_all(self) -> None:
-        for _ in self.listing():
-            pass
-
-    def listing(self) -> Iterator[None]:
-        """List the whole library, a page at each step; in between the index may be used.
-
-        Raises the errors of `plex/exceptions.py`; what was listed so far is in the index then.
-        """
-        self._listed_at = self._looked_at = time.monotonic()
-        is_whole = False
-        try:
-            yield from self._list_pages()
-            is_whole = True
-        finally:
-            self._round = None
-            if not is_whole:
-                self._listed_at = None
-
-    def _list_pages(self) -> Iterator[None]:
-        seconds = 0.0
-        connection = self._state.connection
-        (before,) = connection.execute("SELECT round FROM plex_libraries WHERE id = ?", (self._library,)).fetchone()
-        self._round = before + 1
+        """List the whole library, and keep what was listed where a page fails."""
+        self._listed_at, self._looked_at = None, time.monotonic()
+        began = time.monotonic()
+        (before,) = self._state.connection.execute(
+            "SELECT round FROM plex_libraries WHERE id = ?", (self._library,)
+        ).fetchone()
         start, last = 0, False
         begun_with: set[int] = set()  # the first ratingKey of each page
         total: int | None = None
         while not last:
-            before_that, began = total, time.monotonic()
+            earlier = total
             # Oldest first: what is added meanwhile joins at the end and moves no page.
             total, page = self._page(start, PAGE, "addedAt:asc")
-            if total is not None and before_that is not None and total < before_that and start:
+            if total is not None and earlier is not None and total < earlier and start:
                 # What was removed meanwhile moves every page after it: begin this one as much earlier.
-                start = max(0, start - (before_that - total))
+                start = max(0, start - (earlier - total))
                 begun_with.clear()
                 continue
             if page and page[0][0] in begun_with:
                 break  # a server that does not page gives the same again and again
             begun_with.update(key for key, _ in page[:1])
-            self._store(page)
+            self._store(page, before + 1)
             start += len(page)
             last = _is_last(page, PAGE, start, total)
-            seconds += time.monotonic() - began
-            yield
-        with self._state.transaction():
+        seconds = time.monotonic() - began
+        with self._state.transaction() as connection:
             connection.execute("DELETE FROM plex_files WHERE library = ? AND round <> ?", (self._library, before + 1))
             connection.execute(
                 "UPDATE plex_libraries SET listed_at = ?, listed_seconds = ?, round = ? WHERE id = ?",
                 (time.time(), seconds, before + 1, self._library),
             )
+        self._listed_at = time.monotonic()
         log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, seconds)
 
     def _page(
@@ -410,17 +342,11 @@ class LibraryIndex:
         total = root.get("totalSize", "")
         return int(total) if total.isdigit() else None, items
 
-    def _known(self, rating_keys: Sequence[int]) -> set[int]:
-        found: set[int] = set()
-        for some in chunks(list(rating_keys), 400):
-            found |= self._keys(f"rating_key IN ({','.join('?' * len(some))})", *some)
-        return found
-
-    def _store(self, items: Sequence[_Listed]) -> None:
+    def _store(self, items: Sequence[_Listed], listing: int | None = None) -> None:
+        """Put items in; `listing`: the number of the full listing that saw them, None for the last one."""
         with self._state.transaction() as connection:
-            round_ = self._round
-            if round_ is None:
-                (round_,) = connection.execute(
+            if listing is None:
+                (listing,) = connection.execute(
                     "SELECT round FROM plex_libraries WHERE id = ?", (self._library,)
                 ).fetchone()
             connection.executemany(
@@ -433,7 +359,7 @@ class LibraryIndex:
                 [
                     (
                         *(self._library, key, own := path_key(file.path, fold=self.fold), own.rpartition("/")[2]),
-                        *(file.path, file.size, round_),
+                        *(file.path, file.size, listing),
                     )
                     for key, files in items
                     for file in files

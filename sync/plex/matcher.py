@@ -12,13 +12,14 @@ name (`Others`) decides whether an item may be taken by it.
 - Of the scenes whose file it may be by its name, the one that shares the most
   trailing folders with it has it. Equally many: an error under `strict_matching`;
   without it the lowest scene id.
+- An item that the scene holds already by a name stays with it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile
-from sync.plex.media_paths import file_name, map_path, name_key, path_key, trailing_folders
+from sync.plex.media_paths import file_name, map_path, path_key, trailing_folders
 
 _SHOWN = 5  # candidates an error lists
 
@@ -46,6 +47,8 @@ class Match:
     """ratingKey -> scene, of items that a file's name leads to and that hold another scene's very path."""
     twice: tuple[str, ...] = ()
     """For each file whose very path several items have, a sentence that lists them."""
+    named: frozenset[int] = field(default=frozenset(), compare=False)
+    """The items that the sentences list."""
 
     @property
     def is_lost(self) -> bool:
@@ -61,6 +64,14 @@ class Rules:
     strict: bool = True
     fold: bool = False
     """Plex's system takes paths that differ in case alone for one."""
+
+    def key(self, path: str) -> str:
+        """Return what all spellings of one path in Plex share."""
+        return path_key(path, fold=self.fold)
+
+    def key_in_plex(self, path: str) -> str:
+        """Return the key of where Plex would see a file of Stash's."""
+        return self.key(map_path(path, self.pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +90,10 @@ class Others:
 
     scene_id: int
     """The scene itself."""
-    rivals: Mapping[str, Sequence[Rival]]
+    rivals: Mapping[str, Sequence[Rival]] = field(default_factory=dict)
     """name_key -> the files of that name in Stash, the scene's own among them or not."""
     present: Collection[str] = frozenset()
     """The path_key of every file that Plex was seen to have, in any library."""
-
-    holders: Mapping[str, Collection[int]] | None = None
-    """The scenes that have each path_key of `rivals`, where somebody has worked that out for many scenes at once."""
 
     def of_name(self, name: str) -> list[Rival]:
         """Return the other scenes' files of a name."""
@@ -93,215 +101,137 @@ class Others:
 
     def holder_of(self, key: str) -> int | None:
         """Return which other scene has this very path."""
-        if self.holders is None:
-            scenes = [rival.scene_id for rival in self.rivals.get(key.rpartition("/")[2], ()) if rival.key == key]
-        else:
-            scenes = list(self.holders.get(key, ()))
-        return min((scene for scene in scenes if scene != self.scene_id), default=None)
+        return min((rival.scene_id for rival in self.of_name(_name(key)) if rival.key == key), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A file of an item."""
 
-    candidate: Candidate
+    item: Candidate
+    path: str
     key: str
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What a file's name came to; nothing of it: the items are other scenes'."""
-
-    rating_key: int | None = None
-    doubt: str = ""
-    holder: int | None = None
-    """The other scene that has another file of the item by its very path."""
-
-
-def holders_of(rivals: Mapping[str, Sequence[Rival]]) -> dict[str, set[int]]:
-    """Return the scenes that have each path_key."""
-    found: dict[str, set[int]] = {}
-    for some in rivals.values():
-        for rival in some:
-            found.setdefault(rival.key, set()).add(rival.scene_id)
-    return found
+_NOBODY_ELSE = Others(0)
 
 
 def match_scene(
     files: Sequence[MediaFile],
     candidates: Sequence[Candidate],
     rules: Rules,
-    found_elsewhere: frozenset[str] = frozenset(),
+    found_elsewhere: Collection[str] = frozenset(),
     others: Others | None = None,
+    held: Collection[int] = frozenset(),
 ) -> Match:
     """Return the items of one library that hold a file of the scene.
 
-    `found_elsewhere`: paths of files that another library holds by the same path.
-    The two servers agree on those paths, so a mere name in this library is another
-    file: names are told apart by their folders.
-
-    `others`: None where Stash was not asked; then no name is anybody else's, and what
-    is found by a name alone is worth asking for.
+    `found_elsewhere`: paths of files that another library holds by the same path. The two servers agree on those
+    paths, so a mere name in this library is another file. `others`: None where Stash was not asked; then no name is
+    anybody else's, and what is found by a name alone is worth asking for. `held`: the items that the scene held last.
     """
+    parts = [_Part(item, file.path, rules.key(file.path), file.size) for item in candidates for file in item.files]
     items: dict[int, bool] = {}
     ambiguous: list[str] = []
     twice: list[str] = []
     conflicts: dict[int, int] = {}
+    named: set[int] = set()
     contradicted = 0
     for file in files:
-        if not file.path:
-            continue
-        mapped = map_path(file.path, rules.pairs)
-        key, name = path_key(mapped, fold=rules.fold), name_key(mapped, fold=rules.fold)
-        exact = [c for c in candidates if any(path_key(f.path, fold=rules.fold) == key for f in c.files)]
-        by_name = not exact and file.path not in found_elsewhere
-        named = [c for c in candidates if _bears(c, name, rules)] if by_name else []
-        plausible = [c for c in named if not _contradicts(c, name, file, rules)]
-        contradicted += len(named) - len(plausible)
+        key = rules.key_in_plex(file.path) if file.path else ""
+        exact = _spelled_alike([part for part in parts if part.key == key], file.path) if key else []
         if exact:
-            exact = _spelled_alike(exact, file.path) if len(exact) > 1 else exact
-            if len(exact) > 1 and rules.strict:
-                twice.append(_several(name, exact, rules))
+            if rules.strict and len(_items(exact)) > 1:
+                twice.append(_several(exact))
+                named |= _items(exact).keys()
             else:
-                items[min(exact, key=lambda c: _distance(c, key, name, file, rules)).rating_key] = True
-        elif plausible and others:
-            own = _own_keys(files, name, others.scene_id, rules)
-            verdict = _by_name(file, key, plausible, own, rules, others)
-            if verdict.doubt:
-                ambiguous.append(verdict.doubt)
-            elif verdict.rating_key is not None and verdict.holder is not None:
-                conflicts[verdict.rating_key] = verdict.holder
-            elif verdict.rating_key is not None:
-                items.setdefault(verdict.rating_key, False)
-        elif len(plausible) > 1 and rules.strict:
-            ambiguous.append(_several(name, plausible, rules))
-        elif plausible:
-            items.setdefault(min(plausible, key=lambda c: _distance(c, key, name, file, rules)).rating_key, False)
+                items[min(exact, key=lambda part: _order(file, key, part)).item.rating_key] = True
+            continue
+        if not key or file.path in found_elsewhere:
+            continue
+        same_name = [part for part in parts if _name(part.key) == _name(key)]
+        fitting = [part for part in same_name if _may_be(file.size, part.size)]
+        contradicted += len(_items(same_name).keys() - _items(fitting).keys())
+        found = _by_name(file, key, fitting, rules, others or _NOBODY_ELSE, held)
+        if isinstance(found, str):
+            ambiguous.append(found)
+            named |= _items(fitting).keys()
+        elif found is not None:
+            holder = _holder_of_another_file(found, rules, others or _NOBODY_ELSE)
+            if holder is None:
+                items.setdefault(found.rating_key, False)
+            else:
+                conflicts[found.rating_key] = holder
     # An item that one file's name led to may hold another one by its path.
     for candidate in candidates:
         if candidate.rating_key in items and holds_file_of(files, candidate, rules, exact=True):
             items[candidate.rating_key] = True
     conflicts = {key: holder for key, holder in conflicts.items() if key not in items}
-    return Match(items, tuple(ambiguous), contradicted, conflicts, tuple(twice))
+    return Match(items, tuple(ambiguous), contradicted, conflicts, tuple(twice), frozenset(named))
 
 
 def _by_name(
-    file: MediaFile,
-    key: str,
-    plausible: Sequence[Candidate],
-    own: Sequence[Rival],
-    rules: Rules,
-    others: Others,
-) -> _Verdict:
-    """Decide which of several items, or whether the only one, a file holds by its name."""
-    name = key.rpartition("/")[2]
-    rivals = others.of_name(name)
+    file: MediaFile, key: str, parts: Sequence[_Part], rules: Rules, others: Others, held: Collection[int]
+) -> Candidate | str | None:
+    """Return the item that a file holds by its name, a sentence of doubt, or None: they are other scenes'."""
+    rivals = others.of_name(_name(key))
     theirs = {rival.key for rival in rivals}
-    parts = _parts(plausible, name, file.size, rules)
     free = [part for part in parts if part.key not in theirs]
     # Whose very path Plex has, their names say nothing of any other file there.
     rivals = [rival for rival in rivals if rival.key not in others.present]
+    kept = _items(part for part in free if part.item.rating_key in held)
+    if len(kept) == 1 and others is _NOBODY_ELSE:
+        return next(iter(kept.values()))
     if not free:
-        return _Verdict()
+        return None
     if rules.strict:
-        verdict = _the_only_one(file, key, parts, free, rivals, rules)
-    else:
-        whole = [part for part in free if _holder_of_another_file(part.candidate, rules, others) is None]
-        own = [rival for rival in own if rival.key not in others.present]
-        verdict = _the_nearest(key, whole or free, [*own, *rivals], others.scene_id)
-    if verdict.rating_key is None:
-        return verdict
-    candidate = next(part.candidate for part in free if part.candidate.rating_key == verdict.rating_key)
-    return _Verdict(verdict.rating_key, holder=_holder_of_another_file(candidate, rules, others))
+        return _the_only_one(file, key, parts, free, rivals)
+    folders = {_folder(part.key) for part in free}
+    won = [
+        part
+        for part in free
+        if not any(_comes_before(rival, file, key, part, others.scene_id, folders) for rival in rivals)
+    ]
+    whole = [part for part in won if _holder_of_another_file(part.item, rules, others) is None]
+    return min(whole or won, key=lambda part: _order(file, key, part)).item if won else None
 
 
 def _the_only_one(
-    file: MediaFile, key: str, parts: Sequence[_Part], free: Sequence[_Part], rivals: Sequence[Rival], rules: Rules
-) -> _Verdict:
+    file: MediaFile, key: str, parts: Sequence[_Part], free: Sequence[_Part], rivals: Sequence[Rival]
+) -> Candidate | str | None:
     """Decide as `strict_matching` asks: nothing is picked from several, nor where another scene is as near."""
-    name = key.rpartition("/")[2]
-    items = {part.candidate.rating_key: part.candidate for part in free}
-    if len(items) > 1:
-        return _Verdict(doubt=_several(name, list(items.values()), rules))
-    (rating_key, item), *_ = items.items()
+    if len(_items(free)) > 1:
+        return _several(free)
+    item = free[0].item
     # That the others are somebody's does not make this one ours: the file may not be in Plex yet, and this
     # be one that Stash does not know. Folders in common speak for it.
-    taken = [part for part in parts if part.candidate.rating_key != rating_key]
     nearest = max(trailing_folders(key, part.key) for part in free)
-    if any(trailing_folders(key, part.key) >= nearest for part in taken):
-        every = {part.candidate.rating_key: part.candidate for part in parts}
-        return _Verdict(doubt=_several(name, list(every.values()), rules))
+    if any(trailing_folders(key, part.key) >= nearest for part in parts if part.item is not item):
+        return _several(parts)
     equals: set[int] = set()
     for part in free:
-        of_size = [rival for rival in rivals if _may_be(rival.size, part.size)]
-        mine = (trailing_folders(key, part.key), _agree(file.size, part.size))
-        standings = [(r.scene_id, (trailing_folders(r.key, part.key), _agree(r.size, part.size))) for r in of_size]
+        mine = _standing(key, file.size, part)
+        standings = [(r.scene_id, _standing(r.key, r.size, part)) for r in rivals if _may_be(r.size, part.size)]
         if all(_beats(mine, standing) for _, standing in standings):
-            return _Verdict(rating_key)
+            return item
         if not any(_beats(standing, mine) for _, standing in standings):
             equals |= {scene_id for scene_id, standing in standings if not _beats(mine, standing)}
     if not equals:
-        return _Verdict()  # another scene's
-    scenes = _enumerated(sorted(equals))
-    return _Verdict(
-        doubt=f"Plex item {_label(item)} ({_path_of(item, name, rules)}) bears the name of this scene's file and as "
-        f"well that of {scenes}"
+        return None  # another scene's
+    shown = ", ".join(map(str, sorted(equals)[:_SHOWN]))
+    more = f" and {len(equals) - _SHOWN} more" if len(equals) > _SHOWN else ""
+    return (
+        f"Plex item {_label(free[0])} bears the name of this scene's file and as well that of "
+        f"{'scene' if len(equals) == 1 else 'scenes'} {shown}{more}"
     )
-
-
-def _the_nearest(key: str, free: Sequence[_Part], claimants: Sequence[Rival], scene_id: int) -> _Verdict:
-    """Give each file in Plex to the file in Stash that is nearest, the nearest pair first, and return ours."""
-    in_folder: dict[str, list[_Part]] = {}
-    for part in free:
-        in_folder.setdefault(_folder(part.key), []).append(part)
-    # Only files whose last folder is the same share any; all other pairs are equally far.
-    near = sorted(
-        (
-            (-trailing_folders(rival.key, part.key), -_agree(rival.size, part.size), rival.scene_id),
-            (part.candidate.rating_key, rival.key, part.key),
-        )
-        for rival in claimants
-        for part in in_folder.get(_folder(rival.key), ())
-        if _may_be(rival.size, part.size) and trailing_folders(rival.key, part.key)
-    )
-    ours = (scene_id, key)
-    served: dict[tuple[int, str], int] = {}
-    given: set[tuple[int, str]] = set()
-    for (_, _, claimant), (rating_key, rival_key, part_key) in near:
-        if (claimant, rival_key) not in served and (rating_key, part_key) not in given:
-            served[claimant, rival_key] = rating_key
-            given.add((rating_key, part_key))
-    left = sorted((part for part in free if (part.candidate.rating_key, part.key) not in given), key=_part_order)
-    for agree in (1, 0):
-        for rival in sorted(claimants, key=lambda rival: (rival.scene_id, rival.key)):
-            if ours in served or not left:
-                break
-            who = (rival.scene_id, rival.key)
-            fitting = (
-                number
-                for number, part in enumerate(left)
-                if _may_be(rival.size, part.size) and _agree(rival.size, part.size) == agree
-            )
-            if who not in served and (number := next(fitting, None)) is not None:
-                served[who] = left.pop(number).candidate.rating_key
-    return _Verdict(served.get(ours))
-
-
-def _part_order(part: _Part) -> tuple[int, str]:
-    return part.candidate.rating_key, part.key
-
-
-def _folder(key: str) -> str:
-    """Return the name of the folder that a file is in."""
-    return key.rpartition("/")[0].rpartition("/")[2]
 
 
 def holds_file_of(files: Sequence[MediaFile], candidate: Candidate, rules: Rules, *, exact: bool) -> bool:
     """Return whether an item still holds a file of a scene, by the same path or (not `exact`) by its name."""
-    key = path_key if exact else name_key
-    wanted = {key(map_path(file.path, rules.pairs), fold=rules.fold) for file in files if file.path}
-    return any(key(file.path, fold=rules.fold) in wanted for file in candidate.files)
+    wanted = {rules.key_in_plex(file.path) for file in files if file.path}
+    there = {rules.key(file.path) for file in candidate.files}
+    return bool(wanted & there if exact else {*map(_name, wanted)} & {*map(_name, there)})
 
 
 def is_nearer(files: Sequence[MediaFile], candidate: Candidate, held: Sequence[MediaFile], rules: Rules) -> bool:
@@ -309,66 +239,54 @@ def is_nearer(files: Sequence[MediaFile], candidate: Candidate, held: Sequence[M
 
     Where that is so, what held the item by a name alone has no part in it any more.
     """
-    for there in candidate.files:
-        key = path_key(there.path, fold=rules.fold)
-        standings = _standings(held, key, there.size, rules)
-        if standings and not any(_beats(one, max(standings)) for one in _standings(files, key, there.size, rules)):
+
+    def standings(some: Sequence[MediaFile], part: _Part) -> list[tuple[int, int]]:
+        keyed = ((rules.key_in_plex(file.path), file.size) for file in some if file.path)
+        return [
+            _standing(key, size, part)
+            for key, size in keyed
+            if _name(key) == _name(part.key) and _may_be(size, part.size)
+        ]
+
+    for file in candidate.files:
+        part = _Part(candidate, file.path, rules.key(file.path), file.size)
+        theirs = standings(held, part)
+        if theirs and not any(_beats(one, max(theirs)) for one in standings(files, part)):
             return False
     return True
 
 
-def _standings(files: Sequence[MediaFile], key: str, size: int | None, rules: Rules) -> list[tuple[int, int]]:
-    """How near each of these files is to one in Plex, of those that may be it by their names."""
-    keyed = ((path_key(map_path(file.path, rules.pairs), fold=rules.fold), file.size) for file in files if file.path)
-    return [
-        (trailing_folders(own, key), _agree(held, size))
-        for own, held in keyed
-        if own.rpartition("/")[2] == key.rpartition("/")[2] and _may_be(held, size)
-    ]
-
-
-def _bears(candidate: Candidate, name: str, rules: Rules) -> bool:
-    return any(name_key(file.path, fold=rules.fold) == name for file in candidate.files)
-
-
-def _contradicts(candidate: Candidate, name: str, file: MediaFile, rules: Rules) -> bool:
-    """Return whether every file of this name has another size. An unknown size contradicts nothing."""
-    sizes = [f.size for f in candidate.files if name_key(f.path, fold=rules.fold) == name]
-    return bool(file.size) and all(size and size != file.size for size in sizes)
-
-
-def _spelled_alike(candidates: list[Candidate], path: str) -> list[Candidate]:
+def _spelled_alike(parts: list[_Part], path: str) -> list[_Part]:
     """Return those that spell the name as it is, of items that only case or composed characters tell apart."""
-    name = file_name(path)
-    return [c for c in candidates if any(file_name(file.path) == name for file in c.files)] or candidates
+    return [part for part in parts if file_name(part.path) == file_name(path)] or parts
 
 
-def _parts(candidates: Sequence[Candidate], name: str, size: int | None, rules: Rules) -> list[_Part]:
-    keyed = ((c, path_key(file.path, fold=rules.fold), file.size) for c in candidates for file in c.files)
-    return [
-        _Part(candidate, key, held)
-        for candidate, key, held in keyed
-        if key.rpartition("/")[2] == name and _may_be(size, held)
-    ]
-
-
-def _own_keys(files: Sequence[MediaFile], name: str, scene_id: int, rules: Rules) -> list[Rival]:
-    keyed = ((path_key(map_path(file.path, rules.pairs), fold=rules.fold), file.size) for file in files if file.path)
-    return [Rival(scene_id, key, size) for key, size in keyed if key.rpartition("/")[2] == name]
-
-
-def _holder_of_another_file(candidate: Candidate, rules: Rules, others: Others) -> int | None:
-    holders = (others.holder_of(path_key(file.path, fold=rules.fold)) for file in candidate.files)
+def _holder_of_another_file(item: Candidate, rules: Rules, others: Others) -> int | None:
+    holders = (others.holder_of(rules.key(file.path)) for file in item.files)
     return next((holder for holder in holders if holder is not None), None)
 
 
-def _may_be(one: int | None, other: int | None) -> bool:
-    """Return whether two sizes may be one file's. An unknown size contradicts nothing."""
-    return not one or not other or one == other
+def _comes_before(
+    rival: Rival, file: MediaFile, key: str, part: _Part, scene_id: int, folders: Collection[str]
+) -> bool:
+    """Return whether another scene has a better right to an item: it is nearer, or as near and the lower scene.
+
+    One that is nowhere near and has an item in a folder of its own name (`folders`) gets that.
+    """
+    theirs, mine = _standing(rival.key, rival.size, part), _standing(key, file.size, part)
+    has_nearer = not theirs[0] and _folder(rival.key) in folders
+    is_first = theirs > mine or (theirs == mine and rival.scene_id < scene_id)
+    return is_first and not has_nearer and _may_be(rival.size, part.size)
 
 
-def _agree(one: int | None, other: int | None) -> int:
-    return int(bool(one) and one == other)
+def _order(file: MediaFile, key: str, part: _Part) -> tuple[int, int, int]:
+    folders, agrees = _standing(key, file.size, part)
+    return -folders, -agrees, part.item.rating_key
+
+
+def _standing(key: str, size: int | None, part: _Part) -> tuple[int, int]:
+    """Return how near a file is to one in Plex: by its folders, then by its size."""
+    return trailing_folders(key, part.key), int(bool(size) and size == part.size)
 
 
 def _beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -376,31 +294,31 @@ def _beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] > other[0] and one[1] >= other[1]
 
 
-def _enumerated(scenes: Sequence[int]) -> str:
-    shown = ", ".join(map(str, scenes[:_SHOWN]))
-    more = f" and {len(scenes) - _SHOWN} more" if len(scenes) > _SHOWN else ""
-    return f"{'scene' if len(scenes) == 1 else 'scenes'} {shown}{more}"
+def _may_be(one: int | None, other: int | None) -> bool:
+    """Return whether two sizes may be one file's. An unknown size contradicts nothing."""
+    return not one or not other or one == other
 
 
-def _distance(candidate: Candidate, key: str, name: str, file: MediaFile, rules: Rules) -> tuple[int, int, int]:
-    same_name = [f for f in candidate.files if name_key(f.path, fold=rules.fold) == name]
-    fitting = [f for f in same_name if _may_be(file.size, f.size)] or same_name
-    nearest = min(
-        (-trailing_folders(key, path_key(f.path, fold=rules.fold)), -_agree(file.size, f.size)) for f in fitting
-    )
-    return *nearest, candidate.rating_key
+def _items(parts: Iterable[_Part]) -> dict[int, Candidate]:
+    return {part.item.rating_key: part.item for part in parts}
 
 
-def _several(name: str, candidates: Sequence[Candidate], rules: Rules) -> str:
-    first = sorted(candidates, key=lambda c: c.rating_key)
-    listed = ", ".join(f"{_label(c)} ({_path_of(c, name, rules)})" for c in first[:_SHOWN])
+def _several(parts: Sequence[_Part]) -> str:
+    first = {part.item.rating_key: part for part in sorted(parts, key=lambda part: -part.item.rating_key)}
+    listed = ", ".join(_label(part) for _, part in sorted(first.items())[:_SHOWN])
     more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
-    return f'{len(first)} Plex items hold a file "{name}": {listed}{more}'
+    return f'{len(first)} Plex items hold a file "{_name(parts[0].key)}": {listed}{more}'
 
 
-def _label(candidate: Candidate) -> str:
-    return f'{candidate.rating_key} "{candidate.title}"' if candidate.title else str(candidate.rating_key)
+def _label(part: _Part) -> str:
+    title = f' "{part.item.title}"' if part.item.title else ""
+    return f"{part.item.rating_key}{title} ({part.path})"
 
 
-def _path_of(candidate: Candidate, name: str, rules: Rules) -> str:
-    return next(f.path for f in candidate.files if name_key(f.path, fold=rules.fold) == name)
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _folder(key: str) -> str:
+    """Return the name of the folder that a file is in."""
+    return key.rpartition("/")[0].rpartition("/")[2]

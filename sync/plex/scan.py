@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexTemporaryError
-from sync.plex.file_index import Section
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import is_windows, map_path, path_key, unify
+from sync.plex.sections import Section
 
 
 class FolderScans:

@@ -20,9 +20,10 @@ from sync.mapping.performer_pictures import base_of, picture_access, picture_url
 from sync.model import MediaFile, Scene
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexSetupError
-from sync.plex.file_index import LibraryIndex, Section, choose_sections, read_sections
+from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path, name_key
+from sync.plex.sections import Section, choose_sections, read_sections
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
 from sync.setup.checklist import Checklist
 from sync.setup.sample import SampledScene, advice, propose_map, tally

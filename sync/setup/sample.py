@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile, Scene
-from sync.plex.file_index import Section
 from sync.plex.matcher import Candidate, Rules, match_scene
 from sync.plex.media_paths import map_path, name_key, path_key
+from sync.plex.sections import Section
 from sync.setup.path_map import Proposal, Sighting, propose
 from sync.setup.path_prefixes import shared_folders
 

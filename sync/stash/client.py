@@ -53,12 +53,6 @@ LARGEST_PICTURE = 10_000_000
 _T = TypeVar("_T")
 
 _FILE_FIELDS = "id files { path size }"
-_ALL_FILES_QUERY = (
-    "query PlexSyncFiles($after: Int!, $size: Int!) { findScenes("
-    "scene_filter: {id: {value: $after, modifier: GREATER_THAN}}, "
-    'filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { ' + _FILE_FIELDS + " } } }"
-)
-
 _PAGE = 'scene_filter: $where, filter: {per_page: $size, sort: "id", direction: ASC}'
 _IDS_QUERY = (
     "query PlexSyncIds($where: SceneFilterType!, $size: Int!) { findScenes("
@@ -265,41 +259,29 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         found = (self.ask(query, {"filter": page}).get("findScenes") or {}).get("scenes")
         return [read_scene(value) for value in _objects(found)]
 
-    def files_named(self, names: Sequence[str], *, at_most: int) -> list[tuple[int, MediaFile]] | None:
-        """Return (scene id, file) of every scene that has a file of one of these names; None: too many to say.
+    def files_named(self, names: Sequence[str], page_size: int = 500) -> list[tuple[int, MediaFile]]:
+        """Return (scene id, file) of every scene that has a file of one of these names.
 
         A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE
         over all files, where % and _ stand for anything and the end is open, so other files come along:
-        look at each. `at_most` scenes a name.
+        look at each. One request, and more for a name that more than `page_size` scenes have.
         """
-        if not names:
-            return []
-        # In quotes: Stash takes any one of several words for a hit.
-        named = {f"n{number}": f'"{name}"' for number, name in enumerate(dict.fromkeys(names))}
-        declared = ", ".join(f"${name}: String!" for name in named)
-        wanted = "findScenes(scene_filter: {path: {value: $%s, modifier: INCLUDES}}, filter: {per_page: %d})"
-        fields = " ".join(f"{name}: {wanted % (name, at_most)} {{ scenes {{ ...F }} }}" for name in named)
-        query = f"query PlexSyncNamesakes({declared}) {{ {fields} }} fragment F on Scene {{ {_FILE_FIELDS} }}"
-        data = self.ask(query, dict(named))
         found: dict[tuple[int, MediaFile], None] = {}
-        for name in named:
-            scenes = list(_objects((data.get(name) or {}).get("scenes")))
-            if len(scenes) >= at_most:
-                return None
-            found |= dict.fromkeys(pair for scene in scenes for pair in _scene_files(scene))
+        # In quotes: Stash takes any one of several words for a hit.
+        left, page = {f"n{number}": f'"{name}"' for number, name in enumerate(dict.fromkeys(names))}, 1
+        while left:
+            declared = ", ".join(f"${name}: String!" for name in left)
+            wanted = (
+                "findScenes(scene_filter: {path: {value: $%s, modifier: INCLUDES}}, "
+                'filter: {per_page: %d, page: %d, sort: "id"})'
+            )
+            fields = " ".join(f"{n}: {wanted % (n, page_size, page)} {{ scenes {{ ...F }} }}" for n in left)
+            query = f"query PlexSyncNamesakes({declared}) {{ {fields} }} fragment F on Scene {{ {_FILE_FIELDS} }}"
+            data = self.ask(query, dict(left))
+            answers = {name: list(_objects((data.get(name) or {}).get("scenes"))) for name in left}
+            found |= dict.fromkeys(pair for some in answers.values() for scene in some for pair in _scene_files(scene))
+            left, page = {name: left[name] for name, some in answers.items() if len(some) >= page_size}, page + 1
         return list(found)
-
-    def all_files(self, page_size: int) -> Iterator[list[tuple[int, MediaFile]]]:
-        """Yield (scene id, file) of every file of every scene, a page of scenes at a time."""
-        seen = 0  # the highest id so far: a scene that is deleted meanwhile moves no page
-        while True:
-            data = self.ask(_ALL_FILES_QUERY, {"after": seen, "size": page_size})
-            scenes = list(_objects((data.get("findScenes") or {}).get("scenes")))
-            yield [pair for scene in scenes for pair in _scene_files(scene)]
-            last = max((int(scene["id"]) for scene in scenes), default=seen)
-            if len(scenes) < page_size or last <= seen:
-                return
-            seen = last
 
     def scene_page(self, after: int, size: int) -> list[Scene]:
         """Return up to `size` scenes above the id `after`, by id: a scene that is deleted meanwhile moves no page."""

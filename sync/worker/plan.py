@@ -9,7 +9,7 @@ from sync.model import METADATA, MediaFile, Scene, StepState
 from sync.plex.difference import difference, outline
 from sync.plex.exceptions import PlexNotFound
 from sync.plex.matcher import Candidate, holds_file_of
-from sync.worker.claims import Located, Target
+from sync.worker.contenders import Located, Target
 from sync.worker.run import ItemSync, Run, SceneSync
 
 

@@ -35,8 +35,9 @@ from sync.model import (
 )
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.difference import difference
-from sync.plex.file_index import LibraryIndex, read_sections
+from sync.plex.file_index import LibraryIndex
 from sync.plex.read_back import remember
+from sync.plex.sections import read_sections
 from sync.queue import schema
 from sync.queue.jobs import JobStore
 from sync.settings import Settings, read_settings

@@ -8,12 +8,12 @@ import pytest
 
 from sync.plex import file_index
 from sync.queue.dead_letters import DeadLetter
-from sync.worker import locate, namesakes
+from sync.worker import locate
 from tests.site import Answer, Site
 
 pytestmark = pytest.mark.integration
 
-SEARCH, LISTING = "PlexSyncNamesakes", "PlexSyncFiles"
+SEARCH = "PlexSyncNamesakes"
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def waiting(site: Site) -> dict[int, str]:
 
 
 def searches(site: Site) -> int:
-    return len(site.stash.plugin_requests(SEARCH)) + len(site.stash.plugin_requests(LISTING))
+    return len(site.stash.plugin_requests(SEARCH))
 
 
 def listings(site: Site) -> int:
@@ -240,7 +240,7 @@ def test_a_match_by_name_is_asked_for_once(site: Site) -> None:
     site.plex.replace_files(key, [("/media/moved/x.mp4", 1000)])
     site.save_and_sync(number, title="Fourth")
     assert titles(site, key) == ["Fourth"]
-    assert searches(site) == 2, "the item holds another file now"
+    assert searches(site) == 1, "it holds the item, which has a file of this name still"
 
 
 def test_a_batch_asks_in_one_request(site: Site) -> None:
@@ -251,28 +251,16 @@ def test_a_batch_asks_in_one_request(site: Site) -> None:
     assert searches(site) == 1
 
 
-def test_many_names_are_listed_instead(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namesakes, "SEARCHES", 10)
-    monkeypatch.setattr(namesakes, "PAGE", 20)
-    keys = [put(site, f"/media/b/{n}.mp4") for n in range(60)]
-    near = [scene(site, f"S{n}", f"/data/b/{n}.mp4") for n in range(60)]
-    far = [scene(site, f"Far {n}", f"/data/a/{n}.mp4") for n in range(60)]
-    together(site, *far, *near)
-    assert titles(site, *keys) == [f"S{n}" for n in range(60)]
-    assert searches(site) == 7, "six full pages and an empty one"
-    assert set(waiting(site)) == set(far)
-
-
-def test_a_name_that_too_many_scenes_have_is_listed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namesakes, "AT_MOST", 5)
+def test_a_name_that_very_many_scenes_have(site: Site) -> None:
     key = put(site, "/media/f9/x.mp4")
-    scenes = [scene(site, f"S{n}", f"/data/f{n}/x.mp4") for n in range(12)]
-    together(site, scenes[0], scenes[9])
+    scenes = [scene(site, f"S{n}", f"/data/f{n}/x.mp4") for n in range(520)]
+    together(site, scenes[0], scenes[9], scenes[519])
     assert titles(site, key) == ["S9"]
+    assert searches(site) == 2, "two pages, for all of them"
 
 
 def test_of_a_crowd_only_what_is_chosen_is_read(site: Site) -> None:
-    count = locate.CROWD * 3
+    count = locate.DOUBTFUL * 3
     theirs = [put(site, f"/media/f{n}/x.mp4") for n in range(count)]
     for n in range(count):
         scene(site, f"S{n}", f"/media/f{n}/x.mp4")
@@ -287,7 +275,7 @@ def test_of_a_crowd_only_what_is_chosen_is_read(site: Site) -> None:
 
 def test_one_of_a_crowd_that_is_not_what_the_index_says(site: Site) -> None:
     site.configure(strict_matching=False)
-    keys = [put(site, f"/media/f{n}/x.mp4") for n in range(locate.CROWD * 2)]
+    keys = [put(site, f"/media/f{n}/x.mp4") for n in range(locate.DOUBTFUL * 2)]
     first, other = scene(site, "First", "/data/f3/x.mp4"), scene(site, "Other", "/data/f5/x.mp4")
     site.sync(first)
     assert titles(site, keys[3]) == ["First"]
@@ -297,14 +285,10 @@ def test_one_of_a_crowd_that_is_not_what_the_index_says(site: Site) -> None:
     assert titles(site, keys[5]) == ["x"]
 
 
-def test_the_questions_fit_stashs_own_schema(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_question_fits_stashs_own_schema(site: Site) -> None:
     put(site, "/media/x.mp4")
     site.sync(scene(site, "Any", "/data/x.mp4"))
-    monkeypatch.setattr(namesakes, "SEARCHES", 0)
-    put(site, "/media/y.mp4")
-    site.sync(scene(site, "Any", "/data/y.mp4"))
     assert site.stash.plugin_requests(SEARCH)
-    assert site.stash.plugin_requests(LISTING)
     errors = site.stash.contract_errors()
     if errors is None:
         pytest.skip("the folder with Stash's GraphQL schema is not here")
@@ -344,12 +328,7 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-@pytest.mark.parametrize("listed", [False, True])
-def test_a_rival_is_found_whatever_the_name_has_in_it(
-    site: Site, name: str, listed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if listed:
-        monkeypatch.setattr(namesakes, "SEARCHES", 0)
+def test_a_rival_is_found_whatever_the_name_has_in_it(site: Site, name: str) -> None:
     key = put(site, f"/media/b/{name}", title="Untouched")
     a, b = scene(site, "A", f"/data/a/{name}"), scene(site, "B", f"/data/b/{name}")
     site.sync(a)

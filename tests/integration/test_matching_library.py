@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from sync.queue.job import Job
-from sync.worker import locate
 from tests.site import Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -205,14 +204,12 @@ def test_without_a_path_map_and_then_with_the_right_one(site: Site, seed: int) -
     assert site.plex.edits == [], "a third time changes nothing"
 
 
-@pytest.mark.parametrize("crowd", [locate.CROWD, 0])
-def test_with_the_right_path_map_from_the_start(site: Site, crowd: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locate, "CROWD", crowd)
+def test_with_the_right_path_map_from_the_start(site: Site) -> None:
     site.configure(path_map=PATH_MAP)
     world = build(site, 300, 3)
     run(site, world, random.Random(3))
     check(site, world, mapped=True)
-    searches = site.stash.plugin_requests("PlexSyncNamesakes") + site.stash.plugin_requests("PlexSyncFiles")
+    searches = site.stash.plugin_requests("PlexSyncNamesakes")
     assert len(searches) < 30, "batches ask together"
 
 

@@ -9,10 +9,6 @@ from typing import Any
 import pytest
 
 from sync import process_queue
-from sync.plex import file_index
-from sync.plex.client import PlexClient
-from sync.plex.file_index import LibraryIndex, read_sections
-from sync.plex.items import read_items
 from sync.queue.jobs import JobStore
 from sync.worker import processor
 from tests.servers.plex import Request
@@ -70,25 +66,6 @@ def test_a_scene_that_is_found_by_the_listing_is_written_in_the_same_run(site: S
 def moved_to(site: Site, path: str, size: int) -> int:
     """Add a scene whose file Plex has moved there; return its id."""
     return site.stash.add_scene(title=f"Moved to {path}", files=[(path, size)])
-
-
-def test_what_is_learned_during_a_listing_stays_in_the_index(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_index, "PAGE", 2)
-    client = PlexClient(site.plex.url, site.plex.token, identifier="x", connect_timeout=2, read_timeout=5)
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
-    (section,) = read_sections(client)
-    site.data.mkdir(parents=True, exist_ok=True)
-    index = LibraryIndex(client, site.state(), section)
-    index.look_for_new()
-    listing = index.listing()
-    next(listing)
-    key = pairs[0][1]
-    site.plex.replace_files(key, [("/media/moved.mp4", 1)])
-    index.correct(read_items(client, [key]).values())
-    for _ in listing:
-        pass
-    assert {file.path for file in index.files_of(key)} == {"/media/moved.mp4"}
-    assert index.count_items() == 6
 
 
 # One run for saves that follow one another

@@ -117,7 +117,7 @@ def test_items_that_cannot_be_told_apart(private: Site) -> None:
 
 def test_a_crowd_of_one_name(private: Site) -> None:
     for number in range(25):
-        private.plex.add_item(private.library, [(f"/plex/Folder {number}/Jane Doe - beach.mp4", 7)])
+        private.plex.add_item(private.library, [(f"/plex/Folder {number}/Jane Doe - beach.mp4", 7)], title="One")
     scene = private.stash.add_scene(files=[(ODD[0], 7)])
     answer = private.sync(scene)
     assert "25 Plex items hold a file" in answer.said("e")

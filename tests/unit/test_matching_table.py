@@ -314,16 +314,6 @@ def test_two_files_of_one_scene_are_no_rivals() -> None:
     assert match_scene([file_of(A), file_of(B)], candidates, Rules(), others=others) == Match({1: NAME})
 
 
-def test_two_files_of_one_name_get_an_item_each_where_it_is_not_strict() -> None:
-    candidates = items_of("1 /m/q/x.mp4 | 2 /m/r/x.mp4 | 3 /m/s/x.mp4")
-    others = others_of("", Rules(strict=False), candidates)
-
-    assert match_scene([file_of(A), file_of(B)], candidates, Rules(strict=False), others=others).items == {
-        1: NAME,
-        2: NAME,
-    }
-
-
 @pytest.mark.parametrize(
     ("files", "item", "holder", "expected"),
     [

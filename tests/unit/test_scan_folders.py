@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.plex.client import PlexClient
-from sync.plex.file_index import Section
 from sync.plex.matcher import Rules
 from sync.plex.scan import FolderScans, folder_in
+from sync.plex.sections import Section
 from tests.servers.plex import DEFAULT_TOKEN, PlexStandIn
 
 PROPERTY = settings(max_examples=75, deadline=None)

@@ -15,9 +15,8 @@ FULLEST_FOLDER = 13
 WHOLE = 14_850
 """Lines of `sync/`, blanks and docstrings included. It is to go down to 9,500, and never up."""
 STILL_LONG = {
-    *("sync/plex/client.py", "sync/plex/file_index.py", "sync/plex/matcher.py", "sync/process_queue.py"),
+    *("sync/plex/client.py", "sync/plex/file_index.py", "sync/process_queue.py"),
     *("sync/queue/batches.py", "sync/queue/jobs.py", "sync/settings.py", "sync/stash/client.py", "sync/state.py"),
-    "sync/worker/locate.py",
 }
 """Modules that are longer and are to be cut. None is to join them."""
 STILL_FULL = {"sync": 18, "sync/worker": 18}

@@ -1,4 +1,4 @@
-"""Which scene gets an item that several may claim: one scene an item, the others a conflict."""
+"""Which scene gets an item that several may have: one scene an item, the others a conflict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,6 @@ from sync.plex.exceptions import PlexPermanentError
 from sync.plex.matcher import Candidate, Rules, holds_file_of, is_nearer
 from sync.stash.client import StashClient
 from sync.state import NOBODY, State
-from sync.worker.namesakes import Settled
 
 
 @dataclass(slots=True)
@@ -31,7 +30,7 @@ class Located:
     errors: list[PlexSyncError] = field(default_factory=list)
 
 
-class Claim(NamedTuple):
+class Contender(NamedTuple):
     """A scene that would have an item."""
 
     exact: bool
@@ -44,71 +43,64 @@ class Claim(NamedTuple):
         """Section and ratingKey."""
         return self.section, self.item.rating_key
 
-    @property
-    def candidate(self) -> Candidate:
-        """The item as the matcher knows one."""
-        return Candidate(self.item.rating_key, self.item.title, self.item.files)
-
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Gives items out to the scenes that claim them."""
+    """Gives items out to the scenes that contend for them."""
 
     stash: StashClient
     state: State
     machine: str
     rules: Rules
-    settled: Settled
     names: Mapping[int, str]
     """The libraries' names by their sections, for people."""
 
-    def give_out(self, claims: list[Claim], located: dict[int, Located]) -> None:
+    def give_out(self, contenders: list[Contender], located: dict[int, Located]) -> None:
         """Give each item to the one scene that may hold it; the others get a conflict."""
-        records = self._records(claims)
-        asked = {
-            record.scene_id
-            for claim in claims
-            if (record := records.get(claim.place)) and record.scene_id not in (NOBODY, claim.scene.id)
-        }
-        holders = self.stash.scenes(sorted(asked))
+        records = self._records(contenders)
+        holders = self.stash.scenes(
+            sorted(
+                {
+                    record.scene_id
+                    for one in contenders
+                    if (record := records.get(one.place)) and record.scene_id not in (NOBODY, one.scene.id)
+                }
+            )
+        )
         given: dict[tuple[int, int], int] = {}
-        settled = []
         # A scene that has an item's very path comes before one that has its name alone.
-        for claim in sorted(claims, key=lambda claim: not claim.exact):
-            scene, record = claim.scene, records.get(claim.place)
-            holder = given.get(claim.place)
+        for one in sorted(contenders, key=lambda one: not one.exact):
+            scene, record = one.scene, records.get(one.place)
+            holder = given.get(one.place)
             if holder is None and record and record.scene_id != scene.id:
                 held = holders.get(record.scene_id)
-                holder = held.id if held and self._keeps(held, record, claim) else None
+                holder = held.id if held and self._keeps(held, record, one) else None
             if holder is not None and holder != scene.id:
-                located[scene.id].errors.append(conflict(claim.item, holder, scene))
+                located[scene.id].errors.append(conflict(one.item, holder, scene))
                 continue
-            given[claim.place] = scene.id
-            known = record or ItemRecord(claim.section, claim.item.rating_key, scene.id, claim.exact)
-            known.scene_id, known.exact = scene.id, claim.exact
-            located[scene.id].targets.append(
-                Target(claim.item, known, self.names.get(claim.section, str(claim.section)))
-            )
-            if not claim.exact:
-                settled.append((scene, *claim.place, claim.item.files))
-        self.settled.settle(settled)
+            given[one.place] = scene.id
+            known = record or ItemRecord(*one.place, scene.id, one.exact)
+            known.scene_id, known.exact = scene.id, one.exact
+            library = self.names.get(one.section, str(one.section))
+            located[scene.id].targets.append(Target(one.item, known, library))
 
-    def _records(self, claims: Sequence[Claim]) -> dict[tuple[int, int], ItemRecord]:
+    def _records(self, contenders: Sequence[Contender]) -> dict[tuple[int, int], ItemRecord]:
         found: dict[tuple[int, int], ItemRecord] = {}
-        for section in {claim.section for claim in claims}:
-            keys = [claim.item.rating_key for claim in claims if claim.section == section]
+        for section in {one.section for one in contenders}:
+            keys = [one.item.rating_key for one in contenders if one.section == section]
             records = self.state.records(self.machine, section, keys)
             found |= {(section, key): record for key, record in records.items()}
         return found
 
-    def _keeps(self, holder: Scene, record: ItemRecord, claim: Claim) -> bool:
-        """Return whether the scene that held an item last keeps it although another claims it."""
-        if not holds_file_of(holder.files, claim.candidate, self.rules, exact=record.exact):
+    def _keeps(self, holder: Scene, record: ItemRecord, one: Contender) -> bool:
+        """Return whether the scene that held an item last keeps it although another contends for it."""
+        candidate = Candidate(one.item.rating_key, one.item.title, one.item.files)
+        if not holds_file_of(holder.files, candidate, self.rules, exact=record.exact):
             return False
         if record.exact:
             return True
         # By a name alone: not against a path, nor where the other was found to be nearer by that very name.
-        return not claim.exact and not is_nearer(claim.scene.files, claim.candidate, holder.files, self.rules)
+        return not one.exact and not is_nearer(one.scene.files, candidate, holder.files, self.rules)
 
 
 def conflict(item: PlexItem, holder: int, scene: Scene) -> PlexPermanentError:

@@ -1,0 +1,69 @@
+"""Plex's libraries, and which of them are synced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sync.plex.client import PlexClient
+from sync.plex.exceptions import PlexItemGone, PlexSetupError
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A library of Plex."""
+
+    id: int
+    title: str
+    type: str
+    uuid: str = ""
+    locations: tuple[str, ...] = ()
+    """Its folders, as the server writes them."""
+
+
+def read_sections(client: PlexClient) -> list[Section]:
+    """Return all libraries of the server. Raises the errors of `plex/exceptions.py`."""
+    try:
+        root = client.get("/library/sections")
+    except PlexItemGone:
+        raise PlexSetupError(
+            f"plex_url {client.address} answers, but has no libraries; accepted: a Plex Media Server's own address"
+        ) from None
+    return [
+        Section(
+            int(d.get("key", "")),
+            d.get("title", ""),
+            d.get("type", ""),
+            d.get("uuid", ""),
+            tuple(path for location in d.iterfind("Location") if (path := location.get("path"))),
+        )
+        for d in root.iter("Directory")
+        if d.get("key", "").isdigit()
+    ]
+
+
+def choose_sections(sections: Sequence[Section], names: Sequence[str], setting: str) -> list[Section]:
+    """Return the libraries that `plex_library` names; every movie library where it names none.
+
+    A movie library is films or "Other Videos". Raises PlexSetupError for a name that is not there or
+    is of another type.
+    """
+    movies = [section for section in sections if section.type == "movie"]
+    offered = ", ".join(f'"{section.title}"' for section in movies) or "no movie library"
+    if not names:
+        if not movies:
+            raise PlexSetupError(
+                "plex_library is empty and Plex has no movie library (films or Other Videos); make one in Plex"
+            )
+        return movies
+    # A library's own name may have a comma in it.
+    whole = [section for section in movies if section.title.casefold() == setting.strip().casefold()]
+    if whole:
+        return whole
+    chosen: list[Section] = []
+    for name in names:
+        named = [section for section in sections if section.title.casefold() == name.casefold()]
+        fitting = [section for section in named if section.type == "movie"]
+        if not fitting:
+            why = f'is a library of type "{named[0].type}"' if named else "was not found in Plex"
+            raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}')
+        chosen += [section for section in fitting if section not in chosen]
+    return chosen
