@@ -1,7 +1,27 @@
-"""The plain values that flow from Stash to Plex. No I/O."""
+"""The plain values that flow from Stash to Plex, and the one table of fields. No I/O."""
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
+
+RATING = "rating"
+"""The single field that no agent writes: one that is not ours is a person's."""
+SINGLE_FIELDS = {
+    "title": "title",
+    "summary": "summary",
+    "studio": "studio",
+    "date": "originallyAvailableAt",
+    "content_rating": "contentRating",
+    "tagline": "tagline",
+    "original_title": "originalTitle",
+    RATING: "userRating",
+}
+"""Our name of a field -> Plex's: in what it answers, in an edit, and of the field's lock."""
+LIST_FIELDS = {"actors": "actor", "genres": "genre", "collections": "collection", "directors": "director"}
+"""The same for lists of tags."""
+PICTURES = {"poster": "thumb", "background": "art"}
+"""Our name of a picture -> Plex's of the field that is locked with it; see `plex/artwork.py`."""
+PLEX_NAMES = SINGLE_FIELDS | LIST_FIELDS | PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +75,7 @@ class Scene:
     files: tuple[MediaFile, ...] = ()
     """The first is the primary one."""
     refs: str = ""
-    """The studio with its parent, performers, tags and groups by their numbers, as `,studio 3,tag 17,`: which scenes
-    a change of one of them concerns is known after it was deleted, too."""
+    """Its studio with the parent, performers, tags and groups by their numbers: `,studio 3,tag 17,`."""
     updated_at: float | None = None
     """When Stash changed it last, in seconds since the epoch; None where Stash did not say."""
 
@@ -82,7 +101,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """An actor of a Plex item."""
+    """An entry of a list; an actor has a role and the address of a picture."""
 
     name: str
     role: str = ""
@@ -111,10 +130,14 @@ class PlexItem:
     locked: frozenset[str] = frozenset()
     files: tuple[MediaFile, ...] = ()
 
+    def roles(self, name: str) -> tuple[Role, ...]:
+        """Give the entries of a list, by our name of it."""
+        return self.actors if name == "actors" else tuple(map(Role, getattr(self, name)))
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a Plex item should hold of a scene.
+    """What a Plex item should hold of a scene. Its `repr` is in the fingerprints on disk: keep names and order.
 
     None: PlexSync has no say in the field (its toggle is off). Empty: Stash has nothing.
     An actor's empty role or picture takes back ours and leaves any other.
@@ -133,27 +156,29 @@ class Wanted:
     collections: tuple[str, ...] | None = None
     directors: tuple[str, ...] | None = None
 
+    def roles(self, name: str) -> tuple[Role, ...] | None:
+        """Give the entries that a list should hold, by our name of it; None where PlexSync has no say in it."""
+        entries: tuple[Any, ...] | None = getattr(self, name)
+        return entries if name == "actors" or entries is None else tuple(map(Role, entries))
+
 
 @dataclass(slots=True)
 class Memory:
-    """What PlexSync remembers of what it wrote to one item in one step.
+    """What PlexSync remembers of what it wrote to one item.
 
-    For a single field `sent` and `result` are the last confirmed value and what
-    Plex made of it. For a list `result` holds the entries that are ours and `sent`
-    the names that Plex did not take. `intended`: values that were about to be
-    written and may be in Plex although nobody confirmed them. `kept`: entries of
-    others that a list held before an edit that nobody has confirmed, as name, role
-    and picture: a server that replaces lists has lost them.
-
-    An actor's role and picture stand under keys of their own (`difference.detail_key`),
-    of the picture's URL a digest alone: there may be a key in it. Of `poster` and
-    `background` the picture's SHA-1 is remembered, and what Plex calls it.
+    An actor's role and picture stand under keys of their own (`difference.detail_key`), of the picture's address
+    a digest alone: there may be a key in it. Of `poster` and `background` it is the SHA-1, and Plex's name for it.
     """
 
     sent: dict[str, str | list[str]] = field(default_factory=dict)
+    """The last confirmed value of a single field; of a list the names that Plex did not take."""
     result: dict[str, str | list[str]] = field(default_factory=dict)
+    """What Plex made of that value; of a list the entries that are ours."""
     intended: dict[str, list[str]] = field(default_factory=dict)
+    """Values that were about to be written, and may be in Plex although nobody confirmed them."""
     kept: dict[str, list[list[str]]] = field(default_factory=dict)
+    """Name, role and picture of entries of others that a list held before an edit that nobody confirmed: a server
+    that replaces lists has lost them."""
 
 
 class StepState(Enum):
@@ -181,25 +206,20 @@ class StepRecord:
     tries: int = 0
 
     def begun(self, fingerprint: str, now: float) -> "StepRecord":
-        """Return the record of a step that begins."""
+        """Give the record of a step that begins."""
         return StepRecord(StepState.RUNNING, now, None, "", fingerprint, self.tries + 1)
 
     def completed(self, fingerprint: str, now: float) -> "StepRecord":
-        """Return the record of a step whose effect is known to be in Plex."""
-        started = self.started_at if self.started_at is not None else now
-        done = replace(self, state=StepState.COMPLETED, started_at=started, completed_at=now)
-        return replace(done, error="", fingerprint=fingerprint)
+        """Give the record of a step whose effect is known to be in Plex."""
+        started = now if self.started_at is None else self.started_at
+        return StepRecord(StepState.COMPLETED, started, now, "", fingerprint, self.tries)
 
-    def failed(self, error: Exception) -> "StepRecord":
-        """Return the record of a step that went wrong."""
-        return replace(self, state=StepState.FAILED, completed_at=None, error=str(error))
-
-    def refused(self, error: Exception) -> "StepRecord":
-        """Return the record of a step that Plex will not have."""
-        return replace(self, state=StepState.REFUSED, completed_at=None, error=str(error))
+    def failed(self, error: Exception, state: StepState = StepState.FAILED) -> "StepRecord":
+        """Give the record of a step that went wrong, or that Plex will not have (`StepState.REFUSED`)."""
+        return replace(self, state=state, completed_at=None, error=str(error))
 
     def is_current(self, fingerprint: str) -> bool:
-        """Return whether the step is done, and what it wrote is what it would write now."""
+        """Tell whether the step is done, and what it wrote is what it would write now."""
         return self.state is StepState.COMPLETED and self.fingerprint == fingerprint
 
 
@@ -224,25 +244,5 @@ class ItemRecord:
     steps: dict[str, StepRecord] = field(default_factory=dict)
 
     def step(self, name: str) -> StepRecord:
-        """Return what is known of one step."""
+        """Give what is known of one step."""
         return self.steps.get(name, StepRecord())
-
-
-RATING = "rating"
-"""The single field that no agent writes: one that is not ours is a person's."""
-SINGLE_FIELDS = {
-    "title": "title",
-    "summary": "summary",
-    "studio": "studio",
-    "date": "originallyAvailableAt",
-    "content_rating": "contentRating",
-    "tagline": "tagline",
-    "original_title": "originalTitle",
-    RATING: "userRating",
-}
-"""Our name of a field -> Plex's, in an edit and of its lock."""
-LIST_FIELDS = {"actors": "actor", "genres": "genre", "collections": "collection", "directors": "director"}
-"""The same for lists of tags."""
-PICTURES = {"poster": "thumb", "background": "art"}
-"""Our name of a picture -> Plex's of the field that is locked with it; see `plex/artwork.py`."""
-PLEX_NAMES = SINGLE_FIELDS | LIST_FIELDS | PICTURES

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from sync.model import MediaFile, Scene
+from sync.model import Scene
 from sync.settings import Settings
 from sync.text.patterns import names_match, path_matches, split_names, split_paths
 
 
 def why_left_out(scene: Scene, settings: Settings) -> str:
-    """Return the condition that a scene does not meet, for a log line; empty where it meets them all."""
+    """Tell which condition a scene does not meet, for a log line; empty where it meets them all."""
     if settings.only_organized and not scene.organized:
         return "it is not organized (only_organized)"
     if settings.only_stash_id and not scene.has_stash_id:
@@ -19,22 +19,15 @@ def why_left_out(scene: Scene, settings: Settings) -> str:
     for tag in scene.tags:
         if names_match(tag, skipped):
             return f'it has the tag "{tag}" (skip_tags)'
-    if scene.files and not _files_within(scene, settings):
+    if scene.files and not within_paths(scene, settings).files:
         return "its files are left out by only_paths or skip_paths"
     return ""
 
 
 def within_paths(scene: Scene, settings: Settings) -> Scene:
-    """Return the scene with those of its files alone that only_paths and skip_paths let through."""
-    if not settings.only_paths and not settings.skip_paths:
-        return scene
-    return replace(scene, files=_files_within(scene, settings))
-
-
-def _files_within(scene: Scene, settings: Settings) -> tuple[MediaFile, ...]:
+    """Give the scene with those of its files alone that only_paths and skip_paths let through."""
     only, skipped = split_paths(settings.only_paths), split_paths(settings.skip_paths)
-    return tuple(
-        file
-        for file in scene.files
-        if (not only or path_matches(file.path, only)) and not path_matches(file.path, skipped)
-    )
+    if not only and not skipped:
+        return scene
+    kept = [file for file in scene.files if not only or path_matches(file.path, only)]
+    return replace(scene, files=tuple(file for file in kept if not path_matches(file.path, skipped)))

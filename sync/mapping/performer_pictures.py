@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -29,21 +29,17 @@ class PictureAccess:
     """Stash's address for others; empty: the one that Stash built the picture's address on."""
     loopback: bool = False
     """Whether an address of this very machine is of use: Plex runs on it, too."""
-    key: str = ""
+    key: str = field(default="", repr=False)
     """An API key that is handed out with every address, because the user said so."""
-
-    def __repr__(self) -> str:
-        return f"PictureAccess(base={self.base!r}, loopback={self.loopback}, key={'set' if self.key else 'none'})"
 
 
 def picture_access(
     choice: str, *, stash_url: str, plex_url: str, credentials: bool, api_key: str
 ) -> PictureAccess | None:
-    """Return how pictures are reached; None where they are not to be.
+    """Tell how pictures are reached; None where they are not to be.
 
-    `choice`: the setting `performer_pictures`. "auto" gives pictures only of a
-    Stash that asks nobody for a password; "on" gives the API key along where
-    there is one. `credentials`: whether Stash has a user name or an API key.
+    `choice`: the setting `performer_pictures`. "auto" gives pictures only of a Stash that asks nobody for a password;
+    "on" gives the API key along where there is one. `credentials`: whether Stash has a user name or an API key.
     """
     if why_no_pictures(choice, credentials=credentials, api_key=api_key):
         return None
@@ -51,7 +47,7 @@ def picture_access(
 
 
 def why_no_pictures(choice: str, *, credentials: bool, api_key: str) -> str:
-    """Return why performers' pictures are not written, and what to do about it; empty where they are."""
+    """Tell why performers' pictures are not written, and what to do about it; empty where they are."""
     if choice == "off":
         return "performer_pictures is off"
     if choice == "auto" and credentials:
@@ -61,45 +57,64 @@ def why_no_pictures(choice: str, *, credentials: bool, api_key: str) -> str:
     return ""
 
 
-@lru_cache(4_096)  # the same performers in scene after scene
 def picture_url(url: str, access: PictureAccess) -> str:
-    """Return the address of a performer's picture for Plex; empty where Plex could not reach it.
+    """Give the address of a performer's picture for Plex; empty where Plex could not reach it.
 
-    `url`: as Stash built it: on its external host where one is set, else on
-    whatever address it was asked under.
+    `url`: as Stash built it: on its external host where one is set, else on whatever address it was asked under.
     """
     path = local_path(url)
-    if not path:
-        return ""
     base = access.base or base_of(url)
-    if is_loopback(base) and not access.loopback:
+    if not path or (is_loopback(base) and not access.loopback):
         return ""
     key = f"{'&' if '?' in path else '?'}apikey={quote(access.key, safe='')}" if access.key else ""
     return f"{base}{path}{key}"
 
 
-def base_of(url: str) -> str:
-    """Return what stands before a picture's own path: the address that Stash believes to be its own."""
-    return url[: url.index(local_path(url).partition("?")[0])]
-
-
-@lru_cache(4_096)
-def local_path(url: str) -> str:
-    """Return path and query of a picture of Stash's, to be asked of Stash's own address; empty for no picture.
-
-    What stands before it is whatever host and folder Stash is published under. A
-    key in the query is left out.
-    """
+@lru_cache(4_096)  # the same performers in scene after scene
+def _parsed(url: str) -> tuple[str, str, list[tuple[str, str]]]:
+    """Give what stands before a picture's own path, the path (empty for no picture), and its query without a key."""
     found = _OWN_PATH.search(url)
     if not found:
-        return ""
-    given = url[found.end() :].partition("#")[0][1:]
-    query = [(name, value) for name, value in parse_qsl(given) if name.casefold() != "apikey"]
-    return f"{found[0]}?{urlencode(query)}" if query else found[0]
+        return "", "", []
+    query = parse_qsl(url[found.end() :].partition("#")[0][1:])
+    return url[: found.start()], found[0], [pair for pair in query if pair[0].casefold() != "apikey"]
+
+
+def _joined(path: str, query: list[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def base_of(url: str) -> str:
+    """Give what stands before a picture's own path: the address that Stash believes to be its own."""
+    return _parsed(url)[0]
+
+
+def local_path(url: str) -> str:
+    """Give path and query of a picture, without a key, to be asked of Stash's own address; empty for no picture."""
+    return _joined(*_parsed(url)[1:])
+
+
+def split_time(url: str) -> tuple[str, str]:
+    """Give path and query of a picture without `t`, and `t` alone: when what it belongs to was saved last.
+
+    In seconds since the epoch, as Stash writes it (internal/api/urlbuilders/performer.go); empty where there is none.
+    """
+    _, path, query = _parsed(url)
+    return _joined(path, [pair for pair in query if pair[0] != "t"]), dict(query).get("t", "")
+
+
+def with_digest(url: str, digest: str) -> str:
+    """Give a picture's address with a digest of the picture in place of `t`, and without a key.
+
+    Stash shows the same picture whatever `t` says: that it is there lets browsers keep the picture for
+    good (internal/api/routes_performer.go, pkg/utils/http.go).
+    """
+    base, path, query = _parsed(url)
+    return base + _joined(path, [*(pair for pair in query if pair[0] != "t"), ("t", digest)])
 
 
 def dated_cover(cover: str, now: float) -> str:
-    """Return a cover's path and query where they tell this very picture from the next one; else nothing.
+    """Give a cover's path and query where they tell this very picture from the next one; else nothing.
 
     Stash writes the time of the scene's last change into it, in whole seconds: two covers of the same second bear
     the same. `now` in seconds since the epoch.
@@ -108,32 +123,8 @@ def dated_cover(cover: str, now: float) -> str:
     return cover if time.isascii() and time.isdigit() and now - int(time) >= 2 else ""
 
 
-@lru_cache(4_096)
-def split_time(url: str) -> tuple[str, str]:
-    """Return path and query of a picture without `t`, and `t` alone: when what it belongs to was saved last.
-
-    In seconds since the epoch, as Stash writes it (internal/api/urlbuilders/performer.go); empty where there is none.
-    """
-    path, _, query = local_path(url).partition("?")
-    pairs = parse_qsl(query)
-    rest = [pair for pair in pairs if pair[0] != "t"]
-    time = next((value for name, value in pairs if name == "t"), "")
-    return (f"{path}?{urlencode(rest)}" if rest else path), time
-
-
-@lru_cache(4_096)
-def with_digest(url: str, digest: str) -> str:
-    """Return a picture's address with a digest of the picture in place of `t`, and without a key.
-
-    Stash shows the same picture whatever `t` says: that it is there lets browsers keep the picture for
-    good (internal/api/routes_performer.go, pkg/utils/http.go).
-    """
-    path, _ = split_time(url)
-    return f"{base_of(url)}{path}{'&' if '?' in path else '?'}t={digest}"
-
-
 def read_picture(content: bytes) -> Picture | None:
-    """Return a picture; None for the drawing that Stash shows where there is none.
+    """Give a picture; None for the drawing that Stash shows where there is none.
 
     Raises UnusablePictureError for what is no JPEG, PNG or WebP, by the bytes and not by what a header says.
     """
@@ -148,7 +139,7 @@ def read_picture(content: bytes) -> Picture | None:
 
 
 def picture_sha1(pieces: Iterable[bytes]) -> str | None:
-    """Return the SHA-1 of a picture of any kind that comes in pieces; None for the drawing of Stash's.
+    """Give the SHA-1 of a picture of any kind that comes in pieces; None for the drawing of Stash's.
 
     Raises UnusablePictureError for no bytes at all, and for a page that came in its place.
     """
@@ -164,7 +155,7 @@ def picture_sha1(pieces: Iterable[bytes]) -> str | None:
 
 
 def _kind_of(start: bytes) -> str:
-    """Return the kind of picture that begins like this; empty where it is none that Plex takes nor a drawing."""
+    """Give the kind of picture that begins like this; empty where it is none that Plex takes nor a drawing."""
     if start.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -176,15 +167,12 @@ def _kind_of(start: bytes) -> str:
 
 @lru_cache(256)
 def is_loopback(url: str) -> bool:
-    """Return whether an address is one of the machine that asks."""
+    """Tell whether an address is one of the machine that asks."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:  # a bracket is missing: no address at all
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
         address = ipaddress.ip_address(host)
-    except ValueError:
+    except ValueError:  # a name, or no address at all
         return False
     return address.is_loopback or address.is_unspecified

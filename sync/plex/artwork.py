@@ -4,7 +4,7 @@ Uploads pile up and cannot be deleted, so a picture is sent when it changed and
 not otherwise, and where it is not known whether Plex has it, Plex is asked first.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sync.model import PICTURES, Memory, Picture, PlexItem
 from sync.plex.client import PlexClient
@@ -18,8 +18,7 @@ ENDPOINTS = {"poster": "posters", "background": "arts"}
 _MADE_BY_PLEX = "media://"  # a frame of the video; nobody has chosen it
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A picture that Plex offers for an item."""
 
     name: str
@@ -28,59 +27,51 @@ class Choice:
 
 
 def upload(client: PlexClient, rating_key: int, kind: str, picture: Picture) -> None:
-    """Give an item a picture, which selects it.
-
-    Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
-    """
+    """Give an item a picture, which selects it. Raises the errors of `plex/exceptions.py`."""
     client.post(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}", picture.content, picture.type)
 
 
 def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, locked: bool) -> None:
-    """Keep Plex's agents from a picture of an item, or give it back to them.
-
-    Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
-    """
-    lock = (f"{PICTURES[kind]}.locked", str(int(locked)))
-    send(client, section, [rating_key], [lock])
+    """Keep Plex's agents from a picture of an item, or give it back. Raises the errors of `plex/exceptions.py`."""
+    send(client, section, [rating_key], [(f"{PICTURES[kind]}.locked", str(int(locked)))])
 
 
 def choices(client: PlexClient, rating_key: int, kind: str) -> list[Choice]:
-    """Return the pictures Plex offers for an item; none where it does not say.
+    """Give the pictures that Plex offers for an item; none where it does not say.
 
-    Raises the errors of `plex/exceptions.py`.
+    Raises PlexTemporaryError and PlexSetupError.
     """
     try:
         root = client.get(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}")
     except (PlexItemGone, PlexPermanentError):
         return []
     return [
-        Choice(photo.get("ratingKey", ""), photo.get("selected") in ("1", "true"))
+        Choice(name, photo.get("selected") in ("1", "true"))
         for photo in root.iter("Photo")
-        if photo.get("ratingKey")
+        if (name := photo.get("ratingKey"))
     ]
 
 
 def is_chosen(offered: list[Choice], sha1: str) -> bool:
-    """Return whether an uploaded picture is the one that is selected."""
+    """Tell whether an uploaded picture is the one that is selected."""
     return any(choice.selected and _is_upload_of(choice.name, sha1) for choice in offered)
 
 
 def may_replace(kind: str, item: PlexItem, offered: list[Choice], memory: Memory) -> bool:
-    """Return whether an item's picture is free to be replaced under `preserve_plex_edits`.
+    """Tell whether an item's picture is free to be replaced under `preserve_plex_edits`.
 
     It is where there is none, where it is a frame that Plex took from the video,
     where it is ours, and where neither we nor a person has touched the item yet.
     """
     selected = next((choice.name for choice in offered if choice.selected), "")
-    locked = PICTURES[kind] in item.locked
-    written = [memory.sent.get(kind), memory.result.get(kind), *memory.intended.get(kind, ())]
+    is_locked = PICTURES[kind] in item.locked
+    known = (memory.sent.get(kind), memory.result.get(kind), *memory.intended.get(kind, ()))
+    written = [name for name in known if isinstance(name, str) and name]
     if not selected:
-        return not locked or any(written)
-    if any(name == selected or _is_upload_of(selected, name) for name in written if isinstance(name, str) and name):
+        return not is_locked or bool(written)
+    if any(name == selected or _is_upload_of(selected, name) for name in written):
         return True
-    if locked:
-        return False
-    return selected.startswith(_MADE_BY_PLEX) or (not any(written) and bears_file_name(item))
+    return not is_locked and (selected.startswith(_MADE_BY_PLEX) or (not written and bears_file_name(item)))
 
 
 def _is_upload_of(name: str, sha1: str) -> bool:

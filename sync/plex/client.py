@@ -1,8 +1,7 @@
 """The one place where requests to Plex are made.
 
-plexapi builds and parses them; a requests session of PlexSync's own bounds them
-in time and turns every failure into an error of `plex/exceptions.py`, so that no
-URL (and no token in one) reaches a message.
+plexapi builds and parses them; a session of requests bounds them in time and turns every failure into an error of
+`plex/exceptions.py`, so that no URL (and no token in one) reaches a message.
 """
 
 import errno
@@ -13,7 +12,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
@@ -25,24 +23,14 @@ from plexapi.server import PlexServer
 
 from sync import log
 from sync.errors import PlexSyncError
-from sync.plex.exceptions import (
-    PlexItemGone,
-    PlexPermanentError,
-    PlexServerDown,
-    PlexSetupError,
-    PlexTemporaryError,
-)
+from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.pace import Pacer
-from sync.transport import ServerSession
 
 PRODUCT = "PlexSync"
 
 PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
 locked; a longer wait is not for a task, which holds Stash's one job slot."""
-
-_LONG = 100
-"""Characters from which on a value is taken for a text of one scene alone."""
 
 _T = TypeVar("_T")
 
@@ -54,57 +42,43 @@ _UNREACHABLE = {
 }
 
 
-class PlexSession(ServerSession):
-    """A requests session that knows how long to wait and what a failure means.
+class PlexSession(requests.Session):
+    """A session that knows how long to wait and what a failure means; requests that write keep the pace.
 
-    `connect_timeout` and `read_timeout` in seconds. Requests that write keep the `pace`.
+    `connect_timeout` and `read_timeout` in seconds.
     """
 
     def __init__(self, address: str, connect_timeout: float, read_timeout: float, pacer: Pacer) -> None:
-        super().__init__(address)
+        super().__init__()
+        self.trust_env = False  # a proxy or a .netrc is no place for a token
         self._address = address
         self._pacer = pacer
         self._timeouts = (connect_timeout, read_timeout)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send a request; return an answer of 2xx whose body has arrived whole.
-
-        Raises the errors of `plex/exceptions.py`.
-        """
-        with self._pacer.edit() if request.method in ("PUT", "POST") else nullcontext():
-            return self._send(request, **kwargs)
-
-    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = self._timeouts
+        """Send a request; give an answer of 2xx whose body has arrived whole. Raises the errors of `exceptions.py`."""
         # Followed, a redirect would carry the token to whatever host it names.
-        kwargs["allow_redirects"] = False
-        began = time.perf_counter()
-        try:
-            response = super().send(request, **kwargs)
-        except requests.RequestException as error:
-            _tell(request, f"failed ({type(error).__name__})", began)
-            raise error_of_exception(error, self._address, self._timeouts) from None
-        except (urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:
-            raise PlexSetupError(
-                f"plex_url {self._address} cannot be called ({type(error).__name__}); check plex_url and plex_token"
-            ) from None
-        _tell(request, f"answered {response.status_code}", began)
-        if response.status_code >= 300:
-            raise error_of_status(response.status_code, self._address)
-        # Plex speaks UTF-8; without a charset in the header requests would guess.
-        response.encoding = "utf-8"
+        kwargs |= {"timeout": self._timeouts, "allow_redirects": False}
+        with self._pacer.edit() if request.method in ("PUT", "POST") else nullcontext():
+            began, outcome = time.perf_counter(), ""
+            try:
+                response = super().send(request, **kwargs)
+                outcome = f"answered {response.status_code}"
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+                outcome = f"failed ({type(error).__name__})"
+                raise error_of_exception(error, self._address, self._timeouts) from None
+            finally:
+                path = request.path_url.partition("?")[0]  # an edit is all query
+                took = (time.perf_counter() - began) * 1000
+                log.detail("Plex: %s %s %s in %.0f ms", request.method, path, outcome, took)
+            if response.status_code >= 300:
+                raise error_of_status(response.status_code, self._address)
+        response.encoding = "utf-8"  # without a charset in the header requests would guess
         return response
 
 
-def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None:
-    if log.is_detailed():
-        # Without what stands behind the path: an edit is all query.
-        path = request.path_url.partition("?")[0]
-        log.detail("Plex: %s %s %s in %.0f ms", request.method, path, outcome, (time.perf_counter() - began) * 1000)
-
-
 def error_of_status(status: int, address: str) -> Exception:
-    """Return what an answer of this status means."""
+    """Tell what an answer of this status means."""
     if status in (401, 403, 498):
         return PlexSetupError(
             f"plex_token is refused by Plex at {address} (status {status}); accepted: the X-Plex-Token of the "
@@ -124,47 +98,44 @@ def error_of_status(status: int, address: str) -> Exception:
     return PlexPermanentError(f"Plex refused the request (status {status})")
 
 
-def error_of_exception(error: BaseException, address: str, timeouts: tuple[float, float]) -> Exception:
-    """Return what a request that got no answer means; decided by its cause, never by its text."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return PlexServerDown(
-            f"Plex at {address} does not accept a connection within {timeouts[0]:g} s (connect_timeout)"
-        )
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return PlexTemporaryError(f"Plex at {address} gave no answer within {timeouts[1]:g} s (read_timeout)")
+def error_of_exception(error: Exception, address: str, timeouts: tuple[float, float]) -> PlexSyncError:
+    """Tell what a request that got no answer means; its cause decides, never its text."""
+    causes = _causes(error)
+
+    def is_any(*kinds: type[Exception]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return PlexSetupError("plex_token has characters that no token has; copy it again")
     if isinstance(error, requests.exceptions.SSLError):
         return PlexSetupError(
             f"plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct "
             "address that Plex's certificate is for"
         )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return PlexSetupError(f"plex_url {address} cannot be called; accepted: http://host:port")
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return PlexSetupError("plex_token has characters that no token has; copy it again")
-    for cause in _causes(error):
-        if isinstance(cause, (urllib3.exceptions.NameResolutionError, socket.gaierror)):
-            return PlexServerDown(
-                f"Plex's host name in plex_url, {urlsplit(address).hostname}, is unknown at the moment"
-            )
-        if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-            return PlexTemporaryError(f"Plex at {address} gave no answer within {timeouts[1]:g} s (read_timeout)")
-        if isinstance(cause, urllib3.exceptions.NewConnectionError) or (
-            isinstance(cause, OSError) and cause.errno in _UNREACHABLE
-        ):
-            return PlexServerDown(f"Plex at {address} cannot be reached (connection refused or no route)")
+    if not isinstance(error, requests.RequestException) or isinstance(error, ValueError):  # InvalidURL, InvalidSchema
+        return PlexSetupError(
+            f"plex_url {address} cannot be called ({type(error).__name__}); accepted: http://host:port"
+        )
+    if isinstance(error, requests.ConnectTimeout):
+        return PlexServerDown(
+            f"Plex at {address} does not accept a connection within {timeouts[0]:g} s (connect_timeout)"
+        )
+    if is_any(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+        return PlexTemporaryError(f"Plex at {address} gave no answer within {timeouts[1]:g} s (read_timeout)")
+    if is_any(urllib3.exceptions.NameResolutionError, socket.gaierror):
+        return PlexServerDown(f"Plex's host name in plex_url, {urlsplit(address).hostname}, is unknown at the moment")
+    if is_any(urllib3.exceptions.NewConnectionError) or any(
+        getattr(one, "errno", None) in _UNREACHABLE for one in causes
+    ):
+        return PlexServerDown(f"Plex at {address} cannot be reached (connection refused or no route)")
     return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return an exception with all that it wraps: urllib3 nests them in args, `reason` and causes."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if not isinstance(one, BaseException) or one in found or len(found) > 20:
-            continue
-        found.append(one)
-        waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+def _causes(error: BaseException) -> list[object]:
+    """Give an error with what it wraps: requests and urllib3 nest three deep, in `args` and `reason`."""
+    found: list[object] = [error]
+    for _ in range(3):
+        found += [inner for one in found for inner in (*getattr(one, "args", ()), getattr(one, "reason", None))]
     return found
 
 
@@ -183,11 +154,10 @@ class ServerWays:
 
 
 class PlexClient:
-    """A Plex server, asked by path and answered with parsed XML.
+    """A Plex server, asked by path and answered with parsed XML. Several threads may use one client.
 
-    XML and not plexapi's objects: an object of a listing is partial, and its
-    first empty attribute costs a hidden request. Requests that write keep the pace of `pacer`. Several threads may use
-    one client.
+    XML and not plexapi's objects: an object of a listing is partial, and its first empty attribute costs a hidden
+    request. All its requests raise the errors of `plex/exceptions.py`.
     """
 
     def __init__(
@@ -203,29 +173,25 @@ class PlexClient:
         self.address = address
         self.pacer = pacer or Pacer()
         self.ways = ServerWays()
-        self._session = PlexSession(address, connect_timeout, read_timeout, self.pacer)
         # One pool for reads and writes, kept alive over the whole drain.
+        self._session = PlexSession(address, connect_timeout, read_timeout, self.pacer)
+        # plexapi's own identifier is the MAC address, which changes in containers: each would be a new device.
         plexapi.BASE_HEADERS.update(
-            {
-                # plexapi's own is the MAC address, which changes in containers: each would be a new device.
-                "X-Plex-Client-Identifier": identifier,
-                "X-Plex-Product": PRODUCT,
-                "X-Plex-Device-Name": PRODUCT,
-            }
+            {"X-Plex-Client-Identifier": identifier, "X-Plex-Product": PRODUCT, "X-Plex-Device-Name": PRODUCT}
+        )
+        no_plex = PlexSetupError(
+            f"plex_url {address} answers, but not as a Plex Media Server does; "
+            "accepted: Plex's own address, such as http://192.168.1.10:32400"
         )
         try:
             self._server = patiently(lambda: PlexServer(address, token, session=self._session))
-        except ParseError:
-            raise self._no_plex() from None
-        except PlexItemGone:
-            raise self._no_plex() from None
-        except (AttributeError, TypeError, ValueError) as error:
-            if isinstance(error, PlexSyncError):
-                raise
-            raise self._no_plex() from None  # an answer, but no MediaContainer
+        except PlexSyncError:
+            raise
+        except (ParseError, PlexItemGone, AttributeError, TypeError, ValueError):
+            raise no_plex from None
         self.machine: str = self._server.machineIdentifier or ""
         if not self.machine:
-            raise self._no_plex()
+            raise no_plex
         self.name: str = self._server.friendlyName or "Plex"
         self.platform: str = self._server.platform or ""
         self.version: str = self._server.version or "of an unknown version"
@@ -236,39 +202,32 @@ class PlexClient:
         return self.platform.lower().startswith(("windows", "mac"))
 
     def get(self, path: str, parameters: Parameters = (), headers: dict[str, str] | None = None) -> Element:
-        """Return the answer's root element. Raises the errors of `plex/exceptions.py`."""
-        return patiently(lambda: self._get(path, parameters, headers))
+        """Give the answer's root element."""
 
-    def _get(self, path: str, parameters: Parameters, headers: dict[str, str] | None) -> Element:
-        root = self._query(path, parameters, self._session.get, headers)
-        if root is None:
-            raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer", stumbled=True)
-        return root
+        def ask() -> Element:
+            root = self._query(path, parameters, self._session.get, headers=headers)
+            if root is None:
+                raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer", stumbled=True)
+            return root
+
+        return patiently(ask)
 
     def put(self, path: str, parameters: Parameters) -> None:
-        """Send a PUT; Plex answers it without a body. Raises the errors of `plex/exceptions.py`."""
+        """Send a PUT; Plex answers it without a body."""
         self._query(path, parameters, self._session.put)
 
     def post(self, path: str, body: bytes, content_type: str) -> None:
-        """Send a POST with a body. Raises the errors of `plex/exceptions.py`."""
-        self._query(path, (), self._session.post, {"Content-Type": content_type}, body)
+        """Send a POST with a body."""
+        self._query(path, (), self._session.post, headers={"Content-Type": content_type}, data=body)
 
     def call(self, path: str, parameters: Parameters) -> None:
-        """Send a GET that makes Plex do something and has no answer. Raises the errors of `plex/exceptions.py`."""
+        """Send a GET that makes Plex do something and has no answer."""
         self._query(path, parameters, self._session.get)
 
-    def _query(
-        self,
-        path: str,
-        parameters: Parameters,
-        method: Any,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Element | None:
+    def _query(self, path: str, parameters: Parameters, method: Any, **more: Any) -> Element | None:
         key = f"{path}?{encode(parameters)}" if parameters else path
-        content = {} if body is None else {"data": body}
         try:
-            root: Element | None = self._server.query(key, method=method, headers=headers, **content)
+            root: Element | None = self._server.query(key, method=method, **more)
         except ParseError:
             raise PlexTemporaryError(f"Plex at {self.address} gave half a document", stumbled=True) from None
         return root
@@ -277,15 +236,9 @@ class PlexClient:
         """Close the connections."""
         self._session.close()
 
-    def _no_plex(self) -> PlexSetupError:
-        return PlexSetupError(
-            f"plex_url {self.address} answers, but not as a Plex Media Server does; "
-            "accepted: Plex's own address, such as http://192.168.1.10:32400"
-        )
-
 
 def patiently(ask: Callable[[], _T]) -> _T:
-    """Return what `ask` returns, asking again at once where Plex stumbled; raises what it raises at last.
+    """Give what `ask` returns, asking again at once where Plex stumbled; raises what it raises at last.
 
     For what changes nothing in Plex: an edit is looked at before it is sent again.
     """
@@ -301,35 +254,25 @@ def patiently(ask: Callable[[], _T]) -> _T:
 
 
 def encode(parameters: Parameters) -> str:
-    """Return a query string as plexapi writes it: names as they are, values percent-encoded."""
-    return "&".join([f"{name}={_quoted(value)}" for name, value in parameters])
-
-
-def _quoted(value: str) -> str:
-    return _quoted_name(value) if len(value) < _LONG else quote(value, safe="")
-
-
-@lru_cache(4_096)  # the same tags and performers in edit after edit
-def _quoted_name(value: str) -> str:
-    return quote(value, safe="")
+    """Give a query string as plexapi writes it: names as they are, values percent-encoded."""
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
 
 
 def client_identifier(data: str) -> str:
-    """Return the identifier that stands for PlexSync in Plex's list of devices, made once and kept for ever.
+    """Give the identifier that stands for PlexSync in Plex's list of devices, made once and kept for ever.
 
     Raises OSError when the data folder cannot be written.
     """
     path = os.path.join(data, "client_identifier")
-    for _ in range(2):
-        try:
-            with open(path, encoding="ascii") as file:
-                known = file.read().strip()
-            if known.isalnum():
-                return known
-        except (FileNotFoundError, UnicodeDecodeError):
-            pass
-        fresh = f"{path}.{os.getpid()}"
-        with open(fresh, "w", encoding="ascii") as file:
-            file.write(f"plexsync{uuid.uuid4().hex}\n")
-        os.replace(fresh, path)
-    raise OSError(errno.EIO, "client_identifier cannot be read back")
+    try:
+        with open(path, encoding="ascii") as file:
+            known = file.read().strip()
+        if known.isalnum():
+            return known
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    identifier = f"plexsync{uuid.uuid4().hex}"
+    with open(f"{path}.{os.getpid()}", "w", encoding="ascii") as file:
+        file.write(f"{identifier}\n")
+    os.replace(file.name, path)
+    return identifier

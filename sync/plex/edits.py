@@ -7,11 +7,12 @@ items is one request for all of them. A server that replaces lists gets them who
 (`difference.whole_lists`).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 from urllib.parse import quote
 
-from sync.model import LIST_FIELDS, PLEX_NAMES, RATING, SINGLE_FIELDS, PlexItem, Role
+from sync.model import LIST_FIELDS, PLEX_NAMES, RATING, SINGLE_FIELDS, PlexItem
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import Edit, detail_key, public_thumb, whole_lists
 
@@ -58,33 +59,77 @@ def rate(client: PlexClient, rating_key: int, rating: str) -> None:
 
 
 def requests_of(edit: Edit, replacing: PlexItem | None = None) -> list[Parameters]:
-    """Return an edit's parameters, in as many requests as their length asks for.
+    """Give an edit's parameters, in as many requests as their length asks for; a single field is never divided.
 
-    A single field is never divided. `replacing`: the item as it is, of a server that replaces lists: they go whole,
-    and none of them is divided.
+    `replacing`: the item as it is, of a server that replaces lists: they go whole, and none of them is divided.
     """
     if replacing is not None:
-        edit = whole_lists(replacing, edit)
-    pieces = _pieces(edit, divide=replacing is None)
-    whole = [parameter for piece in pieces for parameter in piece]
-    if not whole:
-        return []
-    if _bound_of(whole) <= LONGEST_QUERY:  # nearly every edit
-        return [_numbered(whole)]
-    requests: list[list[tuple[str, str]]] = []
-    length = 0
-    for piece in pieces:
-        own = length_of(piece) + 1 + 2 * len(piece)  # an entry's number may have three digits
-        if not requests or length + own > LONGEST_QUERY:
-            requests.append([])
-            length = 0
-        requests[-1] += piece
-        length += own
-    return [_numbered(request) for request in requests]
+        return _requests(whole_lists(replacing, edit), divide=False)
+    return _requests(edit, divide=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemEdit:
+def _requests(edit: Edit, *, divide: bool) -> list[Parameters]:
+    parameters = _parameters(edit)
+    halves = _halves(edit, divide=divide) if length_of(parameters) > LONGEST_QUERY else ()
+    if halves:
+        return [request for half in halves for request in _requests(half, divide=divide)]
+    return [parameters] if parameters else []
+
+
+def _halves(edit: Edit, *, divide: bool) -> tuple[Edit, ...]:
+    """Give two edits that add up to one: of several fields, or else of one list where it may be divided."""
+    names = [*edit.fields, *sorted(edit.lock_too)]
+    if len(names) > 1:
+        middle = len(names) // 2
+        return _only(edit, names[:middle]), _only(edit, names[middle:])
+    (name,) = names
+    added, gone = edit.added.get(name, ()), edit.removed.get(name, ())
+    if added and gone:
+        return replace(edit, removed={}), replace(edit, added={})
+    if len(gone) > 1:
+        middle = len(gone) // 2
+        return replace(edit, removed={name: gone[:middle]}), replace(edit, removed={name: gone[middle:]})
+    if len(added) > 1 and divide:
+        middle = len(added) // 2
+        return replace(edit, added={name: added[:middle]}), replace(edit, added={name: added[middle:]})
+    return ()
+
+
+def _only(edit: Edit, names: Collection[str]) -> Edit:
+    return replace(
+        edit,
+        single={name: value for name, value in edit.single.items() if name in names},
+        added={name: roles for name, roles in edit.added.items() if name in names},
+        removed={name: gone for name, gone in edit.removed.items() if name in names},
+        lock_too=edit.lock_too & set(names),
+    )
+
+
+def _parameters(edit: Edit) -> list[tuple[str, str]]:
+    parameters = []
+    for name, value in edit.single.items():
+        parameters += [(f"{SINGLE_FIELDS[name]}.value", value), _lock_of(edit, name)]
+    for name in edit.lists:
+        tag = LIST_FIELDS[name]
+        for number, role in enumerate(edit.added.get(name, ())):
+            parameters.append((f"{tag}[{number}].tag.tag", role.name))
+            # What is not set anew is sent along, or it is lost where Plex makes the entry anew.
+            if role.role or detail_key("role", role.name) in edit.details:
+                parameters.append((f"{tag}[{number}].tagging.text", role.role))
+            if public_thumb(role.thumb) or detail_key("thumb", role.name) in edit.details:
+                parameters.append((f"{tag}[{number}].tag.thumb", role.thumb))
+        if gone := edit.removed.get(name):
+            # Each name is encoded on its own, so that a comma in it is none between two.
+            parameters.append((f"{tag}[].tag.tag-", ",".join(quote(one, safe="") for one in gone)))
+        parameters.append(_lock_of(edit, name))
+    return parameters + [_lock_of(edit, name) for name in sorted(edit.lock_too)]
+
+
+def _lock_of(edit: Edit, name: str) -> tuple[str, str]:
+    return f"{PLEX_NAMES[name]}.locked", "0" if name in edit.released else "1"
+
+
+class ItemEdit(NamedTuple):
     """What is to be edited of one item."""
 
     section: int
@@ -94,8 +139,7 @@ class ItemEdit:
     """Plex's names of the fields that are locked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """One edit for several items of a library."""
 
     section: int
@@ -105,7 +149,7 @@ class Group:
 
 
 def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
-    """Return the edits that go as one request for two or more items, `most` at the most; the others go alone.
+    """Give the edits that go as one request for two or more items, `most` at the most; the others go alone.
 
     Of the locks an edit would take along those go that every item asks for or has. An edit that needs several
     requests goes alone.
@@ -118,7 +162,7 @@ def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
     groups: list[Group] = []
     for (section, request), members in alike.items():
         size = min(most, len(members))
-        while size > 1 and _length(request, members[:size]) > LONGEST_QUERY:
+        while size > 1 and length_of(_for_all(request, members[:size])) > LONGEST_QUERY:
             size //= 2
         for start in range(0, len(members), size) if size > 1 else ():
             some = members[start : start + size]
@@ -129,89 +173,30 @@ def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
 
 
 def length_of(parameters: Parameters) -> int:
-    """Return how many characters parameters take up in a request: brackets, which count entries, go encoded."""
+    """Tell how many characters parameters take up in a request: brackets, which count entries, go encoded."""
     query = encode(parameters)
     return len(query) + 2 * (query.count("[") + query.count("]"))
 
 
-def _length(request: Parameters, members: Sequence[ItemEdit]) -> int:
-    return length_of([*_addressed_to([one.rating_key for one in members]), *request, *_locks(members)])
+def _for_all(request: Parameters, members: Sequence[ItemEdit]) -> Parameters:
+    return [*_addressed_to([one.rating_key for one in members]), *request, *_locks(members)]
 
 
 def _locks(members: Sequence[ItemEdit]) -> list[tuple[str, str]]:
-    asked = {name for one in members for name in one.edit.lock_too}
-    shared = (
-        name for name in asked if all(name in one.edit.lock_too or PLEX_NAMES[name] in one.locked for one in members)
-    )
-    return [(f"{PLEX_NAMES[name]}.locked", "1") for name in sorted(shared)]
+    asked = sorted({name for one in members for name in one.edit.lock_too})
+    return [
+        (f"{PLEX_NAMES[name]}.locked", "1")
+        for name in asked
+        if all(name in one.edit.lock_too or PLEX_NAMES[name] in one.locked for one in members)
+    ]
 
 
 def _addressed_to(rating_keys: Sequence[int]) -> list[tuple[str, str]]:
     return [("type", MOVIE_TYPE), ("id", ",".join(map(str, rating_keys)))]
 
 
-def _pieces(edit: Edit, *, divide: bool) -> list[list[tuple[str, str]]]:
-    """Return the parameters of an edit in the pieces that one request must hold together.
-
-    The entries of a list are numbered at the end, when it is known which request holds them.
-    """
-    pieces = []
-    for name, value in edit.single.items():
-        pieces.append([(f"{SINGLE_FIELDS[name]}.value", value), _lock_of(edit, name)])
-    for name in edit.lists:
-        tag = LIST_FIELDS[name]
-        entries = [_entry(tag, role, edit) for role in edit.added.get(name, ())]
-        gone = edit.removed.get(name, ())
-        if not divide and entries:
-            entries = [[parameter for entry in entries for parameter in entry]]
-        portions = [gone[start : start + 50] for start in range(0, len(gone), 50)]
-        entries += [[(f"{tag}[].tag.tag-", _joined(some))] for some in portions]
-        entries[-1].append(_lock_of(edit, name))
-        pieces += entries
-    pieces += [[(f"{PLEX_NAMES[name]}.locked", "1")] for name in sorted(edit.lock_too)]
-    return pieces
-
-
-def _joined(names: Sequence[str]) -> str:
-    """Each name is encoded on its own, so that a comma in it is none between two."""
-    return ",".join(quote(name, safe="") for name in names)
-
-
-def _numbered(parameters: Parameters) -> Parameters:
-    """Return a request's parameters with the entries of each list counted from 0, and the names that go as one."""
-    counts: dict[str, int] = {}
-    numbered: dict[str, str] = {}
-    for name, value in parameters:
-        tag, mark, rest = name.partition("[#]")
-        if mark and rest == ".tag.tag":
-            counts[tag] = counts.get(tag, -1) + 1
-        name = f"{tag}[{counts[tag]}]{rest}" if mark else name
-        numbered[name] = f"{numbered[name]},{value}" if name in numbered else value
-    return list(numbered.items())
-
-
-def _lock_of(edit: Edit, name: str) -> tuple[str, str]:
-    return f"{PLEX_NAMES[name]}.locked", "0" if name in edit.released else "1"
-
-
-def _entry(tag: str, role: Role, edit: Edit) -> list[tuple[str, str]]:
-    parameters = [(f"{tag}[#].tag.tag", role.name)]
-    # What is not set anew is sent along, or it is lost where Plex makes the entry anew.
-    if role.role or detail_key("role", role.name) in edit.details:
-        parameters.append((f"{tag}[#].tagging.text", role.role))
-    if public_thumb(role.thumb) or detail_key("thumb", role.name) in edit.details:
-        parameters.append((f"{tag}[#].tag.thumb", role.thumb))
-    return parameters
-
-
-def _bound_of(parameters: Parameters) -> int:
-    """Return what `length_of` is at the most, without encoding anything: three characters a byte of a value, and two
-    brackets in a name."""
-    return sum(len(name) + 6 + 3 * len(value.encode()) for name, value in parameters)
-
-
 def _with_actors_anew(edit: Edit, item: PlexItem) -> Edit:
-    """Return the edit with each actor whose role changes taken away first: removals of a request come before."""
+    """Give the edit with each actor whose role changes taken away first: removals of a request come before."""
     held = {role.name for role in item.actors}
     anew = tuple(
         role.name
@@ -223,5 +208,5 @@ def _with_actors_anew(edit: Edit, item: PlexItem) -> Edit:
 
 
 def without_rating(edit: Edit) -> Edit:
-    """Return the edit without the rating, for a server that takes it by a request of its own alone."""
+    """Give the edit without the rating, for a server that takes it by a request of its own alone."""
     return replace(edit, single={name: value for name, value in edit.single.items() if name != RATING})

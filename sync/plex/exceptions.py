@@ -1,7 +1,6 @@
-"""What can go wrong between PlexSync and Plex, classified by status code and cause.
+"""What can go wrong between PlexSync and Plex, by status code and cause (`plex/client.py` decides).
 
-Not by plexapi's exception classes: it raises BadRequest for a 429, a 500 and a
-503 alike, and puts the whole URL into the message.
+Not by plexapi's exception classes: it raises BadRequest for a 429, a 500 and a 503 alike, with the URL in its text.
 """
 
 from sync.errors import PermanentError, SetupError, TransientError
@@ -10,7 +9,7 @@ from sync.errors import PermanentError, SetupError, TransientError
 class PlexTemporaryError(TransientError):
     """Plex is slow, busy or stumbled: a read time-out, a reset, 429, 500, 502, 504, half a document.
 
-    `stumbled`: it said no at once, so that asking again at once may help and costs nobody's time.
+    `stumbled`: it said no at once, so that asking again at once may help.
     """
 
     def __init__(self, text: str, *, stumbled: bool = False) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
-from sync.model import MediaFile, PlexItem, Role
+from sync.model import RATING, SINGLE_FIELDS, MediaFile, PlexItem, Role
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone
 from sync.state import chunks
@@ -13,7 +13,7 @@ READ_AT_ONCE = 100
 
 
 def read_items(client: PlexClient, rating_keys: Iterable[int]) -> dict[int, PlexItem]:
-    """Return these items, whole, by ratingKey; what Plex no longer has is absent.
+    """Give these items, whole, by ratingKey; what Plex no longer has is absent.
 
     Many in one request: `GET /library/metadata/<id>,<id>,...`.
     """
@@ -40,25 +40,17 @@ def _read_some(client: PlexClient, keys: list[int]) -> dict[int, PlexItem]:
 
 def _item(element: Element, section_of_all: str) -> PlexItem:
     section = element.get("librarySectionID") or section_of_all
+    singles = {name: element.get(plex_name, "") for name, plex_name in SINGLE_FIELDS.items()}
+    singles[RATING] = _rating(singles[RATING])
+    actors = [tag for tag in element.findall("Role") if tag.get("tag")]
     return PlexItem(
         rating_key=int(element.get("ratingKey", "")),
         section=int(section) if section.isdigit() else 0,
-        title=element.get("title", ""),
-        summary=element.get("summary", ""),
-        studio=element.get("studio", ""),
-        date=element.get("originallyAvailableAt", ""),
-        content_rating=element.get("contentRating", ""),
-        tagline=element.get("tagline", ""),
-        original_title=element.get("originalTitle", ""),
-        rating=_rating(element.get("userRating", "")),
-        actors=tuple(
-            Role(role.get("tag", ""), role.get("role", ""), role.get("thumb", ""))
-            for role in element.findall("Role")
-            if role.get("tag")
-        ),
-        genres=_tags(element, "Genre"),
-        collections=_tags(element, "Collection"),
-        directors=_tags(element, "Director"),
+        **singles,
+        actors=tuple(Role(tag.get("tag", ""), tag.get("role", ""), tag.get("thumb", "")) for tag in actors),
+        genres=_names(element, "Genre"),
+        collections=_names(element, "Collection"),
+        directors=_names(element, "Director"),
         locked=frozenset(
             field.get("name", "") for field in element.findall("Field") if field.get("locked") in ("1", "true")
         ),
@@ -66,7 +58,7 @@ def _item(element: Element, section_of_all: str) -> PlexItem:
     )
 
 
-def _tags(element: Element, kind: str) -> tuple[str, ...]:
+def _names(element: Element, kind: str) -> tuple[str, ...]:
     return tuple(name for tag in element.findall(kind) if (name := tag.get("tag")))
 
 
@@ -80,11 +72,10 @@ def _rating(text: str) -> str:
 
 
 def files_in(element: Element) -> tuple[MediaFile, ...]:
-    """Read off the XML: the first empty attribute of one of plexapi's partial objects costs a request."""
-    files = []
-    for media in element.findall("Media"):
-        for part in media.findall("Part"):
-            path, size = part.get("file"), part.get("size", "")
-            if path:
-                files.append(MediaFile(path, int(size) if size.isdigit() else None))
-    return tuple(files)
+    """Give the files of an item that was read or listed."""
+    parts = element.findall("Media/Part")
+    return tuple(
+        MediaFile(path, int(size) if (size := part.get("size", "")).isdigit() else None)
+        for part in parts
+        if (path := part.get("file"))
+    )

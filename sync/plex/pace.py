@@ -1,10 +1,8 @@
 """How fast edits follow one another: a Plex that fails is left time between them.
 
-Plex writes to one database file, and somebody may be watching. So edits take a
-share of the time: all of it as a rule, half as much after each failure, and a
-little more after each good answer. A Plex that is slow and does not fail slows a
-single writer down by itself. The rules are pure functions from one `Pace` to the
-next; `Pacer` keeps the time.
+Plex writes to one database file, and somebody may be watching. So edits take a share of the time: all of it as a
+rule, half as much after each failure, and a little more after each good answer. A Plex that is slow and does not
+fail slows a single writer down by itself.
 """
 
 import math
@@ -12,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 from sync import log
 from sync.plex.exceptions import PlexTemporaryError
@@ -27,38 +24,6 @@ PAUSE_PER_EDIT = 0.1
 """Seconds that each edit of a run adds to the longest pause, so that a few of them are never held up for long."""
 LONGEST_GAP = 3600.0
 """Seconds between two edits that no cap exceeds."""
-_WEIGHT = 0.1
-"""Of one answer in the usual time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What has to be known of the edits so far."""
-
-    share: float = 1.0
-    """Of the time, what edits may take: from LEAST_SHARE to 1, which is no pause at all."""
-    edits: int = 0
-    """Edits that Plex has answered or failed."""
-    usual: float = 0.0
-    """Seconds that an edit usually takes; 0 while nothing is known."""
-
-
-def after_answer(pace: Pace, seconds: float) -> Pace:
-    """Return the pace after Plex took an edit in `seconds`."""
-    usual = pace.usual + _WEIGHT * (seconds - pace.usual) if pace.usual else seconds
-    return Pace(min(1.0, pace.share + STEP), pace.edits + 1, usual)
-
-
-def after_failure(pace: Pace) -> Pace:
-    """Return the pace after Plex failed an edit: an error of the server's, no answer in time, half of one."""
-    return replace(pace, share=max(LEAST_SHARE, pace.share / 2), edits=pace.edits + 1)
-
-
-def pause_after(pace: Pace, seconds: float) -> float:
-    """Return the seconds to leave Plex alone after an edit that took `seconds`, the one that led to this pace."""
-    longest = min(LONGEST_PAUSE, PAUSE_PER_EDIT * pace.edits)
-    # An error that comes at once is no reason to come back at once.
-    return min(longest, max(seconds, pace.usual) * (1 / pace.share - 1))
 
 
 class Pacer:
@@ -71,8 +36,12 @@ class Pacer:
         self._gap = min(LONGEST_GAP, 1 / max_edits_per_second) if max_edits_per_second > 0 else 0.0
         self._closed = threading.Event()
         self._is_told = False
-        self.pace = Pace()
-        """What is known of Plex in this run."""
+        self.share = 1.0
+        """Of the time, what edits may take: from LEAST_SHARE to 1, which is no pause at all."""
+        self.edits = 0
+        """Edits that Plex has answered or failed."""
+        self.usual = 0.0
+        """Seconds that an edit usually takes; 0 while nothing is known."""
         self.next_at = -math.inf
         """When, on the monotonic clock, the next edit may begin."""
 
@@ -90,32 +59,40 @@ class Pacer:
         if not self.wait(self._closed.is_set):
             raise PlexTemporaryError("the run ends before this edit's turn")
         began = time.monotonic()
+        change = 0.0  # a refusal says nothing of how busy Plex is
         try:
             yield
+            change = STEP
         except PlexTemporaryError:
-            self._go_on(after_failure(self.pace), began)
+            change = -self.share / 2
             raise
-        except Exception:  # a refusal says nothing of how busy Plex is
-            self._go_on(replace(self.pace, edits=self.pace.edits + 1), began)
-            raise
-        self._go_on(after_answer(self.pace, time.monotonic() - began), began)
+        finally:
+            now = time.monotonic()
+            self.note(change, now - began)
+            self.next_at = max(began + self._gap, now + self.pause(now - began))
+
+    def note(self, change: float, seconds: float) -> None:
+        """Take note of an edit that took `seconds`, and by how much it changes the share."""
+        was, self.share = self.share, max(LEAST_SHARE, min(1.0, self.share + change))
+        self.edits += 1
+        if change > 0:
+            self.usual += (seconds - self.usual) * (0.1 if self.usual else 1.0)
+        if self.share < 0.5 <= was and not self._is_told:
+            self._is_told = True
+            log.info("Plex fails edits; they are spaced out")
+        elif self.share >= 1 > was:
+            log.debug("Plex takes edits again; they follow one another without a pause")
+
+    def pause(self, seconds: float) -> float:
+        """Tell how long to leave Plex alone after an edit that took `seconds`."""
+        # An error that comes at once is no reason to come back at once.
+        return min(LONGEST_PAUSE, PAUSE_PER_EDIT * self.edits, max(seconds, self.usual) * (1 / self.share - 1))
 
     def close(self) -> None:
         """Have nothing wait any more: the run ends."""
         self._closed.set()
 
     def edits_within(self, seconds: float) -> int:
-        """Return how many edits fit into that time at the present pace, as far as it is known; at least one."""
-        usual = self.pace.usual
-        each = max(self._gap, usual + pause_after(self.pace, usual), 0.001)  # while nothing is known: one in 1 ms
+        """Tell how many edits fit into that time at the present pace, as far as it is known; at least one."""
+        each = max(self._gap, self.usual + self.pause(0.0), 0.001)  # while nothing is known: one in 1 ms
         return max(1, int(seconds / each))
-
-    def _go_on(self, pace: Pace, began: float) -> None:
-        now = time.monotonic()
-        was, self.pace = self.pace, pace
-        self.next_at = max(began + self._gap, now + pause_after(pace, now - began))
-        if pace.share < 0.5 <= was.share and not self._is_told:
-            self._is_told = True
-            log.info("Plex fails edits; they are spaced out")
-        elif pace.share >= 1 > was.share:
-            log.debug("Plex takes edits again; they follow one another without a pause")

@@ -10,6 +10,11 @@ from sync.plex.matcher import Rules
 from sync.plex.media_paths import is_windows, map_path, path_key, unify
 from sync.plex.sections import Section
 
+_IN_NO_LIBRARY = (
+    "its folder is in none of the folders of the Plex libraries that are synced, so Plex was asked for no scan: "
+    "check path_map and the libraries' folders"
+)
+
 
 class FolderScans:
     """Asks Plex to scan folders, each once as long as this object lives: one drain."""
@@ -21,24 +26,15 @@ class FolderScans:
         self._asked: dict[tuple[int, str], str] = {}
 
     def ask(self, paths: Iterable[str]) -> str:
-        """Have the folders of these files (paths as Stash writes them) scanned; return what came of it, for a person.
+        """Have the folders of these files (paths as Stash writes them) scanned; tell a person what came of it.
 
         Raises PlexServerDown and PlexSetupError; a Plex that merely stumbles is no reason to fail more than
         the missing file does.
         """
         said: dict[str, None] = {}
         for path in paths:
-            found = False
-            for section in self._sections:
-                folder = folder_in(section, path, self._rules)
-                if folder:
-                    found = True
-                    said[self._scan(section, folder)] = None
-            if not found:
-                said[
-                    "its folder is in none of the folders of the Plex libraries that are synced, so Plex was asked "
-                    "for no scan: check path_map and the libraries' folders"
-                ] = None
+            folders = [(section, folder_in(section, path, self._rules)) for section in self._sections]
+            said |= dict.fromkeys([self._scan(*one) for one in folders if one[1]] or [_IN_NO_LIBRARY])
         return "; ".join(said)
 
     def _scan(self, section: Section, folder: str) -> str:
@@ -55,28 +51,20 @@ class FolderScans:
 
 
 def folder_in(section: Section, path: str, rules: Rules) -> str:
-    """Return the folder of a file (its path as Stash writes it) as Plex writes it; empty where it is not the library's.
+    """Give the folder of a file (its path as Stash writes it) as Plex writes it; empty where it is not the library's.
 
     Plex is given its own spelling of the library's folder, and the separators that belong to it.
     """
-    folder = _spelt_as(map_path(path, rules.pairs), path).rpartition("/")[0]
-    key = path_key(folder, fold=rules.fold)
+    # Plex's file system may know a name by its decomposed letters, as Stash's does: keep Stash's spelling.
+    names = re.split(r"[/\\]" if is_windows(path) else "/", path)
+    spelt = {unicodedata.normalize("NFC", name): name for name in names}
+    folders = [spelt.get(name, name) for name in map_path(path, rules.pairs).split("/")[:-1]]
+    key = path_key("/".join(folders), fold=rules.fold)
     for location in section.locations:
         root = unify(location).rstrip("/")
         root_key = path_key(root, fold=rules.fold)
         if key == root_key or key.startswith(f"{root_key}/"):
-            rest = "/".join(folder.split("/")[root.count("/") + 1 :])
             separator = "\\" if is_windows(location) and "\\" in location else "/"
-            return location.rstrip("/\\") + separator + rest.replace("/", separator) if rest else location
+            rest = folders[root.count("/") + 1 :]
+            return separator.join([location.rstrip("/\\"), *rest]) if rest else location
     return ""
-
-
-def _spelt_as(mapped: str, original: str) -> str:
-    """Plex's file system may know a name by its decomposed letters, as Stash's does: keep Stash's spelling."""
-    names = re.split(r"[/\\]" if is_windows(original) else "/", original)
-    parts = mapped.split("/")
-    for back in range(1, min(len(names), len(parts)) + 1):
-        if unicodedata.normalize("NFC", names[-back]) != parts[-back]:
-            break
-        parts[-back] = names[-back]
-    return "/".join(parts)

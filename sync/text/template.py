@@ -7,17 +7,19 @@ nothing else.
 
 import re
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 
 _BETWEEN = " \t\n,;:\\-–—|/\\\\·•~>&+="
 """What separates two parts, for a set of characters; everything else that touches a place belongs to it."""
-_PLACE = r"\{([^{}]*)\}"
-_PAIRS = ("()", "[]", '""', "“”", "„“", "«»", "‹›", "「」")
-_SIGNS = re.escape("".join(sorted(set("".join(_PAIRS)))))
-_GROUP = "|".join(f"{re.escape(pair[0])}[^{_SIGNS}]*{re.escape(pair[1])}" for pair in _PAIRS)
-_GROUPS = re.compile(_GROUP)
-_TOKENS = re.compile(rf"(?P<group>{_GROUP})|(?P<place>{_PLACE})|(?P<between>[{_BETWEEN}]+)|(?P<sign>.)", re.DOTALL)
+_PLACE = r"\{[^{}]*\}"
+_PAIRS = [(re.escape(pair[0]), re.escape(pair[1])) for pair in ("()", "[]", '""', "“”", "„“", "«»", "‹›", "「」")]
+_INNER = f"[^{''.join(sorted({sign for pair in _PAIRS for sign in pair}))}]*"
+_GROUP = "|".join(f"{begin}{_INNER}{_PLACE}{_INNER}{end}" for begin, end in _PAIRS)
+"""Brackets or quotes with a place in them; those without are signs like any other."""
+_PARTS = re.compile(rf"([{_BETWEEN}]+)|((?:{_GROUP}|{_PLACE}|[^{_BETWEEN}])+)")
+"""A separator, or what touches: places, brackets, words."""
+_TO_FILL = re.compile(f"{_GROUP}|{_PLACE}")
 _PLACES = re.compile(_PLACE)
+_BRACKETS = re.compile("|".join(f"{begin}{_INNER}{end}" for begin, end in _PAIRS))
 
 
 def check(template: str, names: Collection[str]) -> None:
@@ -25,7 +27,7 @@ def check(template: str, names: Collection[str]) -> None:
     rest = _PLACES.sub("", template)
     if "{" in rest or "}" in rest:
         raise ValueError("a lone brace")
-    if any("\0" in match[0] for match in _GROUPS.finditer(_GROUPS.sub("\0", template))):
+    if any("\0" in match[0] for match in _BRACKETS.finditer(_BRACKETS.sub("\0", template))):
         raise ValueError("brackets within brackets")
     for name in places(template):
         if name not in names:
@@ -33,57 +35,43 @@ def check(template: str, names: Collection[str]) -> None:
 
 
 def places(template: str) -> list[str]:
-    """Return the names of a template's places, in order."""
-    return [match[1].strip().casefold() for match in _PLACES.finditer(template)]
+    """Give the names of a template's places, in order."""
+    return [place[1:-1].strip().casefold() for place in _PLACES.findall(template)]
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """Return the template filled in; empty where it has places and every one of them is empty.
+    """Give the template filled in; empty where it has places and every one of them is empty.
 
     `values` has every name that `check` was given.
     """
-    if places(template) and not any(values[name] for name in places(template)):
+    if _is_empty(template, values):
         return ""
     out: list[str] = []
     between = ""  # a separator that waits for something to stand behind it
     dropped = False  # whether something between the last part and here had nothing to say
-    for is_separator, parts in _parse(template):
-        if is_separator:
+    for separator, part in _PARTS.findall(template):
+        if separator:
             # Of the separators around a part that is gone, what stands before it stays.
-            between = between or parts[0] if dropped else between + parts[0]
-            continue
-        text = "".join(_fill(part, values) for part in parts)
-        if any(map(places, parts)) and not any(values[name] for part in parts for name in places(part)):
+            between = between or separator if dropped else between + separator
+        elif _is_empty(part, values):
             dropped = True
-            continue
-        if out or (between and not dropped):
-            out.append(between)
-        out.append(text)
-        between, dropped = "", False
+        else:
+            if out or not dropped:
+                out.append(between)
+            out.append(_TO_FILL.sub(lambda found: _filled(found[0], values), part))
+            between, dropped = "", False
     if out and not dropped:
         out.append(between)
     return "".join(out)
 
 
-@lru_cache(16)  # settings, asked for with every scene
-def _parse(template: str) -> tuple[tuple[bool, tuple[str, ...]], ...]:
-    """Return separators, and between them what touches: places, brackets with places in them, words."""
-    found: list[tuple[bool, tuple[str, ...]]] = []
-    at = 0
-    while match := _TOKENS.match(template, at):
-        # Brackets without a place are signs like any other.
-        is_sign = match.lastgroup == "group" and not places(match[0])
-        text, is_separator = match[0][0] if is_sign else match[0], match.lastgroup == "between"
-        if found and not is_separator and not found[-1][0]:
-            found[-1] = (False, (*found[-1][1], text))
-        else:
-            found.append((is_separator, (text,)))
-        at += len(text)
-    return tuple(found)
+def _is_empty(template: str, values: Mapping[str, str]) -> bool:
+    names = places(template)
+    return bool(names) and not any(values[name] for name in names)
 
 
-def _fill(part: str, values: Mapping[str, str]) -> str:
-    if _GROUPS.fullmatch(part) and places(part):
-        inner = render(part[1:-1], values)
-        return f"{part[0]}{inner}{part[-1]}" if inner else ""
-    return values[places(part)[0]] if places(part) else part
+def _filled(part: str, values: Mapping[str, str]) -> str:
+    if part.startswith("{"):
+        return values[places(part)[0]]
+    inner = render(part[1:-1], values)
+    return f"{part[0]}{inner}{part[-1]}" if inner else ""

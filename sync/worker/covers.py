@@ -225,7 +225,7 @@ class Covers:
     def note_refused(self, scene: Scene, upload: Upload, error: PermanentError) -> None:
         """Note that Plex does not take a picture: it is not sent again, and the rest of the scene is right."""
         record = upload.item.record
-        record.steps[upload.step] = record.step(upload.step).refused(error)
+        record.steps[upload.step] = record.step(upload.step).failed(error, StepState.REFUSED)
         log.warning(
             f"{scene.label}: Plex did not take its cover as the {upload.step} of item {record.rating_key} ({error}). "
             "Set another cover in Stash; everything else was written"

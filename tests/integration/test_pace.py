@@ -41,7 +41,7 @@ def test_a_healthy_plex_sees_no_pause(site: Site, pacers: list[Pacer]) -> None:
     queue(site, 30)
     answer = site.drain()
     assert answer.output == "30 scenes: 30 changed in Plex"
-    assert pacers[0].pace.share == 1
+    assert pacers[0].share == 1
     assert SPACED not in answer.said()
 
 

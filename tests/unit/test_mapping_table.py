@@ -490,7 +490,7 @@ def test_collections_are_clean_unique_and_bear_the_prefix(
         **dict(zip(names, switches, strict=False)), collection_tags="*" if switches[4] else "", collection_prefix=prefix
     )
 
-    collections = collections_of(scene, given_settings)
+    collections = collections_of(scene, given_settings) or ()
 
     assert all(name == clean_line(name) and name.startswith(prefix.strip()) for name in collections)
     assert all(len(name) > len(prefix.strip()) for name in collections)

@@ -10,53 +10,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.plex.exceptions import PlexPermanentError, PlexTemporaryError
-from sync.plex.pace import (
-    LEAST_SHARE,
-    LONGEST_PAUSE,
-    PAUSE_PER_EDIT,
-    STEP,
-    Pace,
-    Pacer,
-    after_answer,
-    after_failure,
-    pause_after,
-)
+from sync.plex.pace import LEAST_SHARE, LONGEST_PAUSE, PAUSE_PER_EDIT, STEP, Pacer
+
+
+def failed(pacer: Pacer) -> None:
+    with pytest.raises(PlexTemporaryError), pacer.edit():
+        raise PlexTemporaryError("busy")
 
 
 def test_a_failure_halves_the_share_and_good_answers_bring_it_back() -> None:
-    pace = after_failure(after_failure(Pace()))
-    assert pace.share == 0.25
+    pacer = Pacer()
+    failed(pacer)
+    failed(pacer)
+    assert pacer.share == 0.25
     for _ in range(15):
-        pace = after_answer(pace, 0.1)
-    assert pace.share == pytest.approx(0.25 + 15 * STEP)
-    assert pause_after(pace, 0.1) == pytest.approx(0.0, abs=1e-6)
+        pacer.note(STEP, 0.1)
+    assert pacer.share == pytest.approx(0.25 + 15 * STEP)
+    assert pacer.pause(0.1) == pytest.approx(0.0, abs=1e-6)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 100)), max_size=60))
 def test_whatever_happens_the_share_and_the_pause_stay_in_their_bounds(answers: list[float | None]) -> None:
-    pace = Pace()
+    pacer = Pacer()
     for seconds in answers:
-        pace = after_failure(pace) if seconds is None else after_answer(pace, seconds)
-        assert LEAST_SHARE <= pace.share <= 1
-        pause = pause_after(pace, seconds or 0.0)
-        assert 0 <= pause <= min(LONGEST_PAUSE, PAUSE_PER_EDIT * pace.edits)
+        pacer.note(-pacer.share / 2 if seconds is None else STEP, seconds or 0.0)
+        assert LEAST_SHARE <= pacer.share <= 1
+        assert 0 <= pacer.pause(seconds or 0.0) <= min(LONGEST_PAUSE, PAUSE_PER_EDIT * pacer.edits)
 
 
 def test_an_error_that_comes_at_once_is_no_reason_to_come_back_at_once() -> None:
-    pace = Pace()
+    pacer = Pacer()
     for _ in range(50):
-        pace = after_answer(pace, 0.4)
-    assert pause_after(after_failure(pace), 0.001) == pytest.approx(0.4)
+        pacer.note(STEP, 0.4)
+    failed(pacer)
+    assert pacer.pause(0.001) == pytest.approx(0.4)
+    assert pacer.next_at - time.monotonic() > 0.3
 
 
 def test_a_refusal_says_nothing_of_how_busy_plex_is() -> None:
     pacer = Pacer()
     with pytest.raises(PlexPermanentError), pacer.edit():
         raise PlexPermanentError("no")
-    assert (pacer.pace.share, pacer.pace.edits) == (1.0, 1)
-    with pytest.raises(PlexTemporaryError), pacer.edit():
-        raise PlexTemporaryError("busy")
-    assert pacer.pace.share == 0.5
+    assert (pacer.share, pacer.edits) == (1.0, 1)
+    failed(pacer)
+    assert pacer.share == 0.5
 
 
 def test_the_cap_spaces_the_beginnings_of_edits() -> None:

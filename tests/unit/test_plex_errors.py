@@ -102,11 +102,6 @@ def exhausted(reason: Exception) -> requests.ConnectionError:
     return requests.ConnectionError(urllib3.exceptions.MaxRetryError(POOL, URL, reason))
 
 
-def caused(error: Exception, cause: BaseException) -> Exception:
-    error.__cause__ = cause
-    return error
-
-
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 
 FAILURES = [
@@ -134,9 +129,6 @@ FAILURES = [
     pytest.param(broken(REFUSED), PlexServerDown, "cannot be reached", id="refused"),
     pytest.param(broken(OSError(errno.EHOSTUNREACH, "No route")), PlexServerDown, "no route", id="no route"),
     pytest.param(broken(OSError(errno.ENETUNREACH, "No network")), PlexServerDown, "no route", id="no network"),
-    pytest.param(
-        caused(requests.ConnectionError("x"), REFUSED), PlexServerDown, "cannot be reached", id="refused, as a cause"
-    ),
     pytest.param(
         broken(ConnectionResetError(errno.ECONNRESET, "reset")), PlexTemporaryError, "broke the connection", id="reset"
     ),
