@@ -217,17 +217,9 @@ class LibraryIndex:
         """Return how many items hold a file of this path's name, whatever its size."""
         return len(self._keys("name_key = ?", name_key(path, fold=self.fold)))
 
-    def named(self, name: str) -> dict[int, tuple[MediaFile, ...]]:
-        """Return the files of a name (its name_key), whatever their sizes, by the item's ratingKey."""
-        rows = self._state.connection.execute(
-            "SELECT rating_key, path, size FROM plex_files WHERE library = ? AND name_key = ? "
-            "ORDER BY rating_key, path",
-            (self._library, name),
-        )
-        found: dict[int, tuple[MediaFile, ...]] = {}
-        for rating_key, file, size in rows:
-            found[rating_key] = (*found.get(rating_key, ()), MediaFile(file, size))
-        return found
+    def named(self, name: str) -> list[MediaFile]:
+        """Return the files of a name (its name_key), whatever their sizes."""
+        return [MediaFile(path, size) for path, size in self._rows("path, size", "name_key", [name])]
 
     def count_items(self) -> int:
         """Return how many items with a file the index has."""

@@ -1,15 +1,15 @@
 """The task "Check setup": a checklist in plain words of what works and what to fix.
 
-It asks Plex and Stash and changes nothing in either. The libraries are listed
-into a database of its own that ends with the run: the drain's files and its lock
-are left alone, so it runs beside a drain, and a stop leaves nothing behind.
+It asks Plex and Stash and changes nothing in either. Scenes are located by what a drain does it with, over a database
+of its own that ends with the run: the drain's files and its lock are left alone, so it runs beside a drain, and a stop
+leaves nothing behind.
 """
 
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sync import hidden_paths, log
@@ -17,22 +17,24 @@ from sync.ending import Ending, Report
 from sync.errors import PlexSyncError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
-from sync.model import MediaFile, Scene
+from sync.model import Scene
 from sync.plex.client import PlexClient, client_identifier
 from sync.plex.exceptions import PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
-from sync.plex.media_paths import map_path, name_key
 from sync.plex.sections import Section, choose_sections, read_sections
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
-from sync.setup.checklist import Checklist
-from sync.setup.sample import SampledScene, advice, propose_map, tally
+from sync.setup.path_map import propose
+from sync.setup.sample import Sample, sightings_of
 from sync.stash.client import StashClient
 from sync.state import State
+from sync.worker.locate import Found, Locator
 from sync.worker.probe import answers
 
 SAMPLED = 420
 """Scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed."""
+ROUND = 100
+"""Scenes that are located together."""
 COVERS = 5
 """Covers that are fetched until one can be used."""
 
@@ -45,44 +47,248 @@ def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
 
     Raises SetupError only where Stash itself cannot be addressed.
     """
-    checklist = Checklist()
     stash = StashClient(server_connection)
+    check = _Check(stash, data)
     try:
-        _check(stash, data, checklist)
+        check.run()
     except PlexSyncError as error:
-        checklist.fault(str(error))
+        check.fault(str(error))
     except sqlite3.Error as error:
-        checklist.fault(f"The check's temporary database failed ({error}): free space in the system's temporary folder")
+        check.fault(f"The check's temporary database failed ({error}): free space in the system's temporary folder")
     finally:
         stash.close()
-    ending = Ending.NEEDS_A_LOOK if checklist.to_fix else Ending.WELL
-    return Report(log.redact(checklist.summary()), ending, to_fix=[log.redact(text) for text in checklist.to_fix])
+    ending = Ending.NEEDS_A_LOOK if check.to_fix else Ending.WELL
+    return Report(log.redact(check.summary()), ending, to_fix=[log.redact(text) for text in check.to_fix])
 
 
-def _check(stash: StashClient, data: str, checklist: Checklist) -> None:
-    panel = stash.plugin_settings()
-    token = panel.get("plex_token")
-    log.keep_secret(token.strip() if isinstance(token, str) else None)
-    hidden_paths.follow(panel, data, ACCEPTED["path_map"])
-    settings, wrong = _read_one_by_one(panel)
-    for text in wrong.values():
-        checklist.fault(text)
-    if not wrong:
-        checklist.good("Settings: all of them are accepted")
-    client = _connect(settings, wrong, data, checklist)
-    try:
-        with closing(State(_PRIVATE)) as state:
-            indexes = _list_libraries(client, state, settings, checklist) if client else []
-            scenes = _sample(stash, settings, checklist)
-            if client and scenes and any(index.count_items() for index in indexes):
-                rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
-                _check_matching(indexes, scenes, rules, checklist, skip_not_found=settings.skip_not_found)
-    finally:
-        if client:
-            client.close()
-    _check_pictures(stash, settings, scenes, checklist)
-    if settings.sync_performers:
-        _check_performer_pictures(stash, settings, scenes, checklist)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the sampled scenes are looked for."""
+
+    client: PlexClient
+    state: State
+    indexes: Sequence[LibraryIndex]
+
+    def find(self, stash: StashClient, scenes: Sequence[Scene], rules: Rules) -> dict[int, Found]:
+        locator = Locator(
+            client=self.client, stash=stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
+        )
+        found: dict[int, Found] = {}
+        for start in range(0, len(scenes), ROUND):
+            found |= locator.find(scenes[start : start + ROUND])
+        return found
+
+
+class _Check:
+    """One check. Each line goes to the log at once, and what is to be fixed into the answer too."""
+
+    def __init__(self, stash: StashClient, data: str) -> None:
+        self._stash = stash
+        self._data = data
+        self._result = ""  # how the sample matches, in a sentence
+        self.to_fix: list[str] = []
+        """What to fix, a sentence each."""
+
+    def advise(self, text: str, to_copy: str = "") -> None:
+        """Something that works less well than it could. `to_copy`: what a person has to copy off the log's line."""
+        self.to_fix.append(text)
+        if to_copy and log.hides_paths():
+            log.warning(f"{text}. This line alone shows paths: leave it out of a log that you share", shows=to_copy)
+        else:
+            log.warning(text)
+
+    def fault(self, text: str) -> None:
+        """Something that keeps scenes from being synced."""
+        self.to_fix.append(text)
+        log.error(text)
+
+    def summary(self) -> str:
+        """Return the answer of the task."""
+        if not self.to_fix:
+            return f"The setup is good. {self._result}".rstrip()
+        count = "1 thing" if len(self.to_fix) == 1 else f"{len(self.to_fix)} things"
+        listed = " ".join(f"{number}. {text.rstrip('. ')}." for number, text in enumerate(self.to_fix, 1))
+        return f"{count} to fix: {listed} {self._result}".rstrip()
+
+    def run(self) -> None:
+        """Check settings, Plex, libraries, scenes and pictures."""
+        panel = self._stash.plugin_settings()
+        token = panel.get("plex_token")
+        log.keep_secret(token.strip() if isinstance(token, str) else None)
+        hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
+        settings, wrong = _read_one_by_one(panel)
+        for text in wrong.values():
+            self.fault(text)
+        if not wrong:
+            log.info("Settings: all of them are accepted")
+        client = self._connect(settings, wrong)
+        try:
+            with closing(State(_PRIVATE)) as state:
+                indexes = self._list_libraries(client, state, settings) if client else []
+                scenes = self._sample(settings)
+                if client and scenes and any(index.count_items() for index in indexes):
+                    self._match(_Place(client, state, indexes), scenes, settings)
+        finally:
+            if client:
+                client.close()
+        self._check_covers(settings, scenes)
+        if settings.sync_performers:
+            self._check_performer_pictures(settings, scenes)
+
+    def _connect(self, settings: Settings, wrong: Mapping[str, str]) -> PlexClient | None:
+        url = settings.plex_url
+        if "plex_url" in wrong:
+            return None
+        trouble = ""
+        try:
+            if "plex_token" not in wrong:
+                client = PlexClient(
+                    url,
+                    settings.plex_token,
+                    identifier=client_identifier(self._data),
+                    connect_timeout=settings.connect_timeout,
+                    read_timeout=settings.read_timeout,
+                )
+                system = f" on {client.platform}" if client.platform else ""
+                log.info(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
+                return client
+        except PlexServerDown as error:
+            self.fault(f"plex_url: {error}")
+            return None
+        except PlexSyncError as error:
+            trouble = str(error)
+        except OSError as error:
+            trouble = f"PlexSync's data folder cannot be written ({error.strerror}): check its space and permissions"
+        if answers(url):  # which needs no token: so the address is right
+            log.info(f"plex_url: a Plex answers at {url}")
+        elif not trouble:
+            trouble = f"plex_url: no Plex Media Server answers at {url}; set it to the address Plex listens on"
+        if trouble:
+            self.fault(trouble)
+        return None
+
+    def _list_libraries(self, client: PlexClient, state: State, settings: Settings) -> list[LibraryIndex]:
+        sections = self._choose(client, settings)
+        indexes = []
+        for number, section in enumerate(sections):
+            index = LibraryIndex(client, state, section)
+            try:
+                index.look_for_new()
+            except PlexSyncError as error:
+                self.fault(str(error))
+                continue
+            log.progress((number + 1) / (len(sections) + 1))
+            indexes.append(index)
+            if count := index.count_items():
+                log.info(f'Library "{section.title}": {count} {"item" if count == 1 else "items"} in Plex')
+            else:
+                self.advise(
+                    f'Library "{section.title}" has no items in Plex: add your folder to it there and let Plex scan, '
+                    "or leave it out of plex_library"
+                )
+        return indexes
+
+    def _choose(self, client: PlexClient, settings: Settings) -> list[Section]:
+        try:
+            sections = read_sections(client)
+        except PlexSyncError as error:
+            self.fault(f"plex_library: Plex's libraries cannot be read: {error}")
+            return []
+        chosen: dict[int, Section] = {}
+        # All of them together, for a name with a comma in it; then one by one, to tell which is wrong.
+        several = [(name,) for name in settings.library_names] if len(settings.library_names) > 1 else []
+        for names in (settings.library_names, *several):
+            setting = settings.plex_library if names is settings.library_names else names[0]
+            try:
+                chosen |= {section.id: section for section in choose_sections(sections, names, setting)}
+            except PlexSetupError as error:
+                if names is not settings.library_names or not several:
+                    self.fault(str(error))
+                continue
+            if names is settings.library_names:
+                break
+        return list(chosen.values())
+
+    def _sample(self, settings: Settings) -> list[Scene]:
+        """Return sampled scenes that the user's conditions let through."""
+        try:
+            sampled = self._stash.sample(SAMPLED)
+        except PlexSyncError as error:
+            self.fault(str(error))
+            return []
+        if not sampled:
+            self.advise("Stash has no scenes yet, so there is nothing to match: let Stash scan your files first")
+            return []
+        reasons = [(scene, why_left_out(scene, settings)) for scene in sampled]
+        left_out = Counter(why for _, why in reasons if why)
+        if count := sum(left_out.values()):
+            listed = ", ".join(f"{why}: {number}" for why, number in left_out.most_common(5))
+            tell = self.advise if count == len(sampled) else log.info
+            tell(f"{count} of {len(sampled)} sampled scenes are left out by your conditions: {listed}")
+        return [within_paths(scene, settings) for scene, why in reasons if not why]
+
+    def _match(self, place: _Place, scenes: Sequence[Scene], settings: Settings) -> None:
+        rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
+        sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
+        sample = Sample(scenes, place.find(self._stash, scenes, rules), sightings, rules)
+        self._result = sample.told()
+        log.info(self._result)
+        proposal = propose(sightings, rules.pairs, fold=rules.fold)
+        if proposal is not None:
+            before = len(sample.of("by path"))
+            rules = replace(rules, pairs=proposal.pairs)
+            sample = Sample(scenes, place.find(self._stash, scenes, rules), sightings, rules)
+            self.advise(
+                f"path_map: {len(sample.of('by path'))} of {len(scenes)} sampled scenes would match with "
+                f"`{proposal.path_map}` ({before} match by their path now). Set path_map to that",
+                to_copy=f"`{proposal.path_map}`",
+            )
+        folders = [folder for index in place.indexes for folder in index.section.locations]
+        for text in sample.advice(folders, skip_not_found=settings.skip_not_found):
+            self.advise(text)
+
+    def _check_covers(self, settings: Settings, scenes: Sequence[Scene]) -> None:
+        """Fetch covers of sampled scenes until one can be used, and say so, or why not."""
+        if not (settings.sync_poster or settings.sync_background):
+            log.info("Pictures: sync_poster and sync_background are off")
+            return
+        tried = [scene for scene in scenes if scene.cover][:COVERS]
+        for scene in tried:
+            cover = f"Pictures: the cover of scene {scene.id}"
+            try:
+                picture = self._stash.picture(scene.cover)
+            except UnusablePictureError as error:
+                self.advise(f"{cover} cannot be used: {error}")
+                continue
+            except PlexSyncError as error:
+                self.fault(f"{cover} could not be fetched from Stash: {error}")
+                return
+            if picture is not None:
+                log.info(f"{cover} can be used ({picture.type}, {len(picture.content) / 1000:.0f} kB)")
+                return
+        if scenes:
+            log.info(f"Pictures: none of {len(tried)} sampled scenes has a cover that can be used")
+
+    def _check_performer_pictures(self, settings: Settings, scenes: Sequence[Scene]) -> None:
+        """Say where Plex will see performers' pictures, or why it will not."""
+        key, choice, guarded = self._stash.api_key or "", settings.performer_pictures, self._stash.has_credentials
+        access = picture_access(
+            choice, stash_url=settings.stash_url, plex_url=settings.plex_url, credentials=guarded, api_key=key
+        )
+        if access is None:
+            why = why_no_pictures(choice, credentials=guarded, api_key=key)
+            (self.advise if choice == "on" else log.info)(f"Pictures of performers are not written: {why}")
+            return
+        picture = next((one.picture for scene in scenes for one in scene.performers if one.picture), "")
+        where = access.base or (base_of(picture) if picture else "")
+        if picture and picture_url(picture, access):
+            log.info(f"Pictures of performers are written as addresses at {where}")
+        elif picture:
+            self.advise(
+                f"stash_url: pictures of performers are not written, because {where} is an address of Stash's own "
+                "machine. Set stash_url to the one under which Plex and its players reach Stash, or "
+                "performer_pictures to off"
+            )
 
 
 def _read_one_by_one(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
@@ -95,207 +301,3 @@ def _read_one_by_one(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]
             wrong[name] = str(error)
     rest = {name: value for name, value in panel.items() if name not in wrong}
     return read_settings({**_NEEDED, **rest}), wrong
-
-
-def _connect(settings: Settings, wrong: Mapping[str, str], data: str, checklist: Checklist) -> PlexClient | None:
-    url = settings.plex_url
-    if "plex_url" in wrong:
-        return None
-    if "plex_token" in wrong:
-        if answers(url):
-            checklist.good(f"plex_url: a Plex answers at {url}")
-        else:
-            checklist.fault(f"plex_url: no Plex Media Server answers at {url}; set it to the address Plex listens on")
-        return None
-    try:
-        client = PlexClient(
-            url,
-            settings.plex_token,
-            identifier=client_identifier(data),
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-        )
-    except PlexServerDown as error:
-        checklist.fault(f"plex_url: {error}")
-        return None
-    except PlexSyncError as error:
-        if answers(url):  # which needs no token: so the address is right
-            checklist.good(f"plex_url: a Plex answers at {url}")
-        checklist.fault(str(error))
-        return None
-    except OSError as error:
-        checklist.fault(f"PlexSync's data folder cannot be written ({error.strerror}): check its space and permissions")
-        return None
-    system = f" on {client.platform}" if client.platform else ""
-    checklist.good(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
-    return client
-
-
-def _list_libraries(client: PlexClient, state: State, settings: Settings, checklist: Checklist) -> list[LibraryIndex]:
-    sections = _choose(client, settings, checklist)
-    indexes = []
-    for number, section in enumerate(sections):
-        index = LibraryIndex(client, state, section)
-        try:
-            index.look_for_new()
-        except PlexSyncError as error:
-            checklist.fault(str(error))
-            continue
-        log.progress((number + 1) / (len(sections) + 1))
-        indexes.append(index)
-        count = index.count_items()
-        if count:
-            checklist.good(f'Library "{section.title}": {count} {"item" if count == 1 else "items"} in Plex')
-        else:
-            checklist.advise(
-                f'Library "{section.title}" has no items in Plex: add your folder to it there and let Plex scan, or '
-                "leave it out of plex_library"
-            )
-    return indexes
-
-
-def _choose(client: PlexClient, settings: Settings, checklist: Checklist) -> list[Section]:
-    try:
-        sections = read_sections(client)
-    except PlexSyncError as error:
-        checklist.fault(f"plex_library: Plex's libraries cannot be read: {error}")
-        return []
-    try:
-        return choose_sections(sections, settings.library_names, settings.plex_library)
-    except PlexSetupError as error:
-        if len(settings.library_names) < 2:
-            checklist.fault(str(error))
-            return []
-    chosen: dict[int, Section] = {}
-    for name in settings.library_names:
-        try:
-            chosen |= {section.id: section for section in choose_sections(sections, (name,), name)}
-        except PlexSetupError as error:
-            checklist.fault(str(error))
-    return list(chosen.values())
-
-
-def _sample(stash: StashClient, settings: Settings, checklist: Checklist) -> list[Scene]:
-    """Return sampled scenes that the user's conditions let through."""
-    try:
-        sampled = stash.sample(SAMPLED)
-    except PlexSyncError as error:
-        checklist.fault(str(error))
-        return []
-    if not sampled:
-        checklist.advise("Stash has no scenes yet, so there is nothing to match: let Stash scan your files first")
-        return []
-    reasons = [(scene, why_left_out(scene, settings)) for scene in sampled]
-    left_out = Counter(why for _, why in reasons if why)
-    if left_out:
-        count = sum(left_out.values())
-        said = f"{count} of {len(sampled)} sampled scenes are left out by your conditions: " + ", ".join(
-            f"{why}: {number}" for why, number in left_out.most_common(5)
-        )
-        if count == len(sampled):
-            checklist.advise(said)
-        else:
-            checklist.good(said)
-    return [within_paths(scene, settings) for scene, why in reasons if not why]
-
-
-def _check_matching(
-    indexes: Sequence[LibraryIndex],
-    scenes: Sequence[Scene],
-    rules: Rules,
-    checklist: Checklist,
-    *,
-    skip_not_found: bool,
-) -> None:
-    libraries = [_Named(index, rules) for index in indexes]
-    sample = [SampledScene(scene, tuple(library.of(scene) for library in libraries)) for scene in scenes]
-    found = tally(sample, rules)
-    checklist.result = str(found)
-    checklist.good(checklist.result)
-    proposal = propose_map(sample, rules)
-    if proposal is not None:
-        before = len(found.by_path)
-        rules = replace(rules, pairs=proposal.pairs)
-        found = tally(sample, rules)
-        checklist.advise(
-            f"path_map: {len(found.by_path)} of {len(sample)} sampled scenes would match with `{proposal.path_map}` "
-            f"({before} match by their path now). Set path_map to that",
-            to_copy=f"`{proposal.path_map}`",
-        )
-    for text in advice(found, [index.section for index in indexes], rules, skip_not_found=skip_not_found):
-        checklist.advise(text)
-
-
-class _Named:
-    """The files of a library by their names; what many scenes ask for is read and kept once."""
-
-    def __init__(self, index: LibraryIndex, rules: Rules) -> None:
-        self._index = index
-        self._pairs = rules.pairs
-        self._known: dict[str, dict[int, tuple[MediaFile, ...]]] = {}
-
-    def of(self, scene: Scene) -> dict[int, tuple[MediaFile, ...]]:
-        """Return the files that bear the name of one of the scene's, by the ratingKey of the item that has them."""
-        names = dict.fromkeys(name_key(map_path(file.path, self._pairs), fold=self._index.fold) for file in scene.files)
-        for name in names:
-            if name not in self._known:
-                self._known[name] = self._index.named(name)
-        if len(names) == 1:
-            return self._known[next(iter(names))]
-        found: dict[int, tuple[MediaFile, ...]] = {}
-        for name in names:
-            for key, files in self._known[name].items():
-                found[key] = (*found.get(key, ()), *files)
-        return found
-
-
-def _check_pictures(stash: StashClient, settings: Settings, scenes: Sequence[Scene], checklist: Checklist) -> None:
-    """Fetch covers of sampled scenes until one can be used, and say so, or why not."""
-    if not (settings.sync_poster or settings.sync_background):
-        checklist.good("Pictures: sync_poster and sync_background are off")
-        return
-    tried = [scene for scene in scenes if scene.cover][:COVERS]
-    for scene in tried:
-        try:
-            picture = stash.picture(scene.cover)
-        except UnusablePictureError as error:
-            checklist.advise(f"Pictures: the cover of scene {scene.id} cannot be used: {error}")
-            continue
-        except PlexSyncError as error:
-            checklist.fault(f"Pictures: the cover of scene {scene.id} could not be fetched from Stash: {error}")
-            return
-        if picture is not None:
-            size = f"{len(picture.content) / 1000:.0f} kB"
-            checklist.good(f"Pictures: the cover of scene {scene.id} can be used ({picture.type}, {size})")
-            return
-    if scenes:
-        checklist.good(f"Pictures: none of {len(tried)} sampled scenes has a cover that can be used")
-
-
-def _check_performer_pictures(
-    stash: StashClient, settings: Settings, scenes: Sequence[Scene], checklist: Checklist
-) -> None:
-    """Say where Plex will see performers' pictures, or why it will not."""
-    key, choice = stash.api_key or "", settings.performer_pictures
-    why = why_no_pictures(choice, credentials=stash.has_credentials, api_key=key)
-    access = picture_access(
-        choice,
-        stash_url=settings.stash_url,
-        plex_url=settings.plex_url,
-        credentials=stash.has_credentials,
-        api_key=key,
-    )
-    if access is None:
-        (checklist.advise if choice == "on" else checklist.good)(f"Pictures of performers are not written: {why}")
-        return
-    picture = next((one.picture for scene in scenes for one in scene.performers if one.picture), "")
-    if not picture:
-        return
-    if picture_url(picture, access):
-        checklist.good(f"Pictures of performers are written as addresses at {access.base or base_of(picture)}")
-    else:
-        checklist.advise(
-            f"stash_url: pictures of performers are not written, because {access.base or base_of(picture)} is an "
-            "address of Stash's own machine. Set stash_url to the one under which Plex and its players reach Stash, or "
-            "performer_pictures to off"
-        )

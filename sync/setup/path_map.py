@@ -1,23 +1,29 @@
 """Which `path_map` would make scenes match by their very path. Decides over plain values, no I/O.
 
-Each file of a sampled scene stands beside the Plex files of its name. What two
-paths of one file have in common at their end is taken away; what is left at
-their beginning is a pair. A pair counts by the scenes that match with it and do
-not without it, over the whole sample.
+Each file of a sampled scene stands beside the Plex files of its name. What two paths of one file have in common at
+their end is taken away; what is left at their beginning is a pair. A pair counts by the scenes that match with it and
+do not without it, over the whole sample.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.model import MediaFile
 from sync.plex.media_paths import is_windows, map_path, path_key, trailing_folders, unify
-from sync.setup.path_prefixes import PathPair, depth, pairs_between
+
+PathPair = tuple[str, str]
+"""(prefix in Stash, prefix in Plex)"""
 
 MOST_PAIRS = 8
 """Pairs that are proposed at the most; who needs more has another problem than `path_map`."""
 _MOST_TWINS = 20  # Plex files of one name that are looked at: the nearest by their folders
 _MOST_TRIALS = 200  # pairs that are tried in one round, the promising ones first
+_DEEPEST = 3  # folders of a path that is shown
+
+_ROOT = re.compile(r"[A-Za-z]:|[\\/]{2}[^\\/]+(?:[\\/]+[^\\/]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,174 +60,161 @@ def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fo
 
     `fold`: Plex's system takes paths that differ in case alone for one.
     """
-    return _Evidence(samples, fold).matching(pairs)
+    found = set()
+    for number, sample in enumerate(samples):
+        for one in sample:
+            there = {path_key(twin.path, fold=fold) for twin in one.twins}
+            if there and one.file.path and path_key(map_path(one.file.path, pairs), fold=fold) in there:
+                found.add(number)
+    return frozenset(found)
 
 
 def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: bool) -> Proposal | None:
     """Return the map that makes most scenes match by their path; None where none is better than the present one.
 
-    No scene that matches by its path now is lost to it. Present pairs stay, but
-    those that lead where Plex has nothing and that stand in the way. `fold`:
-    Plex's system takes paths that differ in case alone for one.
+    No scene that matches by its path now is lost to it. `fold`: Plex's system takes paths that differ in case alone
+    for one.
     """
-    evidence = _Evidence(samples, fold)
-    before = evidence.matching(present)
-    idle = [pair for pair in present if evidence.leads_nowhere(pair, present)]
-    pairs = [pair for pair in present if pair not in idle]
-    matched = evidence.matching(pairs)
-    if not before <= matched:
-        pairs, matched, idle = list(present), before, []
-    candidates = evidence.candidates(matched)
-    added: list[PathPair] = []
-    least = 2
-    while len(added) < MOST_PAIRS:
-        best = _best(evidence, candidates, pairs, matched, least)
-        if best is None:
-            # One scene alone may be a chance; where nothing matches by its path it is what there is to go by.
-            if least == 2 and not added and not before:
-                least = 1
-                continue
+    before = matched = matching_by_path(samples, present, fold=fold)
+    # Present pairs that say nothing of the sample, or stand in the way, are put back at the end where they may.
+    pairs = list(present)
+    for pair in present:
+        others = [one for one in pairs if one != pair]
+        if before <= matching_by_path(samples, others, fold=fold):
+            pairs = others
+    candidates = _candidates(samples, matched, fold)
+    # One scene alone may be a chance; where nothing matches by its path it is what there is to go by.
+    for least in (2,) if before else (2, 1):
+        for _ in range(MOST_PAIRS):
+            best = _best(samples, candidates[least], pairs, matched, least, fold)
+            if best is None:
+                break
+            pairs, matched = best
+        if matched != before:
             break
-        pair, matched = best
-        pairs = _with(pairs, pair)
-        added.append(pair)
     # Each scene with a pair of its own is no map but a list of chances.
-    if not added or (least == 1 and 2 * len(matched) < evidence.known):
+    known = sum(any(one.twins for one in sample) for sample in samples)
+    if not before < matched or (least == 1 and 2 * len(matched) < known):
         return None
-    for pair in [*added, *idle]:
-        pairs, matched = _settle(evidence, pairs, matched, pair)
+    for pair in [*pairs]:
+        others = [one for one in pairs if one != pair]
+        if matching_by_path(samples, others, fold=fold) == matched:  # a later pair has made it superfluous
+            pairs = others
+    for pair in present:
+        is_free = all(_source_key(one[0]) != _source_key(pair[0]) for one in pairs)
+        if is_free and matching_by_path(samples, [*pairs, pair], fold=fold) == matched:
+            pairs.append(pair)
     pairs.sort(key=lambda pair: pair not in present)
-    matched = evidence.matching(pairs)
     return Proposal(tuple(pairs), len(matched), len(before)) if before < matched else None
 
 
+_Candidates = dict[PathPair, set[int]]
+"""Pair -> the scenes with a file that it leads to a Plex file."""
+
+
+def _candidates(samples: Sequence[Sample], matched: frozenset[int], fold: bool) -> dict[int, _Candidates]:
+    """Return the pairs that the scenes which do not match suggest; under 1 those of which there is no doubt."""
+    found: dict[int, _Candidates] = {2: defaultdict(set), 1: defaultdict(set)}
+    for number, sample in enumerate(samples):
+        for one in sample if number not in matched else ():
+            size = one.file.size
+            twins = [twin for twin in one.twins if not (size and twin.size and size != twin.size)]
+            own = path_key(one.file.path, fold=fold)
+            nearest = sorted(twins, key=lambda twin: -trailing_folders(own, path_key(twin.path, fold=fold)))
+            for twin in nearest[:_MOST_TWINS] if one.file.path else ():
+                for pair in pairs_between(one.file.path, twin.path, fold=fold):
+                    found[2][pair].add(number)
+                    if len(twins) == 1 and size and size == twin.size:
+                        found[1][pair].add(number)
+    return found
+
+
 def _best(
-    evidence: "_Evidence",
-    candidates: "Sequence[_Candidate]",
+    samples: Sequence[Sample],
+    candidates: _Candidates,
     pairs: list[PathPair],
     matched: frozenset[int],
     least: int,
-) -> tuple[PathPair, frozenset[int]] | None:
-    """Return the pair that makes most scenes match beside those that do, and all that match then."""
-    ranked = []
-    for candidate in candidates:
-        promise = len(candidate.scenes - matched) if least > 1 else len(candidate.certain - matched)
-        if promise >= least:
-            ranked.append((-promise, *_length(candidate.pair), candidate.pair))
-    best: tuple[PathPair, frozenset[int]] | None = None
-    for promise, *_, pair in sorted(ranked)[:_MOST_TRIALS]:
+    fold: bool,
+) -> tuple[list[PathPair], frozenset[int]] | None:
+    """Return the map with the pair that makes most scenes match beside those that do, and all that match then."""
+    promising = sorted(
+        # Short prefixes explain most; `/` alone says too much where another says the same.
+        (-len(scenes - matched), pair[0] == "/", len(_parts(pair[0])[1]), len(pair[0]), pair)
+        for pair, scenes in candidates.items()
+        if len(scenes - matched) >= least
+    )
+    best: tuple[list[PathPair], frozenset[int]] | None = None
+    for promise, *_, pair in promising[:_MOST_TRIALS]:
         if best is not None and len(best[1] - matched) >= -promise:
             break
-        now = evidence.matching(_with(pairs, pair))
-        gain = len(now - matched)
-        if gain >= least and matched <= now and (best is None or gain > len(best[1] - matched)):
-            best = pair, now
+        trial = [*(one for one in pairs if _source_key(one[0]) != _source_key(pair[0])), pair]
+        now = matching_by_path(samples, trial, fold=fold)
+        if matched <= now and len(now - matched) >= max(least, 1 + len(best[1] - matched) if best else 0):
+            best = trial, now
     return best
 
 
-def _settle(
-    evidence: "_Evidence", pairs: list[PathPair], matched: frozenset[int], pair: PathPair
-) -> tuple[list[PathPair], frozenset[int]]:
-    """Take a pair out that a later one has made superfluous, or put one back that stands in nobody's way."""
-    if pair in pairs:
-        others = [one for one in pairs if one != pair]
-        return (others, matched) if evidence.matching(others) == matched else (pairs, matched)
-    if any(_source_key(one[0]) == _source_key(pair[0]) for one in pairs):
-        return pairs, matched
-    more = [*pairs, pair]
-    return (more, matched) if evidence.matching(more) == matched else (pairs, matched)
-
-
-def _with(pairs: Sequence[PathPair], pair: PathPair) -> list[PathPair]:
-    key = _source_key(pair[0])
-    return [*(one for one in pairs if _source_key(one[0]) != key), pair]
-
-
 def _source_key(source: str) -> str:
-    """What two spellings of a prefix share that `map_path` takes for one."""
+    """Return what two spellings of a prefix share that `map_path` takes for one."""
     prefix = unify(source).rstrip("/")
     return prefix.casefold() if is_windows(source) else prefix
 
 
-def _length(pair: PathPair) -> tuple[bool, int, int]:
-    """Short prefixes explain most; `/` alone says too much where another says the same."""
-    return pair[0] == "/", depth(pair[0]), len(pair[0])
+def pairs_between(stash: str, plex: str, *, fold: bool) -> Iterator[PathPair]:
+    """Yield the pairs of prefixes that lead from a path in Stash to one in Plex, the shortest first.
+
+    Those alone that the setting `path_map` can hold, and none that says nothing.
+    """
+    own, theirs = _parts(stash)[1], _parts(plex)[1]
+    common = 0
+    for (a, _), (b, _) in zip(reversed(own), reversed(theirs), strict=False):
+        if path_key(a, fold=fold) != path_key(b, fold=fold):
+            break
+        common += 1
+    for count in range(common, 0, -1):
+        source, target = pair = _prefix(stash, own[-count][1]), _prefix(plex, theirs[-count][1])
+        # `;` ends a pair, the first `=` its first side.
+        can_be_written = source and target and "=" not in source and pair == (source.strip(), target.strip())
+        if not can_be_written or any(c == ";" or ord(c) < 32 for c in source + target):
+            continue
+        if path_key(source, fold=fold).rstrip("/") != path_key(target, fold=fold).rstrip("/"):
+            yield pair
 
 
-@dataclass(slots=True)
-class _Candidate:
-    pair: PathPair
-    scenes: set[int]
-    """Scenes with a file that the pair leads to a Plex file."""
-    certain: set[int]
-    """Those among them of which Plex has one file of that name and size."""
+def _parts(path: str) -> tuple[str, list[tuple[str, int]]]:
+    """Return a path's root (drive, share, or nothing) and its components, each with where it begins."""
+    windows = is_windows(path)
+    root = _ROOT.match(path) if windows else None
+    start = root.end() if root else 0
+    component = re.compile(r"[^\\/]+" if windows else "[^/]+")
+    return path[:start], [
+        (unicodedata.normalize("NFC", match[0]), match.start()) for match in component.finditer(path, start)
+    ]
 
 
-class _Evidence:
-    """The sample, with what is asked of it again and again made ready."""
-
-    def __init__(self, samples: Sequence[Sample], fold: bool) -> None:
-        self._fold = fold
-        self._samples = [
-            [(one, frozenset(path_key(twin.path, fold=fold) for twin in one.twins)) for one in sample if one.file.path]
-            for sample in samples
-        ]
-
-    @property
-    def known(self) -> int:
-        """How many scenes have a file whose name Plex knows."""
-        return sum(any(keys for _, keys in sample) for sample in self._samples)
-
-    def matching(self, pairs: Sequence[PathPair]) -> frozenset[int]:
-        return frozenset(
-            number
-            for number, sample in enumerate(self._samples)
-            if any(path_key(map_path(one.file.path, pairs), fold=self._fold) in keys for one, keys in sample if keys)
-        )
-
-    def leads_nowhere(self, pair: PathPair, pairs: Sequence[PathPair]) -> bool:
-        """Return whether files of the sample go by this pair, and none of them to a Plex file."""
-        others = [one for one in pairs if one != pair]
-        goes = False
-        for sample in self._samples:
-            for one, keys in sample:
-                mapped = map_path(one.file.path, pairs)
-                if mapped != map_path(one.file.path, others):
-                    goes = True
-                    if path_key(mapped, fold=self._fold) in keys:
-                        return False
-        return goes
-
-    def candidates(self, matched: frozenset[int]) -> list[_Candidate]:
-        """Return the pairs that the scenes which do not match suggest."""
-        found: dict[tuple[str, str], _Candidate] = {}
-        spellings: dict[tuple[str, str], Counter[PathPair]] = {}
-        for number, sample in enumerate(self._samples):
-            if number in matched:
-                continue
-            for one, _ in sample:
-                plausible = [twin for twin in one.twins if not _contradict(one.file, twin)]
-                certain = len(plausible) == 1 and bool(one.file.size) and one.file.size == plausible[0].size
-                for twin in self._nearest(one.file, plausible):
-                    for pair in pairs_between(one.file.path, twin.path, fold=self._fold):
-                        key = (_source_key(pair[0]), path_key(pair[1], fold=self._fold))
-                        candidate = found.setdefault(key, _Candidate(pair, set(), set()))
-                        spellings.setdefault(key, Counter())[pair] += 1
-                        candidate.scenes.add(number)
-                        if certain:
-                            candidate.certain.add(number)
-        for key, candidate in found.items():
-            candidate.pair = min(spellings[key].items(), key=lambda item: (-item[1], item[0]))[0]
-        return list(found.values())
-
-    def _nearest(self, file: MediaFile, twins: Sequence[MediaFile]) -> Iterable[MediaFile]:
-        if len(twins) <= _MOST_TWINS:
-            return twins
-        own = path_key(file.path, fold=self._fold)
-        return sorted(twins, key=lambda twin: -trailing_folders(own, path_key(twin.path, fold=self._fold)))[
-            :_MOST_TWINS
-        ]
+def _prefix(path: str, end: int) -> str:
+    """Return a path up to a component, spelt as it is, without the separator; `/` for all of a POSIX system."""
+    head = path[:end]
+    return head.rstrip("\\/" if is_windows(path) else "/") or head[:1]
 
 
-def _contradict(one: MediaFile, other: MediaFile) -> bool:
-    return bool(one.size) and bool(other.size) and one.size != other.size
+def shared_folders(paths: Iterable[str]) -> list[tuple[str, int]]:
+    """Return the folders that these files have in common, one for each drive, share or top folder, and how many
+    files each has; the fullest first. Never deeper than _DEEPEST folders: whose they are is nobody's business.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for path in paths:
+        root, components = _parts(path)
+        top = components[0][0] if not root and len(components) > 1 else ""
+        groups.setdefault((root.casefold(), top), []).append(path)
+    found = []
+    for files in groups.values():
+        root, components = _parts(files[0])
+        folders = [[name for name, _ in _parts(path)[1][:-1]][:_DEEPEST] for path in files]
+        shared = 0
+        while all(len(one) > shared and one[shared] == folders[0][shared] for one in folders):
+            shared += 1
+        end = components[shared][1] if components else len(root)
+        found.append((_prefix(files[0], end), len(files)))
+    return sorted(found, key=lambda one: (-one[1], one[0]))

@@ -21,7 +21,7 @@ from sync.state import State
 from sync.worker.contenders import Contender, Distribution, Located, Target, conflict
 from sync.worker.namesakes import Namesakes
 
-__all__ = ["Located", "Locator", "Target"]
+__all__ = ["Found", "Located", "Locator", "Target"]
 
 FEW = 10
 """Scenes of a round up to which files are asked for by name in a library that was never listed."""
@@ -32,7 +32,7 @@ DOUBTFUL = 20
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What each library has for one scene."""
 
     scene: Scene
@@ -47,6 +47,7 @@ class _Found:
 
     @property
     def is_lost(self) -> bool:
+        """Whether no library has anything for it, not even something doubtful."""
         return all(match.is_lost for match in self.matches.values())
 
     def to_read(self) -> set[int]:
@@ -87,10 +88,14 @@ class Locator:
         self._distribution = Distribution(stash, state, client.machine, rules, names)
 
     def locate(self, scenes: Sequence[Scene]) -> dict[int, Located]:
-        """Return what was found for each scene, by its id.
+        """Return the items that each scene gets, by its id.
 
         Raises what a request to Plex or Stash raises; then nothing is known of any scene.
         """
+        return self._give_out(scenes, self.find(scenes))
+
+    def find(self, scenes: Sequence[Scene]) -> dict[int, Found]:
+        """Return what each library has for each scene, by its id, whoever else may contend for it."""
         for index in self._indexes.values():
             if not index.is_listed and len(scenes) > FEW:
                 index.look_for_new()
@@ -101,10 +106,10 @@ class Locator:
         # Every library, not up to the first that was listed.
         if lost and any([index.list_again(by_hand=self._by_hand) for index in self._indexes.values()]):
             found |= self._match(lost)
-        return self._give_out(scenes, found)
+        return found
 
-    def _match(self, scenes: Sequence[Scene]) -> dict[int, _Found]:
-        found: dict[int, _Found] = {}
+    def _match(self, scenes: Sequence[Scene]) -> dict[int, Found]:
+        found: dict[int, Found] = {}
         left = list(scenes)
         for _ in range(LOOKS):
             looked_at = [self._look(scene) for scene in left]
@@ -115,16 +120,16 @@ class Locator:
             if not left:
                 return found
         for scene in left:  # it changes all the time, so it is not touched
-            found[scene.id] = _Found(scene, {}, {}, set(), is_asked=False)
+            found[scene.id] = Found(scene, {}, {}, set(), is_asked=False)
         return found
 
-    def _look(self, scene: Scene) -> _Found:
+    def _look(self, scene: Scene) -> Found:
         """Match a scene with what the index knows, asking Plex for files that it does not know by their path."""
         held = [(section, key) for section, key in self._held.get(scene.id, ()) if section in self._indexes]
         keys: dict[int, set[int]] = {section: set() for section in self._indexes}
         for section, key in held:
             keys[section].add(key)
-        found = _Found(scene, {}, {}, {key for _, key in held} - self._items.keys() - self._gone)
+        found = Found(scene, {}, {}, {key for _, key in held} - self._items.keys() - self._gone)
         for file in scene.files:
             if not file.path:
                 continue
@@ -149,7 +154,7 @@ class Locator:
     def _candidate(self, key: int, files: tuple[MediaFile, ...]) -> Candidate:
         return Candidate(key, self._items[key].title if key in self._items else "", files)
 
-    def _decide(self, found: _Found, others: Others | None = None) -> None:
+    def _decide(self, found: Found, others: Others | None = None) -> None:
         files = [file for some in found.candidates.values() for item in some for file in item.files]
         there = {self._rules.key(file.path) for file in files}
         elsewhere = {file.path for file in found.scene.files if self._rules.key_in_plex(file.path) in there}
@@ -159,7 +164,7 @@ class Locator:
                 found.scene.files, candidates, self._rules, elsewhere, others, held if others is None else ()
             )
 
-    def _ask_stash(self, looked_at: Sequence[_Found]) -> None:
+    def _ask_stash(self, looked_at: Sequence[Found]) -> None:
         """Decide once more about scenes with a name alone, knowing who else has a file of that name."""
         asked = {one.scene.id: names for one in looked_at if (names := self._worth_asking(one))}
         if not asked:
@@ -172,7 +177,7 @@ class Locator:
                 present = self._present({rival.key for name in names for rival in rivals[name]})
                 self._decide(one, Others(one.scene.id, rivals, present))
 
-    def _worth_asking(self, one: _Found) -> set[str]:
+    def _worth_asking(self, one: Found) -> set[str]:
         """Return the paths whose names decide about a scene.
 
         None where every match is by the path, or is of an item that the scene holds already. The other files of an
@@ -205,7 +210,7 @@ class Locator:
             if gone:
                 self._state.forget_items(self._client.machine, section, gone)
 
-    def _is_as_read(self, one: _Found) -> bool:
+    def _is_as_read(self, one: Found) -> bool:
         """Return whether what was decided about holds what the index said; titles of doubtful items are put in."""
         if one.strays & self._items.keys():
             return False
@@ -221,7 +226,7 @@ class Locator:
                     return False  # a sentence that lists it wants its title
         return True
 
-    def _give_out(self, scenes: Sequence[Scene], found: Mapping[int, _Found]) -> dict[int, Located]:
+    def _give_out(self, scenes: Sequence[Scene], found: Mapping[int, Found]) -> dict[int, Located]:
         located = {scene.id: Located() for scene in scenes}
         contenders: list[Contender] = []
         for scene in scenes:

@@ -270,8 +270,8 @@ def test_folders_that_no_library_has(site: Site) -> None:
     answer = check(site)
     outside, unscanned = to_fix(answer)
     assert "4 of 8 sampled scenes lie in no folder of the libraries" in outside
-    assert "/private/diary (4)" in outside
-    assert "the libraries have /media" in outside
+    assert '"/private/diary" (4)' in outside
+    assert 'the libraries have "/media"' in outside
     assert "1 of 8 sampled scenes are not in Plex although their folder is in a library" in unscanned
     site.configure(skip_not_found=True)
     assert to_fix(check(site)) == [], "what Plex does not have is right as it is"

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from sync.model import MediaFile
 from sync.plex.media_paths import path_key
 from sync.settings import parse_path_map
-from sync.setup.path_map import Proposal, Sample, Sighting, matching_by_path, propose
-from sync.setup.path_prefixes import shared_folders
+from sync.setup.path_map import Proposal, Sample, Sighting, matching_by_path, propose, shared_folders
 
 
 def seen(stash: str, *plex: str, size: int | None = None) -> Sample:
