@@ -28,7 +28,8 @@ class Choice(NamedTuple):
 
 def upload(client: PlexClient, rating_key: int, kind: str, picture: Picture) -> None:
     """Give an item a picture, which selects it. Raises the errors of `plex/exceptions.py`."""
-    client.post(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}", picture.content, picture.type)
+    path = f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}"
+    client.send("post", path, headers={"Content-Type": picture.type}, data=picture.content)
 
 
 def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, locked: bool) -> None:

@@ -32,7 +32,7 @@ def send(client: PlexClient, section: int, rating_keys: Sequence[int], parameter
     """
     if not rating_keys:
         raise ValueError("an edit names no item")
-    client.put(f"/library/sections/{section}/all", [*_addressed_to(rating_keys), *parameters])
+    client.send("put", f"/library/sections/{section}/all", [*_addressed_to(rating_keys), *parameters])
 
 
 def write(client: PlexClient, item: PlexItem, section: int, edit: Edit) -> None:
@@ -51,11 +51,9 @@ def rate(client: PlexClient, rating_key: int, rating: str) -> None:
 
     Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
     """
-    client.put(
-        "/:/rate",
-        # python-plexapi sends -1 to take a rating back.
-        [("key", str(rating_key)), ("identifier", "com.plexapp.plugins.library"), ("rating", rating or "-1")],
-    )
+    # python-plexapi sends -1 to take a rating back.
+    parameters = [("identifier", "com.plexapp.plugins.library"), ("rating", rating or "-1")]
+    client.send("put", "/:/rate", [("key", str(rating_key)), *parameters])
 
 
 def requests_of(edit: Edit, replacing: PlexItem | None = None) -> list[Parameters]:
