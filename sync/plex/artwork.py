@@ -12,8 +12,7 @@ from sync.plex.difference import bears_file_name
 from sync.plex.edits import send
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 
-ENDPOINTS = {"poster": "posters", "background": "arts"}
-"""Our name of a picture -> the endpoint of Plex's."""
+ENDPOINTS = {"poster": "posters", "background": "arts"}  # our name of a picture -> the endpoint of Plex's
 
 _MADE_BY_PLEX = "media://"  # a frame of the video; nobody has chosen it
 
@@ -21,8 +20,7 @@ _MADE_BY_PLEX = "media://"  # a frame of the video; nobody has chosen it
 class Choice(NamedTuple):
     """A picture that Plex offers for an item."""
 
-    name: str
-    """As Plex calls it: `upload://posters/<sha1>`, `media://...`, `metadata://...`."""
+    name: str  # as Plex calls it: `upload://posters/<sha1>`, `media://...`, `metadata://...`
     selected: bool
 
 

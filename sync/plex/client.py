@@ -19,7 +19,8 @@ import plexapi
 import requests
 import urllib3
 from plexapi.server import PlexServer
-from requests.exceptions import InvalidHeader
+from requests.exceptions import ConnectTimeout, InvalidHeader, ReadTimeout, SSLError
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
 from sync.errors import PlexSyncError
@@ -36,35 +37,25 @@ _T = TypeVar("_T")
 
 Parameters = Sequence[tuple[str, str]]
 
-_FAILURES: list[tuple[tuple[type[Exception], ...], type[PlexSyncError], str]] = [
-    ((InvalidHeader,), PlexSetupError, "plex_token has characters that no token has; copy it again"),
+_FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
+    (InvalidHeader, PlexSetupError, "plex_token has characters that no token has; copy it again"),
     (
-        (requests.exceptions.SSLError,),
+        SSLError,
         PlexSetupError,
         "plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct address that "
         "Plex's certificate is for",
     ),
+    (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
+    (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
+    (ReadTimeoutError, PlexTemporaryError, "Plex at {address} stopped for {read:g} s within an answer (read_timeout)"),
+    # urllib3 1.26 has no error of its own for a name.
     (
-        (requests.ConnectTimeout,),
-        PlexServerDown,
-        "Plex at {address} does not accept a connection within {connect:g} s (connect_timeout)",
-    ),
-    (
-        (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError),
-        PlexTemporaryError,
-        "Plex at {address} gave no answer within {read:g} s (read_timeout)",
-    ),
-    (
-        (getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror),),  # urllib3 1.26 has none
+        getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror),
         PlexServerDown,
         "Plex's host name in plex_url, {host}, is unknown at the moment",
     ),
-    (
-        (urllib3.exceptions.NewConnectionError,),
-        PlexServerDown,
-        "Plex at {address} cannot be reached (connection refused or no route)",
-    ),
-    ((ValueError,), PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
+    (NewConnectionError, PlexServerDown, "Plex at {address} cannot be reached (connection refused or no route)"),
+    (ValueError, PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
 ]
 """What a request that got no answer means: the causes of a failure, decided in this order."""
 
@@ -130,8 +121,8 @@ def error_of_exception(error: Exception, address: str, timeouts: tuple[float, fl
     inner = error.args[0] if error.args else None  # requests wraps what urllib3 wraps
     causes = (error, inner, getattr(inner, "reason", None))
     connect, read = timeouts
-    for kinds, meaning, text in _FAILURES:
-        if any(isinstance(cause, kinds) for cause in causes):
+    for kind, meaning, text in _FAILURES:
+        if any(isinstance(cause, kind) for cause in causes):
             return meaning(text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read))
     return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
 
@@ -140,14 +131,11 @@ def error_of_exception(error: Exception, address: str, timeouts: tuple[float, fl
 class ServerWays:
     """In what way a server takes edits, as far as read-backs have shown it. Empty: not known yet."""
 
-    lists: str = ""
-    """"adds" or "replaces": what becomes of a list that an edit names entries of."""
-    rating: str = ""
-    """"apart": it takes a rating by `PUT /:/rate` alone."""
+    lists: str = ""  # "adds" or "replaces": what becomes of a list that an edit names entries of
+    rating: str = ""  # "apart": it takes a rating by `PUT /:/rate` alone
     search: str = ""
     """"never <time>": it does not find files by name, as it seemed at that time (seconds since the epoch)."""
-    roles: str = ""
-    """"anew": an actor's role changes only when the actor is taken away and added."""
+    roles: str = ""  # "anew": an actor's role changes only when the actor is taken away and added
 
 
 class PlexClient:
@@ -170,7 +158,6 @@ class PlexClient:
         self.address = address
         self.pacer = pacer or Pacer()
         self.ways = ServerWays()
-        # One pool for reads and writes, kept alive over the whole drain.
         self._session = PlexSession(address, connect_timeout, read_timeout, self.pacer)
         # plexapi's own identifier is the MAC address, which changes in containers: each would be a new device.
         plexapi.BASE_HEADERS.update(
