@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-RATING = "rating"
-"""The single field that no agent writes: one that is not ours is a person's."""
+RATING = "rating"  # the single field that no agent writes: one that is not ours is a person's
 SINGLE_FIELDS = {
     "title": "title",
     "summary": "summary",
@@ -29,8 +28,7 @@ class MediaFile:
     """A file as a server knows it."""
 
     path: str
-    size: int | None = None
-    """In bytes; None where the server did not say."""
+    size: int | None = None  # in bytes; None where the server did not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +37,12 @@ class Performer:
 
     name: str
     disambiguation: str = ""
-    gender: str = ""
-    """As Stash names it: `FEMALE`, `TRANSGENDER_MALE`, ..."""
+    gender: str = ""  # as Stash names it: `FEMALE`, `TRANSGENDER_MALE`, ...
     birthdate: str = ""
     country: str = ""
     aliases: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    """Read only where the settings ask for them."""
-    picture: str = ""
-    """Its picture's URL as Stash builds it; empty where it has none of its own."""
+    tags: tuple[str, ...] = ()  # read only where the settings ask for them
+    picture: str = ""  # its picture's URL as Stash builds it; empty where it has none of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +52,7 @@ class Scene:
     id: int
     title: str = ""
     details: str = ""
-    date: str = ""
-    """`2020-05-17`, or `2020-05`, or `2020`."""
+    date: str = ""  # `2020-05-17`, or `2020-05`, or `2020`
     studio: str = ""
     parent_studio: str = ""
     performers: tuple[Performer, ...] = ()
@@ -66,26 +60,20 @@ class Scene:
     groups: tuple[str, ...] = ()
     code: str = ""
     director: str = ""
-    rating: int | None = None
-    """Stash's rating100: 1 to 100; None where the scene is not rated."""
+    rating: int | None = None  # Stash's rating100: 1 to 100; None where the scene is not rated
     organized: bool = False
     has_stash_id: bool = False
-    cover: str = ""
-    """Path and query of its cover in Stash."""
-    files: tuple[MediaFile, ...] = ()
-    """The first is the primary one."""
-    refs: str = ""
-    """Its studio with the parent, performers, tags and groups by their numbers: `,studio 3,tag 17,`."""
+    cover: str = ""  # path and query of its cover in Stash
+    files: tuple[MediaFile, ...] = ()  # the first is the primary one
+    refs: str = ""  # its studio with the parent, performers, tags and groups by their numbers: `,studio 3,tag 17,`
     updated_at: float | None = None
-    """When Stash changed it last, in seconds since the epoch; None where Stash did not say."""
+    """When Stash changed it last, in seconds since the epoch; None where it did not say."""
 
     @property
     def label(self) -> str:
         """How log lines name the scene: its number and, where it has one, its title."""
-        if not self.title:
-            return f"Scene {self.id}"
         title = self.title if len(self.title) <= 80 else self.title[:79] + "…"
-        return f'Scene {self.id} "{title}"'
+        return f'Scene {self.id} "{title}"' if title else f"Scene {self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +81,8 @@ class Picture:
     """A picture, whole."""
 
     content: bytes = field(repr=False)
-    type: str
-    """`image/jpeg`, `image/png` or `image/webp`."""
-    sha1: str
-    """Of its bytes, in hexadecimal. Plex names uploads by it (believed)."""
+    type: str  # `image/jpeg`, `image/png` or `image/webp`
+    sha1: str  # of its bytes, in hexadecimal; Plex names uploads by it (believed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +107,7 @@ class PlexItem:
     content_rating: str = ""
     tagline: str = ""
     original_title: str = ""
-    rating: str = ""
-    """The token owner's rating, 0 to 10, written as `7.5`; empty where there is none."""
+    rating: str = ""  # the token owner's rating, 0 to 10, written as `7.5`; empty where there is none
     actors: tuple[Role, ...] = ()
     genres: tuple[str, ...] = ()
     collections: tuple[str, ...] = ()
@@ -170,27 +155,24 @@ class Memory:
     a digest alone: there may be a key in it. Of `poster` and `background` it is the SHA-1, and Plex's name for it.
     """
 
+    # The last confirmed value of a single field; of a list the names that Plex did not take.
     sent: dict[str, str | list[str]] = field(default_factory=dict)
-    """The last confirmed value of a single field; of a list the names that Plex did not take."""
+    # What Plex made of that value; of a list the entries that are ours.
     result: dict[str, str | list[str]] = field(default_factory=dict)
-    """What Plex made of that value; of a list the entries that are ours."""
+    # Values that were about to be written, and may be in Plex although nobody confirmed them.
     intended: dict[str, list[str]] = field(default_factory=dict)
-    """Values that were about to be written, and may be in Plex although nobody confirmed them."""
+    # Name, role, picture of others' entries before an unconfirmed edit: a server that replaces lists has lost them.
     kept: dict[str, list[list[str]]] = field(default_factory=dict)
-    """Name, role and picture of entries of others that a list held before an edit that nobody confirmed: a server
-    that replaces lists has lost them."""
 
 
 class StepState(Enum):
     """How far a step is."""
 
     PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    """Begun; its effect may be in Plex although nobody has confirmed it."""
+    RUNNING = "RUNNING"  # begun; its effect may be in Plex although nobody has confirmed it
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
-    REFUSED = "REFUSED"
-    """Plex will not have it: not tried again until it is something else."""
+    REFUSED = "REFUSED"  # Plex will not have it: not tried again until it is something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +183,7 @@ class StepRecord:
     started_at: float | None = None
     completed_at: float | None = None
     error: str = ""
-    fingerprint: str = ""
-    """Names what was written, or is about to be."""
+    fingerprint: str = ""  # names what was written, or is about to be
     tries: int = 0
 
     def begun(self, fingerprint: str, now: float) -> "StepRecord":
@@ -234,13 +215,11 @@ class ItemRecord:
     section: int
     rating_key: int
     scene_id: int
-    exact: bool
-    """It is held by the same path, not by the file's name alone."""
+    exact: bool  # it is held by the same path, not by the file's name alone
     memory: Memory = field(default_factory=Memory)
     fingerprint: str = ""
     synced_at: float | None = None
-    cover: str = ""
-    """Stash's address of the cover that it has; empty where that tells nothing."""
+    cover: str = ""  # Stash's address of the cover that it has; empty where that tells nothing
     steps: dict[str, StepRecord] = field(default_factory=dict)
 
     def step(self, name: str) -> StepRecord:

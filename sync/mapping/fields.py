@@ -15,8 +15,7 @@ from sync.text.patterns import names_match, split_names
 MAPPING_VERSION = 3
 """Raised whenever the same scene maps to something else than before, so that scenes become due again."""
 
-ORGANIZED = "Organized"
-"""The collection of the scenes that are marked as organized."""
+ORGANIZED = "Organized"  # the collection of the scenes that are marked as organized
 
 
 def wanted_of(scene: Scene, settings: Settings, pictures: PictureAccess | None = None) -> Wanted:

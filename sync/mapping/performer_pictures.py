@@ -17,18 +17,15 @@ from sync.model import Picture
 
 _OWN_PATH = re.compile(r"/(?:scene|performer)/\d+/[^?#]*")
 _DRAWING = "image/svg+xml"
-_START = 1024
-"""Bytes that tell a picture's kind."""
+_START = 1024  # bytes that tell a picture's kind
 
 
 @dataclass(frozen=True, slots=True)
 class PictureAccess:
     """How performers' pictures are reached from outside."""
 
-    base: str = ""
-    """Stash's address for others; empty: the one that Stash built the picture's address on."""
-    loopback: bool = False
-    """Whether an address of this very machine is of use: Plex runs on it, too."""
+    base: str = ""  # Stash's address for others; empty: the one that Stash built the picture's address on
+    loopback: bool = False  # whether an address of this very machine is of use: Plex runs on it, too
     key: str = field(default="", repr=False)
     """An API key that is handed out with every address, because the user said so."""
 

@@ -12,8 +12,7 @@ from sync.plex.difference import bears_file_name
 from sync.plex.edits import send
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 
-ENDPOINTS = {"poster": "posters", "background": "arts"}
-"""Our name of a picture -> the endpoint of Plex's."""
+ENDPOINTS = {"poster": "posters", "background": "arts"}  # our name of a picture -> the endpoint of Plex's
 
 _MADE_BY_PLEX = "media://"  # a frame of the video; nobody has chosen it
 
@@ -21,14 +20,14 @@ _MADE_BY_PLEX = "media://"  # a frame of the video; nobody has chosen it
 class Choice(NamedTuple):
     """A picture that Plex offers for an item."""
 
-    name: str
-    """As Plex calls it: `upload://posters/<sha1>`, `media://...`, `metadata://...`."""
+    name: str  # as Plex calls it: `upload://posters/<sha1>`, `media://...`, `metadata://...`
     selected: bool
 
 
 def upload(client: PlexClient, rating_key: int, kind: str, picture: Picture) -> None:
     """Give an item a picture, which selects it. Raises the errors of `plex/exceptions.py`."""
-    client.post(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}", picture.content, picture.type)
+    path = f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}"
+    client.send("post", path, headers={"Content-Type": picture.type}, data=picture.content)
 
 
 def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, locked: bool) -> None:

@@ -4,7 +4,6 @@ plexapi builds and parses them; a session of requests bounds them in time and tu
 `plex/exceptions.py`, so that no URL (and no token in one) reaches a message.
 """
 
-import errno
 import os
 import socket
 import time
@@ -20,6 +19,8 @@ import plexapi
 import requests
 import urllib3
 from plexapi.server import PlexServer
+from requests.exceptions import ConnectTimeout, InvalidHeader, ReadTimeout, SSLError
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
 from sync.errors import PlexSyncError
@@ -36,10 +37,27 @@ _T = TypeVar("_T")
 
 Parameters = Sequence[tuple[str, str]]
 
-_UNREACHABLE = {
-    *(errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN),
-    errno.EADDRNOTAVAIL,
-}
+_FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
+    (InvalidHeader, PlexSetupError, "plex_token has characters that no token has; copy it again"),
+    (
+        SSLError,
+        PlexSetupError,
+        "plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct address that "
+        "Plex's certificate is for",
+    ),
+    (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
+    (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
+    (ReadTimeoutError, PlexTemporaryError, "Plex at {address} stopped for {read:g} s within an answer (read_timeout)"),
+    # urllib3 1.26 has no error of its own for a name.
+    (
+        getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror),
+        PlexServerDown,
+        "Plex's host name in plex_url, {host}, is unknown at the moment",
+    ),
+    (NewConnectionError, PlexServerDown, "Plex at {address} cannot be reached (connection refused or no route)"),
+    (ValueError, PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
+]
+"""What a request that got no answer means: the causes of a failure, decided in this order."""
 
 
 class PlexSession(requests.Session):
@@ -100,57 +118,24 @@ def error_of_status(status: int, address: str) -> Exception:
 
 def error_of_exception(error: Exception, address: str, timeouts: tuple[float, float]) -> PlexSyncError:
     """Tell what a request that got no answer means; its cause decides, never its text."""
-    causes = _causes(error)
-
-    def is_any(*kinds: type[Exception]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return PlexSetupError("plex_token has characters that no token has; copy it again")
-    if isinstance(error, requests.exceptions.SSLError):
-        return PlexSetupError(
-            f"plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct "
-            "address that Plex's certificate is for"
-        )
-    if not isinstance(error, requests.RequestException) or isinstance(error, ValueError):  # InvalidURL, InvalidSchema
-        return PlexSetupError(
-            f"plex_url {address} cannot be called ({type(error).__name__}); accepted: http://host:port"
-        )
-    if isinstance(error, requests.ConnectTimeout):
-        return PlexServerDown(
-            f"Plex at {address} does not accept a connection within {timeouts[0]:g} s (connect_timeout)"
-        )
-    if is_any(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-        return PlexTemporaryError(f"Plex at {address} gave no answer within {timeouts[1]:g} s (read_timeout)")
-    if is_any(urllib3.exceptions.NameResolutionError, socket.gaierror):
-        return PlexServerDown(f"Plex's host name in plex_url, {urlsplit(address).hostname}, is unknown at the moment")
-    if is_any(urllib3.exceptions.NewConnectionError) or any(
-        getattr(one, "errno", None) in _UNREACHABLE for one in causes
-    ):
-        return PlexServerDown(f"Plex at {address} cannot be reached (connection refused or no route)")
+    inner = error.args[0] if error.args else None  # requests wraps what urllib3 wraps
+    causes = (error, inner, getattr(inner, "reason", None))
+    connect, read = timeouts
+    for kind, meaning, text in _FAILURES:
+        if any(isinstance(cause, kind) for cause in causes):
+            return meaning(text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read))
     return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
-
-
-def _causes(error: BaseException) -> list[object]:
-    """Give an error with what it wraps: requests and urllib3 nest three deep, in `args` and `reason`."""
-    found: list[object] = [error]
-    for _ in range(3):
-        found += [inner for one in found for inner in (*getattr(one, "args", ()), getattr(one, "reason", None))]
-    return found
 
 
 @dataclass(slots=True)
 class ServerWays:
     """In what way a server takes edits, as far as read-backs have shown it. Empty: not known yet."""
 
-    lists: str = ""
-    """"adds" or "replaces": what becomes of a list that an edit names entries of."""
-    rating: str = ""
-    """"apart": it takes a rating by `PUT /:/rate` alone."""
+    lists: str = ""  # "adds" or "replaces": what becomes of a list that an edit names entries of
+    rating: str = ""  # "apart": it takes a rating by `PUT /:/rate` alone
     search: str = ""
     """"never <time>": it does not find files by name, as it seemed at that time (seconds since the epoch)."""
-    roles: str = ""
-    """"anew": an actor's role changes only when the actor is taken away and added."""
+    roles: str = ""  # "anew": an actor's role changes only when the actor is taken away and added
 
 
 class PlexClient:
@@ -173,7 +158,6 @@ class PlexClient:
         self.address = address
         self.pacer = pacer or Pacer()
         self.ways = ServerWays()
-        # One pool for reads and writes, kept alive over the whole drain.
         self._session = PlexSession(address, connect_timeout, read_timeout, self.pacer)
         # plexapi's own identifier is the MAC address, which changes in containers: each would be a new device.
         plexapi.BASE_HEADERS.update(
@@ -205,29 +189,18 @@ class PlexClient:
         """Give the answer's root element."""
 
         def ask() -> Element:
-            root = self._query(path, parameters, self._session.get, headers=headers)
+            root = self.send("get", path, parameters, headers=headers)
             if root is None:
                 raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer", stumbled=True)
             return root
 
         return patiently(ask)
 
-    def put(self, path: str, parameters: Parameters) -> None:
-        """Send a PUT; Plex answers it without a body."""
-        self._query(path, parameters, self._session.put)
-
-    def post(self, path: str, body: bytes, content_type: str) -> None:
-        """Send a POST with a body."""
-        self._query(path, (), self._session.post, headers={"Content-Type": content_type}, data=body)
-
-    def call(self, path: str, parameters: Parameters) -> None:
-        """Send a GET that makes Plex do something and has no answer."""
-        self._query(path, parameters, self._session.get)
-
-    def _query(self, path: str, parameters: Parameters, method: Any, **more: Any) -> Element | None:
+    def send(self, method: str, path: str, parameters: Parameters = (), **more: Any) -> Element | None:
+        """Send a request once, with `headers` and `data` as requests takes them; None where the answer is empty."""
         key = f"{path}?{encode(parameters)}" if parameters else path
         try:
-            root: Element | None = self._server.query(key, method=method, **more)
+            root: Element | None = self._server.query(key, method=getattr(self._session, method), **more)
         except ParseError:
             raise PlexTemporaryError(f"Plex at {self.address} gave half a document", stumbled=True) from None
         return root

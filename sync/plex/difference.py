@@ -17,8 +17,7 @@ from sync.model import LIST_FIELDS, RATING, SINGLE_FIELDS, Memory, PlexItem, Rol
 from sync.plex.media_paths import plain, stem
 from sync.text.clean import name_key
 
-DETAILS = ("role", "thumb")
-"""What an actor has beside the name."""
+DETAILS = ("role", "thumb")  # what an actor has beside the name
 
 
 @dataclass(slots=True)
@@ -28,8 +27,7 @@ class Edit:
     single: dict[str, str] = field(default_factory=dict)
     added: dict[str, tuple[Role, ...]] = field(default_factory=dict)
     """List -> the entries that lack, and actors whose role or picture changes."""
-    removed: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """List -> the names that go."""
+    removed: dict[str, tuple[str, ...]] = field(default_factory=dict)  # list -> the names that go
     foreign: dict[str, frozenset[str]] = field(default_factory=dict)
     """List -> names that are not ours, whether they stand in Plex or are brought back."""
     details: frozenset[str] = frozenset()
@@ -132,7 +130,7 @@ def _compare_list(
     roles = {entry: Role(entry) for entry in added} | lost
     if name == "actors":
         staying = [role for role in current if role.name not in removed]
-        roles = _with_details(edit, staying, wanted, roles, ours, memory, preserve)
+        roles, edit.details = _with_details(staying, wanted, roles, ours, memory, preserve)
     if roles:
         edit.added[name] = tuple(roles.values())
     if removed:
@@ -167,19 +165,17 @@ def _names_that_differ(
 
 
 def _with_details(
-    edit: Edit,
-    current: Collection[Role],
-    wanted: Collection[Role],
+    current: list[Role],
+    wanted: tuple[Role, ...],
     added: dict[str, Role],
-    ours: Collection[str],
+    ours: set[str],
     memory: Memory,
     preserve: bool,
-) -> dict[str, Role]:
-    """Give the actors to send: those that are `added`, and those whose role or picture changes.
+) -> tuple[dict[str, Role], frozenset[str]]:
+    """Give the actors to send, those that are `added` or whose role or picture changes, and which of these change.
 
-    A role or a picture is written where there is none, where it is what we wrote,
-    and without `preserve` for every actor of ours. What we wrote and nobody wants any
-    more is taken back, from a person's actor too.
+    A role or a picture is written where there is none, where it is what we wrote, and without `preserve` for every
+    actor of ours. What we wrote and nobody wants any more is taken back, from a person's actor too.
     """
     held = {name_key(role.name): role for role in current}
     coming = {name_key(name): role for name, role in added.items()}
@@ -202,8 +198,7 @@ def _with_details(
                 details.add(detail)
         if new != now or key in coming:
             sent[new.name] = new
-    edit.details = frozenset(details)
-    return sent
+    return sent, frozenset(details)
 
 
 def staying(item: PlexItem, edit: Edit, name: str) -> list[Role]:

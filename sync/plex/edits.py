@@ -1,10 +1,8 @@
 """Edits as requests to Plex: `PUT /library/sections/<id>/all`, all of it query string.
 
-`genre[0].tag.tag=x` adds x to an item's list, and removals of the same request come
-first (the OpenAPI text; plexapi's tests on a real server). So an edit names what lacks and
-what goes, a long list is several requests that add up, and an edit that is the same for many
-items is one request for all of them. A server that replaces lists gets them whole
-(`difference.whole_lists`).
+`genre[0].tag.tag=x` adds x to an item's list, and removals of the same request come first (the OpenAPI text; plexapi's
+tests on a real server). So an edit names what lacks and what goes, a long list is several requests that add up, and an
+edit that is the same for many items is one request. A server that replaces lists gets them whole.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,47 +13,40 @@ from urllib.parse import quote
 from sync.model import LIST_FIELDS, PLEX_NAMES, RATING, SINGLE_FIELDS, PlexItem
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import Edit, detail_key, public_thumb, whole_lists
+from sync.state import chunks
+from sync.text.clean import name_key
 
 LONGEST_QUERY = 7_800
 """Characters of an edit's own query; Plex names no limit, servers and proxies have theirs. With the path, the
 type and the item before it a request stays within 8,000."""
-MOST_ITEMS = 100
-"""Items in one edit. Plex names no limit; Kometa, which is in wide use, sends at most so many."""
+MOST_ITEMS = 100  # in one edit. Plex names no limit; Kometa, which is in wide use, sends at most so many
 MOVIE_TYPE = "1"
 
 
 def send(client: PlexClient, section: int, rating_keys: Sequence[int], parameters: Parameters) -> None:
     """Write the same to one or several items of a library, in one request.
 
-    Raises the errors of `plex/exceptions.py`; PlexItemGone when none of them is there, or maybe one is not. Raises
-    ValueError without items: Plex would edit the whole library.
+    Raises the errors of `plex/exceptions.py`, PlexItemGone when one of them may not be there, and ValueError without
+    items: Plex would edit the whole library.
     """
     if not rating_keys:
         raise ValueError("an edit names no item")
-    client.put(f"/library/sections/{section}/all", [*_addressed_to(rating_keys), *parameters])
+    client.send("put", f"/library/sections/{section}/all", [*_addressed_to(rating_keys), *parameters])
 
 
 def write(client: PlexClient, item: PlexItem, section: int, edit: Edit) -> None:
-    """Write an edit to one item: one request as a rule, several where it is very long.
-
-    Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
-    """
+    """Write an edit to one item, in several requests where it is very long. Raises as `send`."""
     if client.ways.roles == "anew":
-        edit = _with_actors_anew(edit, item)
+        edit = with_actors_anew(edit, item)
     for parameters in requests_of(edit, item if client.ways.lists == "replaces" else None):
         send(client, section, [item.rating_key], parameters)
 
 
 def rate(client: PlexClient, rating_key: int, rating: str) -> None:
-    """Set the token owner's rating of an item, 0 to 10, where the server takes none in an edit; empty: take it back.
-
-    Raises the errors of `plex/exceptions.py`; PlexItemGone when the item is not there.
-    """
-    client.put(
-        "/:/rate",
-        # python-plexapi sends -1 to take a rating back.
-        [("key", str(rating_key)), ("identifier", "com.plexapp.plugins.library"), ("rating", rating or "-1")],
-    )
+    """Set the token owner's rating of an item, 0 to 10 (empty: take it back), by its own request. Raises as `send`."""
+    # python-plexapi sends -1 to take a rating back.
+    parameters = [("identifier", "com.plexapp.plugins.library"), ("rating", rating or "-1")]
+    client.send("put", "/:/rate", [("key", str(rating_key)), *parameters])
 
 
 def requests_of(edit: Edit, replacing: PlexItem | None = None) -> list[Parameters]:
@@ -84,15 +75,15 @@ def _halves(edit: Edit, *, divide: bool) -> tuple[Edit, ...]:
         return _only(edit, names[:middle]), _only(edit, names[middle:])
     (name,) = names
     added, gone = edit.added.get(name, ()), edit.removed.get(name, ())
-    if added and gone:
-        return replace(edit, removed={}), replace(edit, added={})
-    if len(gone) > 1:
-        middle = len(gone) // 2
-        return replace(edit, removed={name: gone[:middle]}), replace(edit, removed={name: gone[middle:]})
-    if len(added) > 1 and divide:
-        middle = len(added) // 2
-        return replace(edit, added={name: added[:middle]}), replace(edit, added={name: added[middle:]})
-    return ()
+    middle = (len(added) + len(gone)) // 2 if divide or not added else len(added)
+    past = max(0, middle - len(added))
+    halves = ((added[:middle], gone[:past]), (added[middle:], gone[past:]))
+    if not all(some or others for some, others in halves):
+        return ()
+    return tuple(
+        replace(edit, added={name: some} if some else {}, removed={name: others} if others else {})
+        for some, others in halves
+    )
 
 
 def _only(edit: Edit, names: Collection[str]) -> Edit:
@@ -135,8 +126,7 @@ class ItemEdit(NamedTuple):
     section: int
     rating_key: int
     edit: Edit
-    locked: frozenset[str]
-    """Plex's names of the fields that are locked."""
+    locked: frozenset[str]  # Plex's names of the fields that are locked
 
 
 class Group(NamedTuple):
@@ -144,8 +134,7 @@ class Group(NamedTuple):
 
     section: int
     rating_keys: tuple[int, ...]
-    parameters: Parameters
-    """The edit, without the items it is for."""
+    parameters: Parameters  # the edit, without the items it is for
 
 
 def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
@@ -162,14 +151,25 @@ def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
     groups: list[Group] = []
     for (section, request), members in alike.items():
         size = min(most, len(members))
-        while size > 1 and length_of(_for_all(request, members[:size])) > LONGEST_QUERY:
+        while size > 1 and _length(_group(section, request, members[:size])) > LONGEST_QUERY:
             size //= 2
-        for start in range(0, len(members), size) if size > 1 else ():
-            some = members[start : start + size]
-            if len(some) > 1:
-                keys = tuple(one.rating_key for one in some)
-                groups.append(Group(section, keys, [*request, *_locks(some)]))
+        if size > 1:
+            groups += [_group(section, request, some) for some in chunks(members, size) if len(some) > 1]
     return groups
+
+
+def _group(section: int, request: Parameters, members: Sequence[ItemEdit]) -> Group:
+    asked = sorted({name for one in members for name in one.edit.lock_too})
+    locks = [
+        (f"{PLEX_NAMES[name]}.locked", "1")
+        for name in asked
+        if all(name in one.edit.lock_too or PLEX_NAMES[name] in one.locked for one in members)
+    ]
+    return Group(section, tuple(one.rating_key for one in members), [*request, *locks])
+
+
+def _length(group: Group) -> int:
+    return length_of([*_addressed_to(group.rating_keys), *group.parameters])
 
 
 def length_of(parameters: Parameters) -> int:
@@ -178,33 +178,19 @@ def length_of(parameters: Parameters) -> int:
     return len(query) + 2 * (query.count("[") + query.count("]"))
 
 
-def _for_all(request: Parameters, members: Sequence[ItemEdit]) -> Parameters:
-    return [*_addressed_to([one.rating_key for one in members]), *request, *_locks(members)]
-
-
-def _locks(members: Sequence[ItemEdit]) -> list[tuple[str, str]]:
-    asked = sorted({name for one in members for name in one.edit.lock_too})
-    return [
-        (f"{PLEX_NAMES[name]}.locked", "1")
-        for name in asked
-        if all(name in one.edit.lock_too or PLEX_NAMES[name] in one.locked for one in members)
-    ]
-
-
 def _addressed_to(rating_keys: Sequence[int]) -> list[tuple[str, str]]:
     return [("type", MOVIE_TYPE), ("id", ",".join(map(str, rating_keys)))]
 
 
-def _with_actors_anew(edit: Edit, item: PlexItem) -> Edit:
+def with_actors_anew(edit: Edit, item: PlexItem) -> Edit:
     """Give the edit with each actor whose role changes taken away first: removals of a request come before."""
-    held = {role.name for role in item.actors}
-    anew = tuple(
+    held = {name_key(role.name) for role in item.actors}
+    anew = [
         role.name
         for role in edit.added.get("actors", ())
-        if role.name in held and detail_key("role", role.name) in edit.details
-    )
-    removed = {**edit.removed, "actors": (*edit.removed.get("actors", ()), *anew)} if anew else edit.removed
-    return replace(edit, removed=removed)
+        if name_key(role.name) in held and detail_key("role", role.name) in edit.details
+    ]
+    return replace(edit, removed={**edit.removed, "actors": (*edit.removed.get("actors", ()), *anew)}) if anew else edit
 
 
 def without_rating(edit: Edit) -> Edit:

@@ -8,8 +8,7 @@ from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone
 from sync.state import chunks
 
-READ_AT_ONCE = 100
-"""Items read whole in one request."""
+READ_AT_ONCE = 100  # items read whole in one request
 
 
 def read_items(client: PlexClient, rating_keys: Iterable[int]) -> dict[int, PlexItem]:

@@ -14,16 +14,12 @@ from contextlib import contextmanager
 from sync import log
 from sync.plex.exceptions import PlexTemporaryError
 
-LEAST_SHARE = 0.1
-"""Of the time that edits take at the slowest: nine times as long as an edit took, Plex is left alone."""
-STEP = 0.05
-"""What a good answer adds to the share."""
-LONGEST_PAUSE = 3.0
-"""Seconds no pause exceeds: a task holds Stash's one job slot."""
+LEAST_SHARE = 0.1  # of the time that edits take at the slowest: nine times as long as an edit took, Plex is left alone
+STEP = 0.05  # what a good answer adds to the share
+LONGEST_PAUSE = 3.0  # seconds no pause exceeds: a task holds Stash's one job slot
 PAUSE_PER_EDIT = 0.1
 """Seconds that each edit of a run adds to the longest pause, so that a few of them are never held up for long."""
-LONGEST_GAP = 3600.0
-"""Seconds between two edits that no cap exceeds."""
+LONGEST_GAP = 3600.0  # seconds between two edits that no cap exceeds
 
 
 class Pacer:
@@ -36,14 +32,10 @@ class Pacer:
         self._gap = min(LONGEST_GAP, 1 / max_edits_per_second) if max_edits_per_second > 0 else 0.0
         self._closed = threading.Event()
         self._is_told = False
-        self.share = 1.0
-        """Of the time, what edits may take: from LEAST_SHARE to 1, which is no pause at all."""
-        self.edits = 0
-        """Edits that Plex has answered or failed."""
-        self.usual = 0.0
-        """Seconds that an edit usually takes; 0 while nothing is known."""
-        self.next_at = -math.inf
-        """When, on the monotonic clock, the next edit may begin."""
+        self.share = 1.0  # of the time, what edits may take: from LEAST_SHARE to 1, which is no pause at all
+        self.edits = 0  # edits that Plex has answered or failed
+        self.usual = 0.0  # seconds that an edit usually takes; 0 while nothing is known
+        self.next_at = -math.inf  # when, on the monotonic clock, the next edit may begin
 
     def wait(self, stop: Callable[[], bool]) -> bool:
         """Wait until an edit may begin; False where `stop` says so before, which is asked a few times a second."""

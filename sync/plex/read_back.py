@@ -117,25 +117,17 @@ def seen_to_replace(before: PlexItem, after: PlexItem, edit: Edit, *, was_divide
     return adds
 
 
-def unset_details(after: PlexItem, edit: Edit) -> list[Role]:
-    """Give actors whose role Plex has not taken, or who stand there twice, after they were sent again."""
+def unset_details(after: PlexItem, edit: Edit) -> Edit:
+    """Give an edit of the actors whose role Plex has not taken, or who stand there twice, after they were sent."""
     roles: dict[str, list[str]] = {}
     for role in after.actors:
         roles.setdefault(name_key(role.name), []).append(role.role)
-    return [
+    unset = tuple(
         role
         for role in edit.added.get("actors", ())
         if detail_key("role", role.name) in edit.details and roles.get(name_key(role.name), [role.role]) != [role.role]
-    ]
-
-
-def made_anew(roles: list[Role], edit: Edit) -> Edit:
-    """Give the edit that takes actors away and adds them with their roles, where sending them again did nothing.
-
-    Removals of a request come before what it adds.
-    """
-    names = tuple(role.name for role in roles)
-    return Edit(added={"actors": tuple(roles)}, removed={"actors": names}, foreign=edit.foreign, details=edit.details)
+    )
+    return Edit(added={"actors": unset} if unset else {}, foreign=edit.foreign, details=edit.details)
 
 
 def _keys(roles: Iterable[Role]) -> set[str]:

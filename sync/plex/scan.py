@@ -42,7 +42,7 @@ class FolderScans:
         if key not in self._asked:
             self._asked[key] = f'Plex was asked to scan the folder (library "{section.title}")'
             try:
-                self._client.call(f"/library/sections/{section.id}/refresh", [("path", folder)])
+                self._client.send("get", f"/library/sections/{section.id}/refresh", [("path", folder)])
             except PlexServerDown:
                 raise
             except (PlexTemporaryError, PlexPermanentError, PlexItemGone) as error:
@@ -55,10 +55,11 @@ def folder_in(section: Section, path: str, rules: Rules) -> str:
 
     Plex is given its own spelling of the library's folder, and the separators that belong to it.
     """
+    parts = map_path(path, rules.pairs).split("/")
+    given = [""] * len(parts) + re.split(r"[/\\]" if is_windows(path) else "/", path)
     # Plex's file system may know a name by its decomposed letters, as Stash's does: keep Stash's spelling.
-    names = re.split(r"[/\\]" if is_windows(path) else "/", path)
-    spelt = {unicodedata.normalize("NFC", name): name for name in names}
-    folders = [spelt.get(name, name) for name in map_path(path, rules.pairs).split("/")[:-1]]
+    spelt = zip(given[-len(parts) :], parts, strict=True)
+    folders = [name if unicodedata.normalize("NFC", name) == part else part for name, part in spelt][:-1]
     key = path_key("/".join(folders), fold=rules.fold)
     for location in section.locations:
         root = unify(location).rstrip("/")

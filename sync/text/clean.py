@@ -11,10 +11,8 @@ import unicodedata
 from functools import lru_cache
 from urllib.parse import quote
 
-LONGEST_LINE = 255
-"""Characters of a title, a studio, a name or a tag."""
-LONGEST_SUMMARY = 10_000
-"""Characters of a summary."""
+LONGEST_LINE = 255  # characters of a title, a studio, a name or a tag
+LONGEST_SUMMARY = 10_000  # characters of a summary
 LONGEST_SUMMARY_ENCODED = 24_000
 """Bytes of a percent-encoded summary: an edit is all query string, and servers stop reading at 64 KiB."""
 

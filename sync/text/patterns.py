@@ -25,10 +25,7 @@ def split_names(text: str) -> tuple[str, ...]:
     """
     separator = ";" if ";" in text else ","
     line = text.replace("\n", separator).replace("\r", "")
-    try:
-        names = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
-    except csv.Error:
-        names = line.split(separator)
+    (names,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
     return tuple(bare for name in names if (bare := unquoted(name)).strip(",; "))
 
 

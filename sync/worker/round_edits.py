@@ -20,7 +20,7 @@ from sync.plex.exceptions import (
     PlexTemporaryError,
 )
 from sync.plex.items import read_items
-from sync.plex.read_back import made_anew, seen_to_replace, unset_details
+from sync.plex.read_back import seen_to_replace, unset_details
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
 
@@ -250,7 +250,7 @@ class RoundEdits:
         unset = unset_details(after, edit)
         if unset and not sent and ways.lists != "replaces":
             self._learn(roles="anew")
-            anew = edits.requests_of(made_anew(unset, edit))
+            anew = edits.requests_of(edits.with_actors_anew(unset, after))
             sent = self._send_again(item, lambda: self._put(item, anew))
         value = edit.single.get(RATING)
         if value is not None and after.rating != value and ways.rating != "apart" and self._took_another(item, after):
