@@ -10,12 +10,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sync import log
 from sync.model import ItemRecord, Memory, StepRecord, StepState
+from sync.quicksqlite import transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -139,16 +139,9 @@ class State:
         """Close the file."""
         self.connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> transaction:
         """All or nothing of what is done inside, on disk afterwards."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        return transaction(self.connection)
 
     def records(self, machine: str, section: int, rating_keys: Iterable[int]) -> dict[int, ItemRecord]:
         """Return what is known of these items of a section, by ratingKey; unknown ones are absent."""

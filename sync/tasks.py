@@ -10,23 +10,25 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import batch_args, data_folder, hidden_paths, imports, log, queue_tasks
+from sync import data_folder, hidden_paths, imports, log
+from sync.bulk import args as args_of_batch
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
-from sync.queue import batches, damage, history, schema, wake
+from sync.queue import batches, damage, history, schema, steer, wake
 from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
+from sync.quicksqlite import transaction
 from sync.setup import dependencies
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
 
 MODES = (
     *("process_queue", "check_setup", "wake", "retry_failed", "clear_failed", "clear_queue", "status"),
-    *batch_args.MODES,
+    *args_of_batch.MODES,
 )
 
 HOLD_AFTER_STOP = 600.0
@@ -34,8 +36,6 @@ HOLD_AFTER_STOP = 600.0
 
 LOCK_WAIT = 3.0
 """Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
-
-
 LAST_WAIT = 90.0
 """Seconds it waits, after it has left word, for a drain that has taken its last look to be gone."""
 
@@ -66,14 +66,14 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
         outcome: str = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
         return outcome
     # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
-    if mode == "clear_failed":
-        return queue_tasks.clear_failed(data, args)
-    if mode == "clear_queue":
-        return queue_tasks.clear_queue(data)
+    if mode in ("clear_failed", "clear_queue"):
+        said = _clear_failed(data, args) if mode == "clear_failed" else _clear_queue(data)
+        log.info(said)
+        return said
     if mode == "retry_failed":
         return _retry_failed(server_connection, data, args)
-    if mode in batch_args.MODES:
-        return _process_queue(server_connection, data, batch=_start_batch(data, mode, batch_args.read(mode, args)))
+    if mode in args_of_batch.MODES:
+        return _process_queue(server_connection, data, batch=_start_batch(data, mode, args_of_batch.read(mode, args)))
     # Hook, sleeper and page say who they are; a press of the button does not, and wants everything tried now.
     trigger = str(args.get("trigger") or "")
     return _process_queue(server_connection, data, trigger=trigger, all_batches=not trigger)
@@ -81,7 +81,8 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
     """Queue failed jobs again and drain as a press of "Process queue" does."""
-    count, said = queue_tasks.retry_failed(data, args)
+    count, said = _retry(data, args)
+    log.info(said)
     if not count:
         return said
     try:
@@ -106,22 +107,77 @@ def _status(data: str, *, is_logged: bool) -> str:
 
 def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> batches.Batch:
     """Record the batch that a task was started for, or find the one that is unfinished."""
-    queue_file = data_folder.queue_file(data)
-    try:
-        connection = _open_queue(queue_file)
-        try:
-            batches.create_tables(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            batch = batches.start(connection, kind, args, time.time())
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
-    except (sqlite3.Error, OSError) as error:
-        raise SetupError(
-            f"PlexSync's queue {queue_file!r:.300} cannot be written ({error}). Check the folder's free space and "
-            "permissions"
-        ) from None
-    return batch
+    with _queue(data) as connection:
+        batches.create_tables(connection)
+        with transaction(connection):
+            return batches.start(connection, kind, args, time.time())
+
+
+def _retry(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
+    """Queue failed jobs again; return how many, and that in a sentence."""
+    error_type = _error_type(args)
+    if not os.path.exists(data_folder.queue_file(data)):
+        return 0, no_such({}, None)
+    with _queue(data, mends=False) as connection:
+        there = steer.failed_types(connection)
+        again = steer.retry_failed(connection, error_type, time.time())
+    if again:
+        return again, f"{_jobs(again, 'failed job')} {'is' if again == 1 else 'are'} queued again"
+    if unreadable := sum(count for name, count in there.items() if error_type in (None, name)):
+        return 0, Report(
+            f"{_jobs(unreadable, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
+            'scene. "Clear failed jobs" deletes what is left of it',
+            Ending.NEEDS_A_LOOK,
+        )
+    return 0, no_such(there, error_type)
+
+
+def _clear_failed(data: str, args: Mapping[str, Any]) -> str:
+    """Delete the dead letters, all or those of `args.error_type`."""
+    error_type = _error_type(args)
+    there, gone = {}, 0
+    if os.path.exists(data_folder.queue_file(data)):
+        with _queue(data, mends=False) as connection:
+            there = steer.failed_types(connection)
+            gone = steer.clear_failed(connection, error_type)
+    return Report(f"{_jobs(gone, 'failed job')} cleared" if gone else no_such(there, error_type), cleared=gone)
+
+
+def _clear_queue(data: str) -> str:
+    """Delete the rows that wait."""
+    gone, stay, over = 0, "", ""
+    if os.path.exists(data_folder.queue_file(data)):
+        with _queue(data, mends=False) as connection:
+            gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
+            over = "".join(f"; {batches.title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
+            claimed = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
+            (left,) = connection.execute(claimed).fetchone()
+            stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
+    said = f"{_jobs(gone, 'queued job')} cleared" if gone else "No job waits in the queue"
+    return Report(said + over + stay, cleared=gone)
+
+
+def no_such(there: Mapping[str, int], error_type: str | None) -> str:
+    """Say that no failed job has this class of error; `there`: how many have which."""
+    if not there or error_type is None:
+        return "There are no failed jobs"
+    kinds = ", ".join(f"{name} ({count})" for name, count in there.items())
+    return f"No failed job has error_type {error_type!r:.100}; there are: {kinds}"
+
+
+def _error_type(args: Mapping[str, Any]) -> str | None:
+    value = args.get("error_type")
+    # An empty one is somebody's slip, and "all" would be a dear guess.
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value.strip() if value else None
+    raise SetupError(
+        f"args.error_type is {value!r:.100}; accepted: the class of an error as Show status names it, such as "
+        "PlexNotFound, or leave error_type out for all failed jobs"
+    )
+
+
+def _jobs(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _process_queue(
@@ -148,10 +204,7 @@ def _process_queue(
         wake.begin_drain(connection, run_of_stash(), keep_resume=trigger == "hook")
     except (sqlite3.Error, OSError) as error:
         lock.release()
-        raise SetupError(
-            f"PlexSync's queue {data_folder.queue_file(data)!r:.300} cannot be opened ({error}). "
-            "Check the folder's free space and permissions"
-        ) from None
+        raise _unusable(data, error) from None
     said: str = ""
     went_well = False
     try:
@@ -206,8 +259,7 @@ def _wake(server_connection: Mapping[str, Any], data: str) -> str:
     if not os.path.exists(queue_file):
         return "Nothing waits"
     now = time.time()
-    try:
-        connection = _open_queue(queue_file)
+    with _queue(data) as connection:
         view = outlook(connection, drain_lock, now=now, since=now)
         if not view.waiting and not _reconcile_is_due(server_connection, connection, now):
             return "Nothing waits"
@@ -227,8 +279,6 @@ def _wake(server_connection: Mapping[str, Any], data: str) -> str:
         except AskFailedError as error:
             wake.withdraw_note(queue_file, ask.token)
             raise SetupError(f"Process queue was not started: {error}") from None
-    except (sqlite3.Error, OSError) as error:
-        raise SetupError(f"PlexSync's queue {queue_file!r:.300} cannot be read ({error})") from None
     return "Process queue asked for"
 
 
@@ -242,7 +292,20 @@ def _reconcile_is_due(server_connection: Mapping[str, Any], connection: sqlite3.
     return batches.is_due(connection, str(every).strip().casefold(), now)
 
 
-def _open_queue(queue_file: str) -> sqlite3.Connection:
+@contextlib.contextmanager
+def _queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
+    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`. Raises SetupError."""
+    try:
+        connection = _open_queue(data_folder.queue_file(data), mends)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(data, error) from None
+
+
+def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
     end = time.monotonic() + schema.BUSY_TIMEOUT
     while True:
         try:
@@ -252,5 +315,15 @@ def _open_queue(queue_file: str) -> sqlite3.Connection:
         except sqlite3.DatabaseError as error:
             if schema.is_locked(error) and time.monotonic() < end:
                 time.sleep(0.005)
-            elif not damage.is_damage(error) or not damage.set_aside(queue_file):
+            elif not mends or not damage.is_damage(error) or not damage.set_aside(queue_file):
                 raise
+
+
+def _unusable(data: str, error: Exception) -> SetupError:
+    queue = f"PlexSync's queue {data_folder.queue_file(data)!r:.300}"
+    if isinstance(error, sqlite3.Error) and damage.is_damage(error):
+        return SetupError(
+            f'{queue} is damaged ({error}), so nothing was changed in it. Press "Process queue", which begins a new '
+            "one and compares every scene, and then press this again"
+        )
+    return SetupError(f"{queue} cannot be read or written ({error}). Check the folder's free space and permissions")

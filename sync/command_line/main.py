@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from sync import data_folder, hidden_paths, log, queue_tasks, tasks
+from sync import data_folder, hidden_paths, log, tasks
 from sync.command_line.connection import connection_of
 from sync.command_line.options import UsageError, read, version
 from sync.ending import Ending, ending_of, report_of, worst
@@ -103,7 +103,7 @@ def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
         everything = status.failed_jobs(data)
         letters = [one for one in everything if options.error_type in (None, one["error_type"])]
         there = Counter(one["error_type"] for one in everything)
-        lines = [page.failed_job(one) for one in letters] or [queue_tasks.no_such(there, options.error_type)]
+        lines = [page.failed_job(one) for one in letters] or [tasks.no_such(there, options.error_type)]
         return lines, {"count": len(letters), "failed": letters}, Ending.WELL
     began, args = time.time(), _args(options)
     report = report_of(tasks.run(connection, args))

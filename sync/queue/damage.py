@@ -14,6 +14,7 @@ import time
 
 from sync.queue import batches, schema
 from sync.queue.lock import FileLock
+from sync.quicksqlite import transaction
 
 _MARK = ".damaged-"
 _DONE = ".recovered"
@@ -75,10 +76,9 @@ def compare_all(queue_file: str, connection: sqlite3.Connection) -> list[str]:
     )
     if not aside:
         return []
-    connection.execute("BEGIN IMMEDIATE")
-    batch = batches.start(connection, batches.SYNC_ALL, {}, time.time())
-    connection.execute("UPDATE plexsync_batches SET by_itself = 1 WHERE number = ?", (int(batch.id),))
-    connection.execute("COMMIT")
+    with transaction(connection):
+        batch = batches.start(connection, batches.SYNC_ALL, {}, time.time())
+        connection.execute("UPDATE plexsync_batches SET by_itself = 1 WHERE number = ?", (int(batch.id),))
     files = list(dict.fromkeys(entry.removesuffix("-wal") for entry in aside))
     for file in files:
         for ending in ("-wal", "-shm", ""):

@@ -10,8 +10,7 @@ transaction, through the package's own connection.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import persistqueue
@@ -30,6 +29,7 @@ from sync.queue.dead_letters import (
     DeadLetter,
 )
 from sync.queue.job import Change, Job, UnreadableJobError, read_change, read_job
+from sync.quicksqlite import transaction
 
 _SCENE, _DUE_AT, _LANE, _WAITING = schema.SCENE, schema.DUE_AT, schema.LANE, schema.WAITING
 
@@ -118,7 +118,7 @@ class JobStore:
 
     def hasten(self, now: float) -> None:
         """Make every row due that waits for a later try: a person wants all tried now."""
-        with self._transaction():
+        with self.transaction():
             self.connection.execute(
                 f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?, '$.early', "
                 f"json('true')) AS BLOB) WHERE {_WAITING} AND {_LANE} IN ({schema.SAVED}, {schema.LATE}) "
@@ -128,7 +128,7 @@ class JobStore:
 
     def mend_times(self, now: float) -> None:
         """Make rows due that wait for longer than any delay can be: the clock was set back since."""
-        with self._transaction():
+        with self.transaction():
             self.connection.execute(
                 f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?) AS BLOB) "
                 f"WHERE {_WAITING} AND {_LANE} IN ({schema.SAVED}, {schema.LATE}) AND {_DUE_AT} > ?",
@@ -142,7 +142,7 @@ class JobStore:
         Oldest first; after saved scenes, and only where `late`, those of batches that failed and waited for a
         later try. A row that cannot be read goes to the dead letters.
         """
-        with self._transaction():
+        with self.transaction():
             first = self._due_rows(schema.SAVED, limit, now)
             if late and len(first) < limit:
                 first += self._due_rows(schema.LATE, limit - len(first), now)
@@ -150,7 +150,7 @@ class JobStore:
 
     def claim_bulk(self, limit: int, now: float, batch_id: str | None) -> list[ClaimedJob]:
         """Claim the scenes of up to `limit` rows of a batch, with all their rows; None: of whatever batch."""
-        with self._transaction():
+        with self.transaction():
             if batch_id is None:
                 return self._claim_all(self._due_rows(schema.BULK, limit, now), now)
             rows = self.connection.execute(
@@ -191,7 +191,7 @@ class JobStore:
         """
         if not self._due_rows(schema.CHANGE, 1, now):
             return 0  # as a rule; without a transaction
-        with self._transaction():
+        with self.transaction():
             rows = self._due_rows(schema.CHANGE, limit, now)
             changed: dict[Change, None] = {}
             for row_id, data in rows:
@@ -235,7 +235,7 @@ class JobStore:
 
         `of_libraries`: batch -> (library, outcome) -> how many items, added to the batch's own counts.
         """
-        with self._transaction():
+        with self.transaction():
             for batch_id, counts in (of_libraries or {}).items():
                 batches.add_libraries(self.connection, batch_id, counts)
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.ACKED)
@@ -249,12 +249,12 @@ class JobStore:
 
     def give_back(self, claims: list[ClaimedJob]) -> None:
         """Put claimed rows back as they were: no try is spent."""
-        with self._transaction():
+        with self.transaction():
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.READY)
 
     def try_later(self, claim: ClaimedJob, job: Job) -> None:
         """Rewrite the scene's surviving row as `job` and acknowledge the others, all or nothing."""
-        with self._transaction():
+        with self.transaction():
             self.connection.execute(
                 f"UPDATE `{schema.JOBS}` SET data = ?, status = {schema.READY} WHERE _id = ?",
                 (persistqueue.serializers.json.dumps(job.to_row()), claim.row_ids[-1]),
@@ -266,7 +266,7 @@ class JobStore:
 
     def bury(self, claim: ClaimedJob, letter: DeadLetter) -> None:
         """Write a dead letter and acknowledge the scene's rows, all or nothing."""
-        with self._transaction():
+        with self.transaction():
             self.connection.execute(PUT_DEAD_LETTER, letter.row())
             self._set_status(list(claim.row_ids), schema.ACKED)
             self._conclude([claim], failed=True)
@@ -305,7 +305,7 @@ class JobStore:
         """Queue again what failed for good with these errors after `since` (seconds since the epoch); return
         how many scenes. Once only: one that fails again stays a dead letter."""
         marks = ",".join("?" * len(error_types))
-        with self._transaction():
+        with self.transaction():
             rows = self.connection.execute(
                 f"SELECT scene_id FROM plexsync_dead_letters WHERE revived = 0 AND scene_id > 0 AND last_at >= ? "
                 f"AND error_type IN ({marks})",
@@ -337,24 +337,9 @@ class JobStore:
         """Return and clear the word that a run which lost the lock has left; see `wake.take_word`."""
         return wake.take_word(self.connection)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> transaction:
         """All or nothing of what is done inside, on disk afterwards."""
-        with self._transaction():
-            yield self.connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        if self.connection.in_transaction:  # part of a larger one
-            yield
-            return
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        return transaction(self.connection)
 
     def _set_status(self, row_ids: list[int], status: int) -> None:
         self.connection.executemany(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sync.queue import batches, schema, wake
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.lock import is_held
+from sync.quicksqlite import transaction
 
 _LANES = (schema.SAVED, schema.CHANGE, schema.LATE)
 # What a batch has put on the queue and nobody has begun is that batch's, see `queue/batches.py`.
@@ -106,11 +107,5 @@ def still_alive(connection: sqlite3.Connection, now: float) -> None:
 
 def claim_note(connection: sqlite3.Connection, drain_lock: str, now: float) -> wake.Ask | None:
     """Leave the note that a drain is asked for, as a hook does with its row; None when nothing is left to do."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        ask = wake.look(connection, drain_lock, now)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    return ask
+    with transaction(connection):
+        return wake.look(connection, drain_lock, now)

@@ -17,7 +17,7 @@ import time
 
 from sync.queue import schema
 from sync.queue.lock import is_held
-from sync.quicksqlite import sqlite3
+from sync.quicksqlite import sqlite3, transaction
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
@@ -105,18 +105,11 @@ def _enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
 
 
 def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) -> Ask | None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         # Not before: whoever waited for the lock would take a note that was left meanwhile for one of the future.
         now = time.time()
         connection.execute(schema.INSERT_JOB, (data, now))
-        ask = look(connection, drain_lock, now)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return ask
+        return look(connection, drain_lock, now)
 
 
 def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | None:
@@ -184,15 +177,10 @@ def is_draining(connection: sqlite3.Connection) -> bool:
 
 def take_word(connection: sqlite3.Connection) -> int:
     """Return and clear the word left for this drain: LOOK_AGAIN, EVERYTHING, ALL_BATCHES, or 0 for none."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()
         if word:
             connection.execute("UPDATE plexsync_wake SET look_again = 0")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
     return int(word)
 
 
@@ -202,16 +190,11 @@ def end_drain(connection: sqlite3.Connection, work_is_left: Callable[[], bool]) 
     `work_is_left` looks through the same connection, inside the transaction
     that ends the drain.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()
         ended = not word and not work_is_left()
         if ended:
             connection.execute("UPDATE plexsync_wake SET draining = 0")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
     return ended
 
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TypeVar
 
 from sync.queue import history
+from sync.quicksqlite import transaction
 
 _T = TypeVar("_T")
 
@@ -202,19 +203,13 @@ class CircuitBreaker:
         self._change(lambda _: (None, Record()))
 
     def _change(self, rule: Callable[[Record], tuple[_T, Record]]) -> _T:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._connection) as connection:
             before = self.record
             answer, after = rule(before)
             if after != before:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO plexsync_breaker (one, record) VALUES (1, ?)", (json.dumps(asdict(after)),)
-                )
+                record = json.dumps(asdict(after))
+                connection.execute("INSERT OR REPLACE INTO plexsync_breaker (one, record) VALUES (1, ?)", (record,))
                 self._note_outage(before, after)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
         return answer
 
     def _note_outage(self, before: Record, after: Record) -> None:

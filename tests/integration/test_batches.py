@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from sync import data_folder, log, queue_tasks, tasks
+from sync import data_folder, log, tasks
 from sync.queue import batches, schema
 from sync.queue.batches import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
 from sync.queue.jobs import ClaimedJob
@@ -824,7 +824,7 @@ def test_clear_queue_beside_a_batch(site: Site, monkeypatch: pytest.MonkeyPatch)
     def meanwhile(one: Request) -> bool:
         if one.is_edit and not done.is_set():
             done.set()
-            said.append(queue_tasks.clear_queue(str(site.data)))
+            said.append(tasks._clear_queue(str(site.data)))
             site.stash.scene(scene).title = "Saved"
             save_beside(site, scene)
         return False
@@ -859,7 +859,8 @@ def test_two_batches_in_two_processes(site: Site, monkeypatch: pytest.MonkeyPatc
     sent = len(site.plex.edits)
     assert first.end().error is None
     order = [int(edit.query["id"]) for edit in site.plex.edits]
-    assert order.index(pairs[saved]) <= sent + 1, "a save goes before both"
+    # One edit may be on its way to Plex at this moment, and one more scene be ready.
+    assert order.index(pairs[saved]) <= sent + 2, "a save goes before both"
     assert "PlexSyncAsk" not in str(site.stash.queries()), "the run that is at work takes it"
     kinds = {one.kind: one for one in found(site)}
     assert {one.status for one in kinds.values()} == {COMPLETED}

@@ -333,7 +333,7 @@ def test_it_needs_the_standard_library_alone() -> None:
     run = subprocess.run([sys.executable, "-I", "-c", program, str(ROOT)], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}
     assert not loaded & {"pydantic", "plexapi", "stashapi", "persistqueue", "requests"}
-    assert {"sync.status.status", "sync.queue_tasks"} <= set(run.stdout.split())
+    assert {"sync.status.status", "sync.queue.steer"} <= set(run.stdout.split())
 
 
 def test_as_a_task_of_stash_and_as_an_operation(live_site: Site) -> None:

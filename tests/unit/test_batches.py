@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync import batch_args, data_folder
+from sync import data_folder
+from sync.bulk import args as batch_args
 from sync.errors import SetupError
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import batches, schema, steer

@@ -12,14 +12,14 @@ LONGEST_FILE = 330
 """Lines of a module, blanks and docstrings included."""
 FULLEST_FOLDER = 13
 """Modules in one folder, beside `__init__.py`."""
-WHOLE = 14_850
+WHOLE = 13_849
 """Lines of `sync/`, blanks and docstrings included. It is to go down to 9,500, and never up."""
 STILL_LONG = {
     *("sync/plex/client.py", "sync/plex/file_index.py", "sync/process_queue.py"),
     *("sync/queue/batches.py", "sync/queue/jobs.py", "sync/settings.py", "sync/stash/client.py", "sync/state.py"),
 }
 """Modules that are longer and are to be cut. None is to join them."""
-STILL_FULL = {"sync": 18, "sync/worker": 18}
+STILL_FULL = {"sync": 16, "sync/worker": 18}
 """Folders that hold more, and how many."""
 
 HOMES = {"plexapi": "plex", "stashapi": "stash", "persistqueue": "queue"}

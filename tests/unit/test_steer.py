@@ -163,39 +163,14 @@ def test_a_save_meanwhile_is_kept_and_does_not_wait_for_all(
     assert all(scene > 100_000 for scene in kept)
 
 
-def test_a_drain_that_buries_meanwhile_ends_no_retry_in_a_circle(
-    store: JobStore, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What fails again while the rest is put comes once; what is settled meanwhile does not come at all."""
-    monkeypatch.setattr(steer, "PIECE", 2)
-    for scene in (1, 2, 3, 4, 5):
-        bury(store, scene, at=NOW + scene)
-
-    def drain(_: float) -> None:
-        for claim in store.claim(10, NOW):
-            store.bury(claim, DeadLetter(claim.scene_id, "", "PlexNotFound", "again", 1, NOW, NOW + 99, "{}"))
-        store.connection.execute("DELETE FROM plexsync_dead_letters WHERE scene_id = 5")
-
-    monkeypatch.setattr(steer.time, "sleep", drain)
-    assert steer.retry_failed(file, None, NOW) == 4
-    assert sorted([*scenes(store), *(letter.scene_id for letter in store.dead_letters())]) == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
-def test_no_job_is_lost_by_an_error_in_between(
-    store: JobStore, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    monkeypatch.setattr(steer, "PIECE", 2)
+def test_no_job_is_lost_by_an_error_in_between(store: JobStore, file: sqlite3.Connection) -> None:
     for scene in range(1, 10):
         bury(store, scene)
-    delete, calls = steer._delete_letters, iter(range(100))
-
-    def fail(connection: sqlite3.Connection, some: list[int]) -> None:
-        if next(calls) == at:
-            raise sqlite3.OperationalError("disk I/O error")
-        delete(connection, some)
-
-    monkeypatch.setattr(steer, "_delete_letters", fail)
-    with pytest.raises(sqlite3.OperationalError):
+    store.connection.execute(
+        "CREATE TRIGGER fails BEFORE DELETE ON plexsync_dead_letters WHEN old.scene_id = 5 "
+        "BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+    )
+    with pytest.raises(sqlite3.DatabaseError):
         steer.retry_failed(file, None, NOW)
-    assert sorted([*scenes(store), *(letter.scene_id for letter in store.dead_letters())]) == list(range(1, 10))
+    assert scenes(store) == []
+    assert [letter.scene_id for letter in store.dead_letters()] == list(range(1, 10))
