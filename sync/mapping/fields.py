@@ -12,17 +12,12 @@ from sync.text import template
 from sync.text.clean import LONGEST_LINE, clean_line, clean_name, clean_text, full_date, name_key, unique_names
 from sync.text.patterns import names_match, split_names
 
-MAPPING_VERSION = 3
-"""Raised whenever the same scene maps to something else than before, so that scenes become due again."""
-
+MAPPING_VERSION = 3  # raised where the same scene maps to something else than before: scenes become due again
 ORGANIZED = "Organized"  # the collection of the scenes that are marked as organized
 
 
 def wanted_of(scene: Scene, settings: Settings, pictures: PictureAccess | None = None) -> Wanted:
-    """Give what a Plex item of this scene should hold.
-
-    `pictures`: how performers' pictures can be reached from Plex; None: not at all.
-    """
+    """Give what a Plex item of this scene should hold; without `pictures` Plex cannot reach performers' pictures."""
     # A code that goes to one field is taken back from the other.
     no_code = None if settings.code_field == "off" else ""
     codes = {settings.code_field: clean_line(scene.code)}

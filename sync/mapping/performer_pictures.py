@@ -1,7 +1,6 @@
 """Pictures: what kind they are, and where Plex can see a performer's without being given a key to Stash. Pure.
 
-Plex takes an actor's picture as an address, and Plex's server and clients fetch
-it themselves: what stands in that address is given away to all of them.
+Plex's server and clients fetch an actor's picture by its address: what stands in that is given away to all of them.
 """
 
 import hashlib
@@ -26,17 +25,15 @@ class PictureAccess:
 
     base: str = ""  # Stash's address for others; empty: the one that Stash built the picture's address on
     loopback: bool = False  # whether an address of this very machine is of use: Plex runs on it, too
-    key: str = field(default="", repr=False)
-    """An API key that is handed out with every address, because the user said so."""
+    key: str = field(default="", repr=False)  # an API key that goes along with every address, as the user said
 
 
 def picture_access(
     choice: str, *, stash_url: str, plex_url: str, credentials: bool, api_key: str
 ) -> PictureAccess | None:
-    """Tell how pictures are reached; None where they are not to be.
+    """Tell how pictures are reached by the setting `performer_pictures` (`choice`); None where they are not to be.
 
-    `choice`: the setting `performer_pictures`. "auto" gives pictures only of a Stash that asks nobody for a password;
-    "on" gives the API key along where there is one. `credentials`: whether Stash has a user name or an API key.
+    `credentials`: whether Stash has a user name or an API key.
     """
     if why_no_pictures(choice, credentials=credentials, api_key=api_key):
         return None
@@ -55,10 +52,7 @@ def why_no_pictures(choice: str, *, credentials: bool, api_key: str) -> str:
 
 
 def picture_url(url: str, access: PictureAccess) -> str:
-    """Give the address of a performer's picture for Plex; empty where Plex could not reach it.
-
-    `url`: as Stash built it: on its external host where one is set, else on whatever address it was asked under.
-    """
+    """Give the address of a performer's picture for Plex, from the one that Stash built; empty: out of its reach."""
     path = local_path(url)
     base = access.base or base_of(url)
     if not path or (is_loopback(base) and not access.loopback):
@@ -92,10 +86,8 @@ def local_path(url: str) -> str:
 
 
 def split_time(url: str) -> tuple[str, str]:
-    """Give path and query of a picture without `t`, and `t` alone: when what it belongs to was saved last.
-
-    In seconds since the epoch, as Stash writes it (internal/api/urlbuilders/performer.go); empty where there is none.
-    """
+    """Give path and query of a picture without `t`, and `t`: when what it belongs to was saved, in seconds since the
+    epoch (internal/api/urlbuilders/performer.go); empty where there is none."""
     _, path, query = _parsed(url)
     return _joined(path, [pair for pair in query if pair[0] != "t"]), dict(query).get("t", "")
 
@@ -103,8 +95,7 @@ def split_time(url: str) -> tuple[str, str]:
 def with_digest(url: str, digest: str) -> str:
     """Give a picture's address with a digest of the picture in place of `t`, and without a key.
 
-    Stash shows the same picture whatever `t` says: that it is there lets browsers keep the picture for
-    good (internal/api/routes_performer.go, pkg/utils/http.go).
+    Stash shows the same picture whatever `t` says (internal/api/routes_performer.go, pkg/utils/http.go).
     """
     base, path, query = _parsed(url)
     return base + _joined(path, [*(pair for pair in query if pair[0] != "t"), ("t", digest)])
@@ -113,8 +104,7 @@ def with_digest(url: str, digest: str) -> str:
 def dated_cover(cover: str, now: float) -> str:
     """Give a cover's path and query where they tell this very picture from the next one; else nothing.
 
-    Stash writes the time of the scene's last change into it, in whole seconds: two covers of the same second bear
-    the same. `now` in seconds since the epoch.
+    They bear whole seconds of the scene's last change. `now` in seconds since the epoch.
     """
     _, time = split_time(cover)
     return cover if time.isascii() and time.isdigit() and now - int(time) >= 2 else ""

@@ -1,7 +1,6 @@
 """Posters and backgrounds of Plex's items: what is chosen there, what may be replaced, and the upload.
 
-Uploads pile up and cannot be deleted, so a picture is sent when it changed and
-not otherwise, and where it is not known whether Plex has it, Plex is asked first.
+Uploads pile up and cannot be deleted: where it is not known whether Plex has a picture, it is asked first.
 """
 
 from typing import NamedTuple
@@ -36,10 +35,7 @@ def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, lo
 
 
 def choices(client: PlexClient, rating_key: int, kind: str) -> list[Choice]:
-    """Give the pictures that Plex offers for an item; none where it does not say.
-
-    Raises PlexTemporaryError and PlexSetupError.
-    """
+    """Give the pictures that Plex offers for an item; none where it does not say. Raises PlexTemporaryError."""
     try:
         root = client.get(f"/library/metadata/{rating_key}/{ENDPOINTS[kind]}")
     except (PlexItemGone, PlexPermanentError):
@@ -59,8 +55,7 @@ def is_chosen(offered: list[Choice], sha1: str) -> bool:
 def may_replace(kind: str, item: PlexItem, offered: list[Choice], memory: Memory) -> bool:
     """Tell whether an item's picture is free to be replaced under `preserve_plex_edits`.
 
-    It is where there is none, where it is a frame that Plex took from the video,
-    where it is ours, and where neither we nor a person has touched the item yet.
+    It is where there is none, it is Plex's frame of the video, it is ours, or nobody has touched the item yet.
     """
     selected = next((choice.name for choice in offered if choice.selected), "")
     is_locked = PICTURES[kind] in item.locked

@@ -27,16 +27,13 @@ from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.pace import Pacer
 
-PRODUCT = "PlexSync"
-
 PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
 locked; a longer wait is not for a task, which holds Stash's one job slot."""
 
 _T = TypeVar("_T")
-
 Parameters = Sequence[tuple[str, str]]
-
+_NameUnknown = getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror)  # urllib3 1.26 has none
 _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
     (InvalidHeader, PlexSetupError, "plex_token has characters that no token has; copy it again"),
     (
@@ -48,12 +45,7 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
     (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
     (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
     (ReadTimeoutError, PlexTemporaryError, "Plex at {address} stopped for {read:g} s within an answer (read_timeout)"),
-    # urllib3 1.26 has no error of its own for a name.
-    (
-        getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror),
-        PlexServerDown,
-        "Plex's host name in plex_url, {host}, is unknown at the moment",
-    ),
+    (_NameUnknown, PlexServerDown, "Plex's host name in plex_url, {host}, is unknown at the moment"),
     (NewConnectionError, PlexServerDown, "Plex at {address} cannot be reached (connection refused or no route)"),
     (ValueError, PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
 ]
@@ -61,10 +53,7 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
 
 
 class PlexSession(requests.Session):
-    """A session that knows how long to wait and what a failure means; requests that write keep the pace.
-
-    `connect_timeout` and `read_timeout` in seconds.
-    """
+    """A session that knows how long to wait, in seconds, and what a failure means; writes keep the pace."""
 
     def __init__(self, address: str, connect_timeout: float, read_timeout: float, pacer: Pacer) -> None:
         super().__init__()
@@ -133,16 +122,14 @@ class ServerWays:
 
     lists: str = ""  # "adds" or "replaces": what becomes of a list that an edit names entries of
     rating: str = ""  # "apart": it takes a rating by `PUT /:/rate` alone
-    search: str = ""
-    """"never <time>": it does not find files by name, as it seemed at that time (seconds since the epoch)."""
+    search: str = ""  # "never <seconds since the epoch>": it did not find files by name at that time
     roles: str = ""  # "anew": an actor's role changes only when the actor is taken away and added
 
 
 class PlexClient:
-    """A Plex server, asked by path and answered with parsed XML. Several threads may use one client.
+    """A Plex server, for several threads. Its requests raise the errors of `plex/exceptions.py`.
 
-    XML and not plexapi's objects: an object of a listing is partial, and its first empty attribute costs a hidden
-    request. All its requests raise the errors of `plex/exceptions.py`.
+    It answers with XML: plexapi's objects of a listing are partial, and ask for more at the first empty attribute.
     """
 
     def __init__(
@@ -161,7 +148,7 @@ class PlexClient:
         self._session = PlexSession(address, connect_timeout, read_timeout, self.pacer)
         # plexapi's own identifier is the MAC address, which changes in containers: each would be a new device.
         plexapi.BASE_HEADERS.update(
-            {"X-Plex-Client-Identifier": identifier, "X-Plex-Product": PRODUCT, "X-Plex-Device-Name": PRODUCT}
+            {"X-Plex-Client-Identifier": identifier, "X-Plex-Product": "PlexSync", "X-Plex-Device-Name": "PlexSync"}
         )
         no_plex = PlexSetupError(
             f"plex_url {address} answers, but not as a Plex Media Server does; "
@@ -179,11 +166,8 @@ class PlexClient:
         self.name: str = self._server.friendlyName or "Plex"
         self.platform: str = self._server.platform or ""
         self.version: str = self._server.version or "of an unknown version"
-
-    @property
-    def folds_case(self) -> bool:
-        """Whether the server's system takes file names that differ in case alone for one."""
-        return self.platform.lower().startswith(("windows", "mac"))
+        # Its system takes file names that differ in case alone for one.
+        self.folds_case = self.platform.lower().startswith(("windows", "mac"))
 
     def get(self, path: str, parameters: Parameters = (), headers: dict[str, str] | None = None) -> Element:
         """Give the answer's root element."""

@@ -1,12 +1,8 @@
 """What an edit has to say: what Plex holds, what is wanted, what is ours. Pure.
 
-Three rules decide:
-- nothing is written that is the same already;
-- PlexSync clears or removes only what it put there itself;
-- under `preserve_plex_edits` it leaves what a person typed.
-
-"Ours" is a value that was written last or was about to be written. So a run that
-was killed between a write and its confirmation leaves no value nobody remembers.
+Three rules decide: nothing is written that is the same already; PlexSync clears or removes only what it put there
+itself; under `preserve_plex_edits` it leaves what a person typed. "Ours" is a value that was written last or was about
+to be written. So a run that was killed between a write and its confirmation leaves no value nobody remembers.
 """
 
 import hashlib
@@ -25,8 +21,8 @@ class Edit:
     """The difference between a Plex item and what it should hold. Keys are our names of fields."""
 
     single: dict[str, str] = field(default_factory=dict)
+    # List -> the entries that lack, and actors whose role or picture changes.
     added: dict[str, tuple[Role, ...]] = field(default_factory=dict)
-    """List -> the entries that lack, and actors whose role or picture changes."""
     removed: dict[str, tuple[str, ...]] = field(default_factory=dict)  # list -> the names that go
     foreign: dict[str, frozenset[str]] = field(default_factory=dict)
     """List -> names that are not ours, whether they stand in Plex or are brought back."""
@@ -64,10 +60,8 @@ class Edit:
 def outline(edit: Edit) -> str:
     """Tell what an edit contains by the names of its fields, for a log line: no value of any."""
     said = [f"{name} emptied" if name in edit.released else name for name in edit.single]
-    said += [
-        f"{name} ({len(edit.added.get(name, ()))} to add, {len(edit.removed.get(name, ()))} to take away)"
-        for name in edit.lists
-    ]
+    counts = [(name, len(edit.added.get(name, ())), len(edit.removed.get(name, ()))) for name in edit.lists]
+    said += [f"{name} ({added} to add, {gone} to take away)" for name, added, gone in counts]
     return f"to write: {', '.join(said)}" if said else "nothing to write"
 
 

@@ -8,17 +8,14 @@ from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone
 from sync.state import chunks
 
-READ_AT_ONCE = 100  # items read whole in one request
+READ_AT_ONCE = 100  # items in one request, `GET /library/metadata/<id>,<id>,...`
 
 
 def read_items(client: PlexClient, rating_keys: Iterable[int]) -> dict[int, PlexItem]:
-    """Give these items, whole, by ratingKey; what Plex no longer has is absent.
-
-    Many in one request: `GET /library/metadata/<id>,<id>,...`.
-    """
+    """Give these items, whole, by ratingKey; what Plex no longer has is absent."""
     found: dict[int, PlexItem] = {}
-    for some in chunks(sorted(set(rating_keys)), READ_AT_ONCE):
-        found |= _read_some(client, some)
+    for keys in chunks(sorted(set(rating_keys)), READ_AT_ONCE):
+        found |= _read_some(client, keys)
     return found
 
 

@@ -1,8 +1,7 @@
 """How fast edits follow one another: a Plex that fails is left time between them.
 
 Plex writes to one database file, and somebody may be watching. So edits take a share of the time: all of it as a
-rule, half as much after each failure, and a little more after each good answer. A Plex that is slow and does not
-fail slows a single writer down by itself.
+rule, half as much after each failure, and a little more after each good answer.
 """
 
 import math
@@ -23,10 +22,7 @@ LONGEST_GAP = 3600.0  # seconds between two edits that no cap exceeds
 
 
 class Pacer:
-    """Spaces edits out: as Plex's failures ask for, and by a cap of edits a second where there is one (0: none).
-
-    Times in seconds. One edit is under way at a time.
-    """
+    """Spaces edits out, one at a time: as Plex's failures ask for, and by a cap a second (0: none). Times: seconds."""
 
     def __init__(self, max_edits_per_second: float = 0.0) -> None:
         self._gap = min(LONGEST_GAP, 1 / max_edits_per_second) if max_edits_per_second > 0 else 0.0

@@ -10,8 +10,7 @@ from sync.text.clean import name_key
 def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, edit: Edit) -> Memory:
     """Give what to remember of an item that was read `before` and `after` an edit (an empty one: not sent).
 
-    What Plex made of a value is remembered beside what was sent. So a value
-    which Plex keeps in another form is not sent again and again.
+    What Plex made of a value stands beside what was sent: a value it keeps in another form is not sent again and again.
     """
     kept = Memory()
     for name in SINGLE_FIELDS:
@@ -51,11 +50,11 @@ def _remember_list(kept: Memory, name: str, after: PlexItem, wanted: Wanted, mem
     if name in edit.foreign:
         # What was sent and is there now, in Plex's own spelling; not what a person added meanwhile.
         foreign = edit.foreign[name]
-        foreign_keys = set(map(name_key, foreign))
         sent = {name_key(role.name) for role in edit.added.get(name, ()) if role.name not in foreign}
         ours = {*ours, *(entry for entry in present if name_key(entry) in sent)} - foreign
+        left_out = set(map(name_key, foreign))
         asked = [role.name for role in wanted.roles(name) or ()]
-        refused = [entry for entry in asked if entry not in present and name_key(entry) not in foreign_keys]
+        refused = [entry for entry in asked if entry not in present and name_key(entry) not in left_out]
     if owned := [entry for entry in present if entry in ours]:
         kept.result[name] = owned
     if refused:
@@ -84,19 +83,14 @@ def _remember_details(kept: Memory, after: PlexItem, wanted: Wanted, memory: Mem
 
 
 def is_taken(before: PlexItem, after: PlexItem, edit: Edit) -> bool:
-    """Tell whether Plex kept anything of an edit, as read back.
-
-    An answer cut in its headers can look like a success, so nobody's word is taken for it.
-    """
-    return any(getattr(after, name) != getattr(before, name) for name in edit.fields) or any(
-        _changes_no_name(edit, name, before.roles(name)) for name in edit.lists
+    """Tell whether Plex kept anything of an edit: an answer cut in its headers can look like a success."""
+    if any(getattr(after, name) != getattr(before, name) for name in edit.fields):
+        return True
+    # A Plex that takes no pictures of actors, say, or keeps a tag as it spelt it first, is no Plex that fails.
+    return any(
+        not edit.removed.get(name) and _keys(edit.added.get(name, ())) <= _keys(before.roles(name))
+        for name in edit.lists
     )
-
-
-def _changes_no_name(edit: Edit, name: str, before: tuple[Role, ...]) -> bool:
-    """A Plex that takes no pictures of actors, say, or keeps a tag as it spelt it first, is no Plex that fails."""
-    held = {name_key(role.name) for role in before}
-    return not edit.removed.get(name) and all(name_key(role.name) in held for role in edit.added.get(name, ()))
 
 
 def seen_to_replace(before: PlexItem, after: PlexItem, edit: Edit, *, was_divided: bool) -> bool | None:

@@ -28,8 +28,7 @@ class FolderScans:
     def ask(self, paths: Iterable[str]) -> str:
         """Have the folders of these files (paths as Stash writes them) scanned; tell a person what came of it.
 
-        Raises PlexServerDown and PlexSetupError; a Plex that merely stumbles is no reason to fail more than
-        the missing file does.
+        Raises PlexServerDown and PlexSetupError alone: the missing file is failure enough.
         """
         said: dict[str, None] = {}
         for path in paths:
@@ -40,13 +39,14 @@ class FolderScans:
     def _scan(self, section: Section, folder: str) -> str:
         key = (section.id, path_key(folder, fold=self._rules.fold))
         if key not in self._asked:
-            self._asked[key] = f'Plex was asked to scan the folder (library "{section.title}")'
+            asked = f'asked to scan the folder (library "{section.title}")'
+            self._asked[key] = f"Plex was {asked}"
             try:
                 self._client.send("get", f"/library/sections/{section.id}/refresh", [("path", folder)])
             except PlexServerDown:
                 raise
             except (PlexTemporaryError, PlexPermanentError, PlexItemGone) as error:
-                self._asked[key] = f'Plex could not be asked to scan the folder (library "{section.title}"): {error}'
+                self._asked[key] = f"Plex could not be {asked}: {error}"
         return self._asked[key]
 
 

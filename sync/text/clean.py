@@ -1,8 +1,6 @@
-"""Text as Plex can take it: cleaned, cut, compared. Pure.
+"""Text as Plex can take it, cleaned here and nowhere else. Pure.
 
-Text is cleaned here and nowhere else: composed (NFC), without the control and
-invisible characters that Plex's XML cannot carry or nobody can see, cut at a
-character's boundary.
+It is composed (NFC), without the characters that Plex's XML cannot carry or nobody can see, and cut between characters.
 """
 
 import datetime
@@ -45,11 +43,7 @@ def clean_text(text: str) -> str:
 
 
 def full_date(date: str) -> str:
-    """Give YYYY-MM-DD, as Plex takes it; empty for what is no date.
-
-    Stash knows dates of a year, or a year and a month, alone: the first day
-    stands for them, which gives Plex the right year.
-    """
+    """Give YYYY-MM-DD, as Plex takes it; empty for what is no date. The first day stands for a year or a month."""
     match = _DATE.fullmatch(date.strip())
     try:
         return datetime.date(*(int(part or 1) for part in match.groups())).isoformat() if match else ""

@@ -1,7 +1,6 @@
 """Names and globs that people type into settings. Pure.
 
-`*` stands for any characters, `?` for one; everything else is itself, brackets
-too, which are common in names of tags and files.
+`*` stands for any characters, `?` for one; everything else is itself, brackets too: names of tags and files have them.
 """
 
 import csv

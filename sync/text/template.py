@@ -1,8 +1,7 @@
 """Texts with places to fill in: `{studio} - {title} ({date})`. Pure.
 
-Every place is optional. One that is empty takes along what touches it (`#{code}`,
-`{title}!`), the separator on one side of it, and the brackets or quotes that hold
-nothing else.
+Every place is optional. One that is empty takes along what touches it (`#{code}`, `{title}!`), the separator on one
+side of it, and the brackets or quotes that hold nothing else.
 """
 
 import re
