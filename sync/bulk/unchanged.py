@@ -110,7 +110,7 @@ class Unchanged:
                 return False
         return True
 
-    def _has_cover(self, scene: Scene, here: list[Held], coming: Coming[Picture]) -> bool:
+    def _has_cover(self, scene: Scene, here: list[Held], coming: Coming[Picture | None]) -> bool:
         try:
             picture = coming.get(scene.cover)
         except (StashTemporaryError, StashAuthError):

@@ -10,7 +10,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
 
@@ -20,12 +19,12 @@ from stashapi.classes import GQLWrapper
 
 from sync import log
 from sync.errors import SetupError, UnusablePictureError
-from sync.mapping.performer_pictures import local_path, picture_sha1, read_picture
-from sync.model import MediaFile, Performer, Picture, Scene
+from sync.mapping.performer_pictures import picture_sha1, read_picture
+from sync.model import MediaFile, Picture, Scene
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
-from sync.stash.pictures import Answer, Coming, PictureRequests
-from sync.transport import ServerSession
+from sync.stash.pictures import Coming
+from sync.stash.scenes import NO_PERFORMER_TAGS, PERFORMER_TAGS, SCENE_FIELDS, files_of, objects, read_scene, seconds
 
 # What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
 logging.getLogger().addHandler(logging.NullHandler())
@@ -36,18 +35,10 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
 """Seconds; Stash answers slowly while it scans."""
 
-SCENE_FIELDS = (
-    "id title details date code director rating100 organized updated_at stash_ids { stash_id } paths { screenshot } "
-    "studio { id name parent_studio { id name } } groups { group { id name } } tags { id name } files { path size } "
-    "performers { id name disambiguation gender birthdate country alias_list image_path ...T }"
-)
-_PERFORMER_TAGS = "fragment T on Performer { tags { id name } }"
-_NO_PERFORMER_TAGS = "fragment T on Performer { name }"
-"""Stash looks the tags of performers up one performer at a time: asked for where the settings need them."""
-
 _SAMPLE_ORDER = "random_20250517"
 """Always the same: who has set what was proposed sees the very scenes match that did not."""
 
+_PIECE = 262_144  # bytes
 LARGEST_PICTURE = 10_000_000
 """Bytes of a picture; about the most that Plex takes."""
 _T = TypeVar("_T")
@@ -74,11 +65,12 @@ _CONFIGURE_MUTATION = (
 )
 
 
-class StashSession(ServerSession):
+class StashSession(requests.Session):
     """A requests session with time-outs of its own, Stash's renewed cookie, and no other host."""
 
-    def __init__(self, address: str, cookie: tuple[str, str] | None, key: str | None = None) -> None:
-        super().__init__(address)
+    def __init__(self, cookie: tuple[str, str] | None, key: str | None = None) -> None:
+        super().__init__()
+        self.trust_env = False  # a proxy or a .netrc is no place for a cookie
         self.cookie = cookie
         self.key = key
         # Stash's certificate is self-signed as a rule, and this is the Stash that started us.
@@ -128,11 +120,8 @@ def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None
         named = re.search(rb"(?:query|mutation) (\w+)", body[:300])
         asked = f" ({named[1].decode()})" if named else ""
         path = request.path_url.partition("?")[0] + asked
-        _tell_of(request.method, path, outcome, time.perf_counter() - began)
-
-
-def _tell_of(method: str | None, path: str, outcome: str, seconds: float) -> None:
-    log.detail("Stash: %s %s %s in %.0f ms", method, path, outcome, seconds * 1000)
+        took = (time.perf_counter() - began) * 1000
+        log.detail("Stash: %s %s %s in %.0f ms", request.method, path, outcome, took)
 
 
 class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hints
@@ -149,16 +138,10 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         self.url = f"{self.address}/graphql"
         self.log = sys.modules[log.__name__]
         self._has_key = "ApiKey" in server_connection  # the command line's connection, not Stash's own
-        session = StashSession(self.address, session_cookie(server_connection), server_connection.get("ApiKey") or None)
+        session = StashSession(session_cookie(server_connection), server_connection.get("ApiKey") or None)
         session.headers.update(self.s.headers)
         self.s: requests.Session = session
         self._session = session
-        self._pictures = PictureRequests(
-            (scheme, host, port),
-            session.credentials,
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-        )
         self.api_key: str | None = None
         """The key that a person made in Stash, once the settings were read. It outlives every cookie."""
         self.has_credentials = False
@@ -257,7 +240,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         )
         page = {"per_page": count, "page": 1, "sort": _SAMPLE_ORDER}
         found = (self.ask(query, {"filter": page}).get("findScenes") or {}).get("scenes")
-        return [read_scene(value) for value in _objects(found)]
+        return [read_scene(value) for value in objects(found)]
 
     def files_named(self, names: Sequence[str], page_size: int = 500) -> list[tuple[int, MediaFile]]:
         """Return (scene id, file) of every scene that has a file of one of these names.
@@ -278,8 +261,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
             fields = " ".join(f"{n}: {wanted % (n, page_size, page)} {{ scenes {{ ...F }} }}" for n in left)
             query = f"query PlexSyncNamesakes({declared}) {{ {fields} }} fragment F on Scene {{ {_FILE_FIELDS} }}"
             data = self.ask(query, dict(left))
-            answers = {name: list(_objects((data.get(name) or {}).get("scenes"))) for name in left}
-            found |= dict.fromkeys(pair for some in answers.values() for scene in some for pair in _scene_files(scene))
+            answers = {name: list(objects((data.get(name) or {}).get("scenes"))) for name in left}
+            found |= dict.fromkeys(pair for some in answers.values() for scene in some for pair in files_of(scene))
             left, page = {name: left[name] for name, some in answers.items() if len(some) >= page_size}, page + 1
         return list(found)
 
@@ -290,7 +273,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
             f"{{ scenes {{ ...S }} }} }} {self._scene_fragment}",
             {"where": _above(after, {}), "size": size},
         )
-        return [read_scene(value) for value in _objects((data.get("findScenes") or {}).get("scenes"))]
+        return [read_scene(value) for value in objects((data.get("findScenes") or {}).get("scenes"))]
 
     def scene_ids(self, after: int, size: int, where: Mapping[str, Any]) -> list[tuple[int, float | None]]:
         """Return (id, updated_at) of up to `size` scenes above the id `after` that a filter lets through, by id.
@@ -298,8 +281,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         `where` is Stash's SceneFilterType; updated_at in seconds since the epoch, None where Stash did not say.
         """
         data = self.ask(_IDS_QUERY, {"where": _above(after, where), "size": size})
-        found = _objects((data.get("findScenes") or {}).get("scenes"))
-        return [(int(value["id"]), _seconds(value.get("updated_at"))) for value in found]
+        found = objects((data.get("findScenes") or {}).get("scenes"))
+        return [(int(value["id"]), seconds(value.get("updated_at"))) for value in found]
 
     def count_scenes(self, where: Mapping[str, Any]) -> int:
         """Return how many scenes a filter lets through (Stash's SceneFilterType; an empty one: all)."""
@@ -308,7 +291,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
 
     @property
     def _scene_fragment(self) -> str:
-        tags = _PERFORMER_TAGS if self.with_performer_tags else _NO_PERFORMER_TAGS
+        tags = PERFORMER_TAGS if self.with_performer_tags else NO_PERFORMER_TAGS
         return f"fragment S on Scene {{ {SCENE_FIELDS} }} {tags}"
 
     def picture(self, path: str) -> Picture | None:
@@ -318,7 +301,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
         not take, StashPictureError where Stash cannot give it.
         """
-        return self._cover_of(self._pictures.ask(path, _read_whole)) if path else None
+        return self._fetch(path, "cover", _read_whole) if path else None
 
     def picture_sha1(self, path: str) -> str | None:
         """Return the SHA-1 of a performer's picture by its path and query; None where Stash has none of its own.
@@ -326,42 +309,32 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         Of whatever kind and size: Plex is not sent it. Asked as `picture` is. Raises StashPictureError where
         Stash cannot give it, UnusablePictureError where it is empty.
         """
-        return self._sha1_of(self._pictures.ask(path, picture_sha1))
+        return self._fetch(path, "picture", picture_sha1)
 
-    def pictures(self, paths: Iterable[str]) -> Coming[Picture]:
+    def pictures(self, paths: Iterable[str]) -> Coming[Picture | None]:
         """Return what fetches pictures ahead that will be wanted in this order; each is as `picture` gives it."""
-        return Coming(self._pictures, paths, _read_whole, self._cover_of)
+        return Coming(self.picture, paths)
 
-    def picture_sha1s(self, paths: Iterable[str]) -> Coming[str]:
+    def picture_sha1s(self, paths: Iterable[str]) -> Coming[str | None]:
         """Return the same for `picture_sha1`."""
-        return Coming(self._pictures, paths, picture_sha1, self._sha1_of)
+        return Coming(self.picture_sha1, paths)
 
-    def _cover_of(self, answer: Answer[Picture]) -> Picture | None:
-        return self._what_came(answer, "cover")
-
-    def _sha1_of(self, answer: Answer[str]) -> str | None:
-        return self._what_came(answer, "picture")
-
-    def _what_came(self, answer: Answer[_T], what: str) -> _T | None:
-        status = answer.status
-        outcome = f"answered {status}" if status else f"failed: {answer.failure}"
-        _tell_of("GET", answer.path.partition("?")[0], outcome, answer.seconds)
-        for cookie in answer.cookies:
-            self._session.renew(cookie, status)
-        # Is it Stash, or this one picture? One that is broken must not end every drain that comes to it.
-        if answer.failure:
+    def _fetch(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T | None]) -> _T | None:
+        try:
+            with self._session.get(f"{self.address}{path}", stream=True) as response:
+                if response.status_code == 200:
+                    return read(response.iter_content(_PIECE))
+                status = response.status_code
+        except (StashTemporaryError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # Is it Stash, or this one picture? One that is broken must not end every drain that comes to it.
             self.ask(_PING_QUERY)
-            raise StashPictureError(f"Stash cannot give the {what}: {answer.failure}")
+            raise StashPictureError(f"Stash cannot give the {what}: it broke off ({type(error).__name__})") from None
         if status in (401, 403) or 300 <= status < 400:
             self.ask(_PING_QUERY)
             raise StashPictureError(f"Stash answers the request for the {what} with a refusal or a redirect")
         if status in (404, 410):
             return None
-        if status != 200:
-            raise StashPictureError(f"Stash cannot give the {what} (status {status})")
-        if answer.unusable:
-            raise answer.unusable
-        return answer.value
+        raise StashPictureError(f"Stash cannot give the {what} (status {status})")
 
     def _refused(self, status: int) -> StashAuthError:
         if self._has_key:
@@ -372,8 +345,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         )
 
     def close(self) -> None:
-        """Close the connections, after waiting for what is on its way."""
-        self._pictures.close()
+        """Close the connections."""
         self.s.close()
 
 
@@ -389,89 +361,8 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
     return read_picture(b"".join(read))
 
 
-def read_scene(value: Mapping[str, Any]) -> Scene:
-    """Return a scene from Stash's GraphQL object."""
-    studio = value.get("studio") or {}
-    return Scene(
-        id=int(value["id"]),
-        title=value.get("title") or "",
-        details=value.get("details") or "",
-        date=value.get("date") or "",
-        studio=studio.get("name") or "",
-        parent_studio=(studio.get("parent_studio") or {}).get("name") or "",
-        performers=tuple(_performer(performer) for performer in _objects(value.get("performers"))),
-        tags=_names(value.get("tags")),
-        groups=_names([entry.get("group") for entry in _objects(value.get("groups"))]),
-        code=value.get("code") or "",
-        director=value.get("director") or "",
-        rating=rating if isinstance(rating := value.get("rating100"), int) else None,
-        organized=bool(value.get("organized")),
-        has_stash_id=any(entry.get("stash_id") for entry in _objects(value.get("stash_ids"))),
-        cover=local_path((value.get("paths") or {}).get("screenshot") or ""),
-        files=tuple(file for _, file in _scene_files(value)),
-        refs=_refs(value),
-        updated_at=_seconds(value.get("updated_at")),
-    )
-
-
-def _refs(value: Mapping[str, Any]) -> str:
-    studio = value.get("studio") or {}
-    performers = list(_objects(value.get("performers")))
-    named = [("studio", studio), ("studio", studio.get("parent_studio") or {})]
-    named += [("performer", performer) for performer in performers]
-    named += [("tag", tag) for tag in _objects(value.get("tags"))]
-    named += [("tag", tag) for performer in performers for tag in _objects(performer.get("tags"))]
-    named += [("group", entry.get("group") or {}) for entry in _objects(value.get("groups"))]
-    refs = dict.fromkeys(f"{kind} {one['id']}" for kind, one in named if one.get("id"))
-    return f",{','.join(refs)}," if refs else ""
-
-
 def _above(after: int, where: Mapping[str, Any]) -> dict[str, Any]:
     return {**where, "id": {"value": after, "modifier": "GREATER_THAN"}}
-
-
-def _seconds(value: object) -> float | None:
-    try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _performer(value: Mapping[str, Any]) -> Performer:
-    picture = value.get("image_path") or ""
-    return Performer(
-        name=value.get("name") or "",
-        disambiguation=value.get("disambiguation") or "",
-        gender=value.get("gender") or "",
-        birthdate=value.get("birthdate") or "",
-        country=value.get("country") or "",
-        aliases=tuple(alias for alias in value.get("alias_list") or () if isinstance(alias, str)),
-        tags=_names(value.get("tags")),
-        # Stash draws a figure for a performer without a picture.
-        picture="" if "default=true" in picture else picture,
-    )
-
-
-def _names(values: object) -> tuple[str, ...]:
-    return tuple(value.get("name") or "" for value in _objects(values))
-
-
-def _scene_files(scene: Mapping[str, Any]) -> list[tuple[int, MediaFile]]:
-    """Return the files of a scene, each with the scene's id."""
-    files = (file for file in _objects(scene.get("files")) if file.get("path"))
-    return [(int(scene["id"]), MediaFile(file["path"], _size(file.get("size")))) for file in files]
-
-
-def _objects(values: object) -> Iterable[Mapping[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
-def _size(value: object) -> int | None:
-    """Stash's Int64 comes as a number, or as text from older versions."""
-    try:
-        return int(value) or None  # type: ignore[call-overload]
-    except (TypeError, ValueError):
-        return None
 
 
 def _names_schema(message: str) -> bool:

@@ -94,7 +94,7 @@ class Covers:
         self._kinds = [
             kind for kind, on in ((POSTER, settings.sync_poster), (BACKGROUND, settings.sync_background)) if on
         ]
-        self._coming: Coming[Picture] | None = None
+        self._coming: Coming[Picture | None] | None = None
         """Those of a round's scenes."""
 
     @property
@@ -115,7 +115,7 @@ class Covers:
             self._coming.drop()
             self._coming = None
 
-    def coming(self, covers: Iterable[str]) -> Coming[Picture]:
+    def coming(self, covers: Iterable[str]) -> Coming[Picture | None]:
         """Return what fetches these covers ahead, by their path and query."""
         return self._stash.pictures(covers)
 

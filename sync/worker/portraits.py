@@ -116,7 +116,7 @@ class Portraits:
             if learned:
                 self._state.put_portraits(learned)
 
-    def _look(self, coming: Coming[str], path: str, time: str, before: Portrait | None) -> Portrait | None:
+    def _look(self, coming: Coming[str | None], path: str, time: str, before: Portrait | None) -> Portrait | None:
         """Return a picture as Stash has it now; what was known `before` where Stash cannot give it.
 
         `time`: the save that it stands for from now on; empty: look again.

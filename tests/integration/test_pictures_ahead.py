@@ -174,7 +174,7 @@ def test_no_more_than_eight_are_held_before_they_are_wanted(site: Site, watch: W
             assert len(watch.asked) <= number + 1 + pictures.AHEAD
         assert coming.get("/scene/999/screenshot") is None, "what nobody spoke of is fetched at once"
         coming.drop()
-        stash._pictures.close()
+        coming.drop()
         assert len(watch.asked) <= 7 + pictures.AHEAD
     assert watch.most <= pictures.IN_FLIGHT + 1
 
