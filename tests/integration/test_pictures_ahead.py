@@ -306,6 +306,7 @@ def test_a_renewed_cookie_goes_along_with_the_next_picture(
             monkeypatch.setattr(server._sessions, "renewed", lambda *_: next(handed_out, []))
             coming = stash.pictures(wanted[1:])
             assert all(coming.get(path) for path in wanted[1:])
+            coming.drop()
             assert stash.cookie == fresh
             sent = [request.headers["cookie"] for request in server.requests if "/screenshot" in request.path]
             assert sent[-1] == f"session={fresh['Value']}"
