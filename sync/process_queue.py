@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sync import data_folder, hidden_paths, log
-from sync.bulk.making import bulk_of
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError, SetupError
@@ -32,11 +31,9 @@ from sync.state import State
 from sync.state import set_aside as set_state_aside
 from sync.worker import sleeper
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
-from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
-from sync.worker.health import PlexHealth
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits
-from sync.worker.probe import answers
 from sync.worker.processor import Drain
 from sync.worker.run import Run
 
@@ -195,7 +192,7 @@ class _Task:
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             run = self._run_of(stash, settings, client, state, chosen)
             self._reconcile_when_due(settings)
-            self._bulk = bulk = bulk_of(
+            self._bulk = bulk = Bulk(
                 run,
                 own=self._own,
                 everything=self._order.all_batches,
@@ -264,7 +261,11 @@ class _Task:
         if not self._everything and not self._breaker.can_execute():
             return None
         try:
-            if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
+            if (
+                state is not CircuitState.CLOSED
+                and not self._breaker.has_answered
+                and not sleeper.answers(settings.plex_url)
+            ):
                 raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
             client = PlexClient(
                 settings.plex_url,

@@ -1,16 +1,18 @@
 """Batches at work: what comes next of them, for a drain that has nothing of a person's left to do."""
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 
 from sync import log
-from sync.bulk import drift
+from sync.bulk import reconcile
 from sync.bulk.reconcile import Findings, Reconciler
 from sync.bulk.scenes import Listing, Page
 from sync.bulk.unchanged import Unchanged
 from sync.ending import Ending
 from sync.mapping.conditions import why_left_out
-from sync.mapping.fields import wanted_of
+from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
 from sync.queue.batches import Batch
@@ -25,35 +27,33 @@ PIECE_IN_PLEX = 100
 """The same for a reconcile, which reads the items of as many in one request."""
 
 
+_ELSEWHERE = {
+    *("plex_token", "plex_url", "max_retries", "connect_timeout", "read_timeout", "reconcile_every"),
+    *("max_edits_per_second", "debug_logging", "obfuscate_paths"),
+}
+"""Settings that change nothing about what is right in Plex."""
+
+
 class Bulk:
     """Gives a drain the scenes of the batches that it may work on, a page of Stash's scenes at a time.
 
     `own`: batches that this run was started for. `everything`: a person asked for all there is.
     `after_outage`: nobody's save has started this run, so it goes on with what a server that was away has ended.
-    `shape` names the settings: a batch that was begun under others begins anew.
+    A batch that was begun under other settings begins anew.
     """
 
     def __init__(
-        self,
-        run: Run,
-        *,
-        listing: Listing,
-        unchanged: Unchanged,
-        reconciler: Reconciler,
-        shape: str,
-        own: Sequence[str] = (),
-        everything: bool = False,
-        after_outage: bool = False,
+        self, run: Run, *, own: Sequence[str] = (), everything: bool = False, after_outage: bool = False
     ) -> None:
         self._store = run.jobs
         self._state = run.state
         self._machine = run.plex.machine
-        self._listing = listing
-        self._unchanged = unchanged
-        self._reconciler = reconciler
+        self._listing = Listing(run.stash, run.state, run.settings)
+        self._unchanged = Unchanged(run)
+        self._reconciler = Reconciler(run, having_covers=self._unchanged.having_covers)
         self._indexes = run.libraries
         self._settings = run.settings
-        self._shape = shape
+        self._fingerprint = _settings_fingerprint(run)
         self._own = set(own)
         self._everything = everything
         self._after_outage = after_outage
@@ -133,7 +133,7 @@ class Bulk:
 
     def _begin(self, batch: Batch) -> Batch:
         with self._store.transaction() as connection:
-            batch = batches.begin(connection, batch, self._shape, time.time())
+            batch = batches.begin(connection, batch, self._fingerprint, time.time())
         # Before a server is asked: where that fails, it is this run that was interrupted.
         self._begun[batch.id] = None
         self._looked_through.discard(batch.id)
@@ -180,7 +180,7 @@ class Bulk:
             self._see_to_orphans(batch, page, findings)
             self._put(batch, page, rows, findings.told)
             return
-        rows = [(scene.id, batch.kind) for scene in self._in_groups(due, batch)]
+        rows = [(scene.id, batch.kind) for scene in due]
         self._put(batch, page, rows, {batches.LEFT_OUT: left_out} if left_out else {})
 
     def _due(self, scenes: Sequence[Scene], batch: Batch) -> list[Scene]:
@@ -193,19 +193,6 @@ class Bulk:
             scenes = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(scenes)
         return [scene for scene in scenes if scene.id not in right]
-
-    def _in_groups(self, scenes: Sequence[Scene], batch: Batch) -> Sequence[Scene]:
-        """Put scenes side by side whose items will get the same edit: a run of them is one request."""
-        if batch.kind != batches.CHANGE:
-            return scenes
-        first = _LISTS.get(str(batch.args.get("entity")), ())
-
-        def lists(scene: Scene) -> tuple[object, ...]:
-            wanted = wanted_of(scene, self._settings)
-            changed = [repr(getattr(wanted, name)) for name in first]
-            return (*changed, wanted.studio or "", wanted.title or "")
-
-        return sorted(scenes, key=lists)
 
     def _put(
         self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], found: Mapping[str, Sequence[str]]
@@ -227,7 +214,7 @@ class Bulk:
         hopeless = [
             scene
             for scene, reason in findings.reasons.items()
-            if reason == drift.DOUBTFUL or (reason == drift.MISSING and not self._settings.trigger_plex_scan)
+            if reason == reconcile.DOUBTFUL or (reason == reconcile.MISSING and not self._settings.trigger_plex_scan)
         ]
         told = self._store.with_letters(hopeless)
         return [(scene, f"reconcile_{reason}") for scene, reason in findings.reasons.items() if scene not in told]
@@ -237,19 +224,18 @@ class Bulk:
             return
         there = [scene.id for scene in page.scenes]
         lost = self._reconciler.orphans(batch.cursor, None if page.is_last else page.cursor, there)
-        told = findings.told.setdefault(drift.ORPHANED, []) if lost else []
+        told = findings.told.setdefault(reconcile.ORPHANED, []) if lost else []
         told += [f"Scene {scene_id}" for scene_id in lost]
         if lost and not batch.args.get("dry_run"):
             self._state.forget_scenes(lost)
 
 
-_LISTS = {
-    "performer": ("actors", "collections"),
-    "studio": ("collections",),
-    "tag": ("genres", "collections"),
-    "group": ("collections",),
-}
-"""The lists of an item that a change of one of these is sent with."""
+def _settings_fingerprint(run: Run) -> str:
+    """Return a short name of the settings, the server and the libraries that decide what is right in Plex."""
+    values = run.settings.model_dump(exclude=_ELSEWHERE)
+    libraries = sorted(index.section.uuid or str(index.section.id) for index in run.libraries)
+    text = json.dumps([MAPPING_VERSION, run.plex.machine, libraries, values], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def ending_of_batch(batch: Batch) -> Ending:
@@ -272,9 +258,11 @@ def summary_of(batch: Batch) -> list[str]:
     said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
     if batch.error:
         said += f"; ended before its end: {batch.error}"
-    found = ", ".join(f"{batch.found[key]} {key.replace('_', ' ')}" for key in drift.REASONS if batch.found.get(key))
+    found = ", ".join(
+        f"{batch.found[key]} {key.replace('_', ' ')}" for key in reconcile.REASONS if batch.found.get(key)
+    )
     lines = [f"{batches.title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
-    for reason, text in drift.REASONS.items():
+    for reason, text in reconcile.REASONS.items():
         count = batch.found.get(reason, 0)
         if count:
             samples = batch.samples.get(reason, [])

@@ -15,8 +15,6 @@ from sync.state import State, chunks
 
 PAGE = 200
 """Scenes that are looked at together."""
-WIDE = 2_000
-"""The same for a change of a performer, studio, tag or group: those that get the same edit are to be found."""
 _IDS = 1_000  # scenes of which only the number is asked for, in one request
 _ZONES = 15 * 3600.0
 """Seconds. Stash compares times as text, in the time zone they were written in: what lies this much before may be
@@ -76,11 +74,11 @@ class Listing:
     def _having(self, args: Mapping[str, Any], after: int) -> Page:
         """Return scenes that have a performer, studio, tag or group now, or had it when they were synced: Stash no
         longer knows what had a deleted one."""
-        lists = [[number for number, _ in self._stash.scene_ids(after, WIDE, where)] for where in self._filters(args)]
-        lists.append(self._state.scenes_naming(_ref(args), after, WIDE))
+        lists = [[number for number, _ in self._stash.scene_ids(after, PAGE, where)] for where in self._filters(args)]
+        lists.append(self._state.scenes_naming(_ref(args), after, PAGE))
         numbers = sorted({number for one in lists for number in one})
-        is_last = len(numbers) <= WIDE and all(len(one) < WIDE for one in lists)
-        numbers = numbers[:WIDE]
+        is_last = len(numbers) <= PAGE and all(len(one) < PAGE for one in lists)
+        numbers = numbers[:PAGE]
         return self._read(numbers, max(numbers, default=after), is_last)
 
     def _read(self, numbers: Sequence[int], cursor: int, is_last: bool) -> Page:

@@ -29,7 +29,7 @@ from sync.setup.sample import Sample, sightings_of
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.locate import Found, Locator
-from sync.worker.probe import answers
+from sync.worker.sleeper import answers
 
 SAMPLED = 420
 """Scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed."""

@@ -18,8 +18,7 @@ from sync.plex.matcher import Candidate, Match, Others, Rules, match_scene
 from sync.plex.media_paths import map_path, name_key
 from sync.stash.client import StashClient
 from sync.state import State
-from sync.worker.contenders import Contender, Distribution, Located, Target, conflict
-from sync.worker.namesakes import Namesakes
+from sync.worker.contenders import Contender, Distribution, Located, Namesakes, Target, conflict
 
 __all__ = ["Found", "Located", "Locator", "Target"]
 

@@ -15,7 +15,7 @@ from sync.queue.jobs import ClaimedJob, JobStore
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.state import State
-from sync.worker.health import PlexHealth
+from sync.worker.circuit_breaker import PlexHealth
 from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits
 

@@ -10,15 +10,18 @@ wants no token, so it is not given one.
 """
 
 import contextlib
+import http.client
 import json
 import os
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sync import data_folder
 from sync.errors import PlexSyncError
@@ -27,7 +30,6 @@ from sync.queue import schema, wake
 from sync.queue.lock import FileLock, is_held
 from sync.stash.ask import AskFailedError, ask_for_drain, renewed, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
-from sync.worker.probe import answers
 
 SLEEPER_PID = "sleeper.pid"
 """Says which process it is, for a person who wonders; nobody relies on it."""
@@ -39,6 +41,8 @@ RENEW_EVERY = 600.0
 """Seconds between two renewals of the session cookie, at the most; a third of its life where that is shorter."""
 LOCK_WAIT = 1.0
 """Seconds a new sleeper waits for its lock: somebody's short look at it is no other sleeper."""
+PROBE_TIMEOUT = 10.0
+"""Seconds a probe may take; a Plex that needs longer for this is not back yet."""
 STASH_GONE = 900.0
 """Seconds without an answer of Stash after which it is taken for shut down."""
 
@@ -198,6 +202,28 @@ class Sleeper:
         self._since = now
         self._nap(wake.NOTE_TRUST if behind else 1.0)
         return True
+
+
+def answers(plex_url: str) -> bool:
+    """Return whether a Plex Media Server at this address answers `/identity`, which needs no token.
+
+    A starting one says 503 and does not count.
+    """
+    parts = urlsplit(plex_url)
+    host, path = parts.hostname or "", parts.path.rstrip("/")
+    client = http.client.HTTPConnection(host, parts.port or 80, timeout=PROBE_TIMEOUT)
+    try:
+        if parts.scheme == "https":
+            # Nothing secret is sent, so whose certificate it is does not matter here.
+            context = ssl._create_unverified_context()
+            client = http.client.HTTPSConnection(host, parts.port or 443, timeout=PROBE_TIMEOUT, context=context)
+        client.request("GET", f"{path}/identity", headers={"Accept": "application/xml"})
+        answer = client.getresponse()
+        return answer.status == 200 and b"machineIdentifier" in answer.read()  # raises where half of it comes
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        client.close()
 
 
 # Starting it

@@ -128,7 +128,8 @@ def test_lists_that_differ_are_still_few_requests(site: Site, tag_mode: TagMode)
     items = [site.item(key) for key in pairs.values()]
     assert {item.studio for item in items} == {"After"}
     assert all("After" in item.collections and "Before" not in item.collections for item in items)
-    assert len(site.plex.edits) <= 8
+    # Where lists are replaced, each kind of list is an edit of its own in each round.
+    assert len(site.plex.edits) <= (8 if tag_mode == "adds" else 16)
     assert "wrote" not in answer.said("i"), "the counts are what a person reads"
 
 

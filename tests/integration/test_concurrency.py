@@ -34,8 +34,7 @@ from sync.settings import Settings
 from sync.setup import dependencies
 from sync.stash import ask
 from sync.worker import sleeper
-from sync.worker.circuit_breaker import CircuitBreaker
-from sync.worker.health import PlexHealth
+from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.processor import Drain
 from tests.site import Child, Site, kill_sleepers_below
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sync import data_folder
-from sync.bulk import drift, scenes
 from sync.bulk import reconcile as looking
+from sync.bulk import scenes
 from sync.model import Scene
 from sync.queue import batches
 from sync.queue.outlook import outlook
@@ -127,35 +127,35 @@ Plant = Callable[[Site, int, int], str]
 
 def auto_tagged(site: Site, scene: int, key: int) -> str:
     site.stash.scene(scene).tag_ids.append(site.stash.add_tag("Auto"))
-    return drift.STALE
+    return looking.STALE
 
 
 def hook_killed(site: Site, scene: int, key: int) -> str:
     site.stash.scene(scene).title = "Saved while nobody listened"
     site.stash.scene(scene).touch()
-    return drift.STALE
+    return looking.STALE
 
 
 def performers_batch_tagged(site: Site, scene: int, key: int) -> str:
     site.stash.store.performers[site.stash.scene(scene).performer_ids[0]].country = "BE"
-    return drift.STALE
+    return looking.STALE
 
 
 def studios_batch_tagged(site: Site, scene: int, key: int) -> str:
     site.stash.store.studios[site.stash.scene(scene).studio_id or 0].name = "Tagged Studio"
-    return drift.STALE
+    return looking.STALE
 
 
 def cover_generated(site: Site, scene: int, key: int) -> str:
     site.stash.scene(scene).cover = picture(10_000 + scene)
     site.stash.scene(scene).touch()
-    return drift.STALE
+    return looking.STALE
 
 
 def restored(site: Site, scene: int, key: int) -> str:
     site.stash.scene(scene).title = "As it was before"
     site.stash.scene(scene).updated_s -= 1e7
-    return drift.STALE
+    return looking.STALE
 
 
 def touched_only(site: Site, scene: int, key: int) -> str:
@@ -186,13 +186,13 @@ def wiped(site: Site, scene: int, key: int) -> str:
         *(key,), title="", summary="", studio="", date="", genres=[], actors=[], collections=[], user_rating=None
     )
     site.plex.person_unlocks(key)
-    return drift.EMPTY
+    return looking.EMPTY
 
 
 def refreshed_by_agent(site: Site, scene: int, key: int) -> str:
     site.plex.person_unlocks(key)
     site.plex.agent_refresh(key, title="The agent's", summary="The agent's", genres=["Agent"])
-    return drift.CHANGED
+    return looking.CHANGED
 
 
 def refreshed_but_locked(site: Site, scene: int, key: int) -> str:
@@ -202,7 +202,7 @@ def refreshed_but_locked(site: Site, scene: int, key: int) -> str:
 
 def edited_by_person(site: Site, scene: int, key: int) -> str:
     site.plex.person_edits(key, title="A person's")
-    return drift.CHANGED
+    return looking.CHANGED
 
 
 def rated(site: Site, scene: int, key: int) -> str:
@@ -217,13 +217,13 @@ def tag_added(site: Site, scene: int, key: int) -> str:
 
 def tag_taken_away(site: Site, scene: int, key: int) -> str:
     site.plex.person_edits(key, genres=site.item(key).genres[1:])
-    return drift.CHANGED
+    return looking.CHANGED
 
 
 def role_changed(site: Site, scene: int, key: int) -> str:
     actors = site.item(key).actors
     site.plex.person_edits(key, actors=[actors[0]._replace(role="a person's"), *actors[1:]])
-    return drift.CHANGED
+    return looking.CHANGED
 
 
 def role_added(site: Site, scene: int, key: int) -> str:
@@ -235,34 +235,34 @@ def role_added(site: Site, scene: int, key: int) -> str:
 def actors_picture_changed(site: Site, scene: int, key: int) -> str:
     actors = site.item(key).actors
     site.plex.person_edits(key, actors=[actors[0]._replace(thumb="http://example.com/other.jpg"), *actors[1:]])
-    return drift.CHANGED
+    return looking.CHANGED
 
 
 def removed(site: Site, scene: int, key: int) -> str:
     site.plex.remove_item(key)
-    return drift.MISSING
+    return looking.MISSING
 
 
 def removed_and_added_again(site: Site, scene: int, key: int) -> str:
     files = site.item(key).files
     site.plex.remove_item(key)
     site.plex.add_item(site.library, files)
-    return drift.EMPTY
+    return looking.EMPTY
 
 
 def in_a_second_library(site: Site, scene: int, key: int) -> str:
     site.plex.add_item(2, site.item(key).files)
-    return drift.EMPTY
+    return looking.EMPTY
 
 
 def deleted(site: Site, scene: int, key: int) -> str:
     site.stash.remove_scene(scene)
-    return drift.ORPHANED
+    return looking.ORPHANED
 
 
 def without_a_file(site: Site, scene: int, key: int) -> str:
     site.stash.scene(scene).files.clear()
-    return drift.DOUBTFUL
+    return looking.DOUBTFUL
 
 
 KINDS: list[Plant] = [
@@ -272,7 +272,7 @@ KINDS: list[Plant] = [
     *(actors_picture_changed, removed),
     *(removed_and_added_again, in_a_second_library, deleted, without_a_file),
 ]
-HOPELESS = {drift.MISSING, drift.DOUBTFUL}
+HOPELESS = {looking.MISSING, looking.DOUBTFUL}
 
 
 @pytest.mark.parametrize(("tag_mode", "of_each"), [("adds", 2), ("replaces", 1)])
@@ -290,9 +290,9 @@ def test_each_planted_kind_is_found_and_no_other(site: Site, library: Library, t
             expected[reason] += 1
     for (source, _), (target, _) in zip(merged, into, strict=True):
         graphql(site, f'sceneMerge(input: {{source: ["{source}"], destination: "{target}"}}) {{ id }}')
-        expected += Counter({drift.STALE: 1, drift.ORPHANED: 1})
+        expected += Counter({looking.STALE: 1, looking.ORPHANED: 1})
     _, never_key = library.add(title="Never synced")
-    expected[drift.NEVER_SYNCED] += 1
+    expected[looking.NEVER_SYNCED] += 1
     before = records(site)
     site.plex.clear_requests()
 
@@ -304,7 +304,7 @@ def test_each_planted_kind_is_found_and_no_other(site: Site, library: Library, t
         reason: min(count, batches.SAMPLES) for reason, count in expected.items()
     }
     for reason, count in expected.items():
-        assert f"found {count} {drift.REASONS[reason]}" in dry.said("i")
+        assert f"found {count} {looking.REASONS[reason]}" in dry.said("i")
         assert f"{count} {reason.replace('_', ' ')}" in (dry.output or "")
     # A dry run changes nothing that counts: no edit, no row; what is forgotten are ratingKeys that no item has now.
     assert [request.method for request in site.plex.requests if request.method != "GET"] == []
@@ -342,7 +342,7 @@ def test_under_preserve_plex_edits_a_persons_value_is_no_drift(site: Site, libra
     library.sync()
     for kind, (scene, key) in zip(kinds, pairs, strict=True):
         kind(site, scene, key)
-    assert found(site) == {drift.STALE: 1, drift.EMPTY: 1}
+    assert found(site) == {looking.STALE: 1, looking.EMPTY: 1}
     reconcile(site)
     assert found(site) == {}
     assert site.item(pairs[0][1]).title == "A person's"
@@ -360,7 +360,7 @@ def test_all_is_found_that_another_server_or_a_rebuilt_library_lacks(site: Site,
         site.plex.machine_identifier = "another"
     section = site.plex.add_library("Clips", key=site.library if what == "another server" else 7)
     keys = [site.plex.add_item(section, some) for some in files]
-    assert found(site) == {drift.EMPTY: 4}
+    assert found(site) == {looking.EMPTY: 4}
     reconcile(site)
     assert [site.item(key).title for key in keys] == [f"Title {scene}" for scene, _ in pairs]
     assert found(site) == {}
@@ -394,7 +394,7 @@ def test_where_paths_differ(site: Site) -> None:
     assert found(site) == {}
     site.stash.scene(mapped).title = "Renamed"
     refreshed_by_agent(site, named, by_name)
-    assert found(site) == {drift.STALE: 1, drift.CHANGED: 1}
+    assert found(site) == {looking.STALE: 1, looking.CHANGED: 1}
     reconcile(site)
     assert (site.item(key).title, site.item(by_name).title) == ("Renamed", "Named")
 
@@ -406,9 +406,9 @@ def test_what_plex_may_lack_is_no_drift_until_it_was_there(site: Site, library: 
     library.sync()
     assert found(site) == {}
     site.plex.remove_item(key)
-    assert found(site) == {drift.MISSING: 1}
+    assert found(site) == {looking.MISSING: 1}
     site.configure(skip_not_found=False)
-    assert found(site) == {drift.MISSING: 2}
+    assert found(site) == {looking.MISSING: 2}
 
 
 def test_scenes_that_the_settings_leave_out_are_none_of_its_business(site: Site, library: Library) -> None:
@@ -417,10 +417,10 @@ def test_scenes_that_the_settings_leave_out_are_none_of_its_business(site: Site,
     library.sync()
     for scene, key in pairs[:2]:
         hook_killed(site, scene, key)
-    assert found(site) == {drift.STALE: 1}
+    assert found(site) == {looking.STALE: 1}
     reconcile(site)
     assert site.item(pairs[1][1]).title == "2"
-    assert newest(site)["found"] == {drift.STALE: 1}
+    assert newest(site)["found"] == {looking.STALE: 1}
     scene, key = pairs[2]
     site.stash.scene(scene).tag_ids.clear()
     refreshed_by_agent(site, scene, key)
@@ -438,8 +438,8 @@ def test_a_scope_is_the_scenes_that_stash_changed_since(
         site.stash.scene(scene).updated_s = time.time() - days * 86_400
     deleted(site, *pairs[3])
     site.stash.scene(pairs[4][0]).updated_s = time.time() - 30 * 86_400
-    orphaned = {drift.ORPHANED: 1} if scope == "all" else {}
-    assert found(site, scope) == {drift.CHANGED: expected} | orphaned
+    orphaned = {looking.ORPHANED: 1} if scope == "all" else {}
+    assert found(site, scope) == {looking.CHANGED: expected} | orphaned
     reconcile(site, scope)
     assert [site.item(key).title == f"Title {scene}" for scene, key in pairs[:3]] == [n < expected for n in range(3)]
 
@@ -449,7 +449,7 @@ def test_a_setting_that_was_switched_on_makes_items_stale(site: Site, library: L
     _, key = library.add()
     library.sync()
     site.configure(sync_background=True)
-    assert found(site) == {drift.STALE: 1}
+    assert found(site) == {looking.STALE: 1}
     reconcile(site)
     assert site.item(key).art == picture(1)
     assert found(site) == {}
@@ -462,15 +462,15 @@ def test_an_item_is_mended_although_another_library_holds_the_file_twice(site: S
     for _ in range(2):
         site.plex.add_item(second, site.item(key).files)
     reconcile(site)
-    assert newest(site)["found"] == {drift.DOUBTFUL: 1}
+    assert newest(site)["found"] == {looking.DOUBTFUL: 1}
     assert site.item(key).title == "Title 1"
     refreshed_by_agent(site, scene, key)
     reconcile(site)
-    assert newest(site)["found"] == {drift.STALE: 1}, "the scene has not been in Plex as a whole yet"
+    assert newest(site)["found"] == {looking.STALE: 1}, "the scene has not been in Plex as a whole yet"
     assert site.item(key).title == "Title 1"
     reconcile(site)
     batch = newest(site)
-    assert (batch["found"], batch["failed"]) == ({drift.DOUBTFUL: 1}, 0), "a dead letter tells of it already"
+    assert (batch["found"], batch["failed"]) == ({looking.DOUBTFUL: 1}, 0), "a dead letter tells of it already"
 
 
 def test_an_item_that_plex_cannot_read_stops_nothing(site: Site, library: Library) -> None:
@@ -485,7 +485,7 @@ def test_an_item_that_plex_cannot_read_stops_nothing(site: Site, library: Librar
     hook_killed(site, *pairs[20])
     site.plex.fail(status=500, times=None, where=reads_it)
     site.plex.clear_requests()
-    assert found(site) == {drift.STALE: 1, drift.DOUBTFUL: 1}
+    assert found(site) == {looking.STALE: 1, looking.DOUBTFUL: 1}
     assert len(site.plex.requests) < 25, "the others are not read one by one"
     reconcile(site)
     assert site.item(pairs[30][1]).title == "Saved while nobody listened"
@@ -509,7 +509,7 @@ def test_a_plex_that_fails_every_read_opens_the_circuit_breaker(site: Site, libr
     store.close()
     site.plex.clear_faults()
     reconcile(site)
-    assert newest(site)["found"] == {drift.STALE: 1}
+    assert newest(site)["found"] == {looking.STALE: 1}
     assert site.item(pairs[11][1]).title == "Saved while nobody listened"
 
 
@@ -539,9 +539,9 @@ def test_it_goes_on_where_it_was(site: Site, library: Library, monkeypatch: pyte
     site.call(args)
     after = newest(site)
     assert (after["id"], after["status"]) == (batch["id"], "COMPLETED")
-    assert after["found"] == {drift.STALE: 6, drift.ORPHANED: 1}
+    assert after["found"] == {looking.STALE: 6, looking.ORPHANED: 1}
     assert sorted(seen) == [0, *(scene for scene, _ in pairs if scene != pairs[1][0])], "none was looked at twice"
-    assert found(site) == ({drift.STALE: 6, drift.ORPHANED: 1} if dry_run else {})
+    assert found(site) == ({looking.STALE: 6, looking.ORPHANED: 1} if dry_run else {})
 
 
 @pytest.fixture
@@ -564,7 +564,7 @@ def test_a_kill_in_the_middle_loses_nothing(site: Site, library: Library) -> Non
     assert newest(site)["status"] == "RUNNING"
     reconcile(site)
     batch = newest(site)
-    assert (batch["status"], batch["total"], batch["done"], batch["found"]) == ("COMPLETED", 6, 6, {drift.STALE: 6})
+    assert (batch["status"], batch["total"], batch["done"], batch["found"]) == ("COMPLETED", 6, 6, {looking.STALE: 6})
     assert [site.item(key).title for _, key in pairs] == [f"An edit of its own {scene}" for scene, _ in pairs]
     assert found(site) == {}
 
