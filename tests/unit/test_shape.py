@@ -15,7 +15,7 @@ FULLEST_FOLDER = 13
 WHOLE = 15_600
 """Lines of `sync/`, blanks and docstrings included. It is to go down to 9,500, and never up."""
 STILL_LONG = {
-    *("sync/plex/client.py", "sync/plex/file_index.py", "sync/plex/matcher.py", "sync/process_queue.py"),
+    *("sync/plex/file_index.py", "sync/plex/matcher.py", "sync/process_queue.py"),
     *("sync/queue/batches.py", "sync/queue/jobs.py", "sync/settings.py", "sync/stash/client.py", "sync/state.py"),
     *("sync/status/status.py", "sync/worker/locate.py"),
 }
