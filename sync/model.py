@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
 RATING = "rating"  # the single field that no agent writes: one that is not ours is a person's
 SINGLE_FIELDS = {
@@ -143,16 +142,16 @@ class Wanted:
 
     def roles(self, name: str) -> tuple[Role, ...] | None:
         """Give the entries that a list should hold, by our name of it; None where PlexSync has no say in it."""
-        entries: tuple[Any, ...] | None = getattr(self, name)
-        return entries if name == "actors" or entries is None else tuple(map(Role, entries))
+        entries = getattr(self, name)
+        return self.actors if name == "actors" else None if entries is None else tuple(map(Role, entries))
 
 
 @dataclass(slots=True)
 class Memory:
     """What PlexSync remembers of what it wrote to one item.
 
-    An actor's role and picture stand under keys of their own (`difference.detail_key`), of the picture's address
-    a digest alone: there may be a key in it. Of `poster` and `background` it is the SHA-1, and Plex's name for it.
+    An actor's role and picture have keys of their own (`difference.detail_key`); of a picture's address it is a digest
+    alone, for there may be a key in it. Of `poster` and `background` it is the SHA-1, and Plex's name for it.
     """
 
     # The last confirmed value of a single field; of a list the names that Plex did not take.
@@ -177,7 +176,7 @@ class StepState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What is known of one step of an item: match, metadata, poster or background. Times in seconds since the epoch."""
+    """What is known of one step of an item. Times in seconds since the epoch."""
 
     state: StepState = StepState.PENDING
     started_at: float | None = None
@@ -204,8 +203,7 @@ class StepRecord:
         return self.state is StepState.COMPLETED and self.fingerprint == fingerprint
 
 
-MATCH, METADATA, POSTER, BACKGROUND = "match", "metadata", "poster", "background"
-"""The names of the steps."""
+MATCH, METADATA, POSTER, BACKGROUND = "match", "metadata", "poster", "background"  # the names of the steps
 
 
 @dataclass(slots=True)

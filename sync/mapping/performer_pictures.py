@@ -76,7 +76,7 @@ def _joined(path: str, query: list[tuple[str, str]]) -> str:
 
 
 def base_of(url: str) -> str:
-    """Give what stands before a picture's own path: the address that Stash believes to be its own."""
+    """Give what stands before a picture's own path: Stash's own address, as it believes."""
     return _parsed(url)[0]
 
 
@@ -118,10 +118,9 @@ def read_picture(content: bytes) -> Picture | None:
     kind = _kind_of(content)
     if kind == _DRAWING:
         return None
-    if not content:
-        raise UnusablePictureError("the picture is empty. Set another one")
     if not kind:
-        raise UnusablePictureError("the picture is no JPEG, PNG or WebP, and Plex takes no other. Set another one")
+        what = "no JPEG, PNG or WebP, and Plex takes no other" if content else "empty"
+        raise UnusablePictureError(f"the picture is {what}. Set another one")
     return Picture(content, kind, hashlib.sha1(content, usedforsecurity=False).hexdigest())
 
 

@@ -68,19 +68,15 @@ def outline(edit: Edit) -> str:
 def difference(item: PlexItem, wanted: Wanted, memory: Memory, *, preserve: bool) -> Edit:
     """Give the edit that brings `item` to what is wanted; an empty one where nothing is to be done."""
     edit = Edit()
-    for name, plex_name in SINGLE_FIELDS.items():
+    for name, plex_name in (SINGLE_FIELDS | LIST_FIELDS).items():
         value = getattr(wanted, name)
         if value is None:
             continue
-        _compare_single(edit, name, value, item, memory, preserve)
-        if value and name not in edit.single and plex_name not in item.locked and not preserve and name != RATING:
-            edit.lock_too.add(name)
-    for name, plex_name in LIST_FIELDS.items():
-        entries = wanted.roles(name)
-        if entries is None:
-            continue
-        _compare_list(edit, name, item.roles(name), entries, memory, preserve)
-        if name not in edit.lists and entries and plex_name not in item.locked and not preserve:
+        if name in SINGLE_FIELDS:
+            _compare_single(edit, name, value, item, memory, preserve)
+        else:
+            _compare_list(edit, name, item.roles(name), wanted.roles(name) or (), memory, preserve)
+        if value and not preserve and name not in (*edit.fields, RATING) and plex_name not in item.locked:
             edit.lock_too.add(name)
     return edit
 
@@ -229,11 +225,12 @@ def whole_lists(item: PlexItem, edit: Edit) -> Edit:
 
 def kept_entries(item: PlexItem, edit: Edit) -> dict[str, list[list[str]]]:
     """Give what a replacing server would lose by this edit, as `Memory.kept` has it."""
-    return {
-        name: [[role.name, role.role, public_thumb(role.thumb)] for role in entries if role.name in edit.foreign[name]]
-        for name in edit.added
-        if (entries := staying(item, edit, name))
-    }
+    kept: dict[str, list[list[str]]] = {}
+    for name in edit.added:
+        if entries := staying(item, edit, name):
+            theirs = [role for role in entries if role.name in edit.foreign[name]]
+            kept[name] = [[role.name, role.role, public_thumb(role.thumb)] for role in theirs]
+    return kept
 
 
 def bears_file_name(item: PlexItem) -> bool:

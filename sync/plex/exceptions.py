@@ -1,16 +1,10 @@
-"""What can go wrong between PlexSync and Plex, by status code and cause (`plex/client.py` decides).
-
-Not by plexapi's exception classes: it raises BadRequest for a 429, a 500 and a 503 alike, with the URL in its text.
-"""
+"""What can go wrong between PlexSync and Plex, by status code and cause; `plex/client.py` decides."""
 
 from sync.errors import PermanentError, SetupError, TransientError
 
 
 class PlexTemporaryError(TransientError):
-    """Plex is slow, busy or stumbled: a read time-out, a reset, 429, 500, 502, 504, half a document.
-
-    `stumbled`: it said no at once, so that asking again at once may help.
-    """
+    """Plex is slow or busy: a read time-out, a reset, 429, 5xx. `stumbled`: asking again at once may help."""
 
     def __init__(self, text: str, *, stumbled: bool = False) -> None:
         super().__init__(text)

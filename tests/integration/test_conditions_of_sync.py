@@ -97,13 +97,6 @@ def test_a_stash_id_without_a_value_is_none(site: Site) -> None:
     assert answer.output == "1 scene: 1 left out by the settings"
 
 
-def test_a_tag_that_is_wanted_and_not_wanted_leaves_the_scene_out(site: Site) -> None:
-    scene, _ = site.add()
-    site.configure(only_tags="plex", skip_tags="private")
-    answer = site.save_and_sync(scene, tags=["Plex", "Private"])
-    assert 'it has the tag "Private" (skip_tags)' in answer.said("i")
-
-
 @pytest.mark.parametrize(("settings", "is_in"), PATHS, ids=[str(settings) for settings, _ in PATHS])
 def test_paths_that_are_in_or_out(site: Site, settings: dict[str, Any], is_in: bool) -> None:
     scene, key = site.add("/media/films/clip.mp4")
@@ -113,24 +106,6 @@ def test_paths_that_are_in_or_out(site: Site, settings: dict[str, Any], is_in: b
     if not is_in:
         assert answer.output == "1 scene: 1 left out by the settings"
         assert "only_paths or skip_paths" in answer.said("i")
-
-
-def test_windows_paths_in_any_spelling(site: Site) -> None:
-    key = site.plex.add_item(site.library, [("/plex/private/clip.mp4", 1000)])
-    other = site.plex.add_item(site.library, [("/plex/films/two.mp4", 2)])
-    site.configure(path_map="D:\\media=/plex", skip_paths="d:/Media/PRIVATE")
-    scene = site.stash.add_scene(title="T", files=[("D:\\media\\private\\clip.mp4", 1000)])
-    second = site.stash.add_scene(title="T", files=[("D:\\media\\films\\two.mp4", 2)])
-    site.hook(scene)
-    assert site.sync(second).output == "2 scenes: 1 changed in Plex, 1 left out by the settings"
-    assert (site.item(key).title, site.item(other).title) == ("clip", "T")
-
-
-def test_brackets_in_a_path_are_no_glob(site: Site) -> None:
-    scene, key = site.add("/media/[2020] films/clip.mp4")
-    site.configure(only_paths="/media/[2020] films")
-    site.save_and_sync(scene, title="T")
-    assert site.item(key).title == "T"
 
 
 # Several files of which one is excluded

@@ -31,25 +31,6 @@ def test_the_code_becomes_the_tagline(site: Site) -> None:
     assert "tagline" in item.locked
 
 
-def test_the_code_becomes_the_original_title_by_choice(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(code_field=" Original title ")
-    site.save_and_sync(scene, code="ABC-123")
-    item = site.item(key)
-    assert (item.tagline, item.original_title) == ("", "ABC-123")
-    assert "originalTitle" in item.locked
-
-
-def test_the_code_goes_nowhere_when_its_field_is_off(site: Site) -> None:
-    scene, key = site.add()
-    site.plex.agent_refresh(key, tagline="Plex's own", original_title="Plex's own")
-    site.configure(code_field="off")
-    site.save_and_sync(scene, code="ABC-123", title="T")
-    item = site.item(key)
-    assert (item.tagline, item.original_title) == ("Plex's own", "Plex's own")
-    assert not {"tagline", "originalTitle"} & item.locked
-
-
 # The rating
 
 
@@ -82,22 +63,6 @@ def test_a_rating_is_changed_and_taken_back(site: Site) -> None:
     assert site.rows() == []
 
 
-def test_a_scene_without_a_rating_leaves_a_persons(site: Site) -> None:
-    scene, key = site.add()
-    site.plex.person_edits(key, user_rating=6.0)
-    site.save_and_sync(scene, title="T", rating100=None)
-    assert site.item(key).user_rating == 6.0
-    assert rate_requests(site) == []
-
-
-def test_a_rating_that_a_person_changed_since_is_not_taken_back(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, rating100=40)
-    site.plex.person_edits(key, user_rating=6.0)
-    site.save_and_sync(scene, rating100=None)
-    assert site.item(key).user_rating == 6.0
-
-
 @pytest.mark.parametrize("taken", ["taken", "ignored"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_server_that_takes_no_rating_in_an_edit_gets_it_apart(
@@ -121,15 +86,6 @@ def test_a_persons_rating_stays_and_is_not_locked(site: Site) -> None:
     assert site.item(key).user_rating == 6.0
     assert rate_requests(site) == []
     assert not any("userRating.locked" in edit.query for edit in site.plex.edits)
-
-
-def test_a_rating_that_is_off_is_left_alone(site: Site) -> None:
-    scene, key = site.add()
-    site.plex.person_edits(key, user_rating=6.0)
-    site.configure(sync_rating=False)
-    site.save_and_sync(scene, title="T", rating100=90)
-    assert site.item(key).user_rating == 6.0
-    assert rate_requests(site) == []
 
 
 def test_a_rating_that_plex_refuses_does_not_cost_the_rest(site: Site) -> None:
@@ -159,32 +115,7 @@ def test_a_content_rating_by_choice(site: Site) -> None:
     assert site.item(key).content_rating == "18", "a number, too"
 
 
-def test_no_content_rating_leaves_plexs(site: Site) -> None:
-    scene, key = site.add()
-    site.plex.agent_refresh(key, content_rating="PG-13")
-    site.save_and_sync(scene, title="T")
-    assert site.item(key).content_rating == "PG-13"
-    assert all("contentRating" not in edit.target for edit in site.plex.edits)
-
-
 # The title
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"title": "T", "studio": "Acme", "date": "2020-05-17"}, "Acme - T (2020-05-17)"),
-        ({"title": "T", "studio": "Acme"}, "Acme - T"),
-        ({"title": "T", "date": "2020-05"}, "T (2020-05)"),
-        ({"title": "T"}, "T"),
-        ({"studio": "Acme", "date": "2020"}, "Acme - clip (2020)"),
-    ],
-)
-def test_a_title_template_whose_parts_are_optional(site: Site, given: dict[str, Any], expected: str) -> None:
-    scene, key = site.add()
-    site.configure(title_template="{studio} - {title} ({date})")
-    site.save_and_sync(scene, **given)
-    assert site.item(key).title == expected
 
 
 def test_every_place_of_the_title_template(site: Site) -> None:
@@ -214,77 +145,7 @@ def test_an_item_without_a_title_keeps_its_files_name_under_the_normal_template(
     assert "title" not in site.item(key).locked
 
 
-def test_a_title_that_is_off_is_left_alone(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(sync_title=False, title_template="{studio} - {title}")
-    site.save_and_sync(scene, title="T", studio="Acme")
-    assert site.item(key).title == "clip"
-    assert "title" not in site.item(key).locked
-
-
 # Dates, long and unclean text
-
-
-@pytest.mark.parametrize(
-    ("date", "expected", "year"),
-    [("2019", "2019-01-01", 2019), ("2019-11", "2019-11-01", 2019), ("2019-11-30", "2019-11-30", 2019)],
-)
-def test_dates_of_a_year_or_a_month_alone(site: Site, date: str, expected: str, year: int) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, date=date)
-    assert (site.item(key).date, site.item(key).year) == (expected, year)
-
-
-def test_a_date_that_becomes_more_exact(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, date="2019")
-    site.save_and_sync(scene, date="2019-11-30")
-    assert site.item(key).date == "2019-11-30"
-
-
-FAMILY = "👩‍👩‍👧"
-
-
-def test_over_long_values_are_cut_between_characters(site: Site) -> None:
-    scene, key = site.add()
-    held = site.stash.scene(scene)
-    held.title, held.code, held.director = "t" * 253 + FAMILY, "c" * 254 + "e\u0301\u0302", "d" * 300
-    site.stash.save_scene(scene, studio="s" * 254 + "🇩🇪", tags=["g" * 300], groups=["x" * 300], performers=["p" * 300])
-    assert site.sync(scene).error is None
-    item = site.item(key)
-    assert item.title == "t" * 253, "not half a family"
-    assert item.tagline == "c" * 254, "nor a letter without one of its accents"
-    assert item.studio == "s" * 254, "nor half a flag"
-    assert (item.directors, item.genres, item.collections) == (["d" * 255], ["g" * 255], ["x" * 255])
-    assert [role.name for role in item.actors] == ["p" * 255]
-    site.plex.clear_requests()
-    assert site.sync(scene).output == "1 scene: 1 right already"
-
-
-def test_control_and_invisible_characters_go_and_emoji_stay(site: Site) -> None:
-    scene, key = site.add()
-    site.stash.save_scene(scene, title="x")
-    held = site.stash.scene(scene)
-    held.title, held.code, held.director = f"A\x00 {FAMILY}\u200b B\x07", "C\u202e-1\x1f", "Z\ufeffoe 🎬"
-    held.tag_ids = [site.stash.add_tag("Dra\u200bma\x0b 🎭")]
-    held.performer_ids = [site.stash.add_performer("An\x08n 🇩🇪")]
-    held.studio_id = site.stash.add_studio("Ac\x7fme ❤️")
-    held.groups_in = [(site.stash.add_group("Se\u2060ries"), None)]
-    assert site.sync(scene).error is None
-    item = site.item(key)
-    assert (item.title, item.tagline, item.studio) == (f"A {FAMILY} B", "C-1", "Acme ❤️")
-    assert (item.directors, item.genres, item.collections) == (["Zoe 🎬"], ["Drama 🎭"], ["Series"])
-    assert [role.name for role in item.actors] == ["Ann 🇩🇪"]
-
-
-def test_values_of_which_nothing_is_visible_are_none(site: Site) -> None:
-    scene, key = site.add()
-    held = site.stash.scene(scene)
-    held.code = held.director = held.details = "\u200b \x00"
-    held.tag_ids = [site.stash.add_tag("\u2060")]
-    before = site.item(key)
-    assert site.sync(scene).output == "1 scene: 1 right already"
-    assert site.item(key) == before
 
 
 def test_single_fields_that_together_pass_8000_characters_are_split(site: Site) -> None:

@@ -69,18 +69,6 @@ def test_a_scene_that_loses_everything_keeps_what_a_person_had_added(site: Site,
     assert names(site, key, kind) == ["Theirs", "Theirs, too"]
 
 
-def test_a_scene_that_loses_tags_and_performers_at_once_keeps_a_persons_two(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, tags=["one", "two"], performers=["Ann", "Bob"], groups=["A group"], director="Zoe")
-    person_adds(site, key, "genres", "Their genre")
-    person_adds(site, key, "actors", "Their actor")
-    site.save_and_sync(scene, tags=[], performers=[], groups=[], director="")
-    item = site.item(key)
-    assert (item.genres, [role.name for role in item.actors]) == (["Their genre"], ["Their actor"])
-    assert (item.collections, item.directors) == ([], [])
-    assert site.rows() == []
-
-
 @each_list
 @pytest.mark.parametrize("preserve", [False, True])
 def test_a_persons_entries_from_before_between_and_after_stay(site: Site, kind: str, preserve: bool) -> None:
@@ -147,13 +135,6 @@ def test_the_second_sync_of_the_same_lists_sends_nothing(site: Site) -> None:
 # Directors
 
 
-def test_the_director_becomes_the_director(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, director="Zoe Q., and others")
-    assert site.item(key).directors == ["Zoe Q., and others"]
-    assert "director" in site.item(key).locked
-
-
 def test_another_director_replaces_ours_and_not_a_persons(site: Site) -> None:
     scene, key = site.add(directors=["Theirs"])
     site.save_and_sync(scene, director="First")
@@ -171,13 +152,6 @@ def test_ignored_tags_are_no_genres(site: Site) -> None:
     site.configure(ignore_tags="meta:*, HIDDEN, version ?")
     save(site, scene, "genres", "meta: checked", "Hidden", "Version 2", "Version 10", "Drama")
     assert names(site, key, "genres") == ["Drama", "Version 10"]
-
-
-def test_an_ignore_list_with_commas_in_names_is_separated_by_semicolons(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(ignore_tags="One, two; Three")
-    save(site, scene, "genres", "One, two", "Three", "One", "Drama")
-    assert names(site, key, "genres") == ["Drama", "One"]
 
 
 def test_a_tag_that_is_ignored_from_now_on_goes_and_a_persons_of_that_name_stays(site: Site) -> None:
@@ -206,13 +180,6 @@ def test_max_tags_bounds_the_genres_and_a_lower_one_takes_ours_away(site: Site) 
     assert names(site, key, "genres") == ["Theirs", "a", "b", "c", "d", "e"]
 
 
-def test_max_tags_counts_after_the_ignored_ones(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(max_tags=2, ignore_tags="a, b")
-    save(site, scene, "genres", "a", "b", "c", "d")
-    assert names(site, key, "genres") == ["c", "d"]
-
-
 def test_tags_of_performers_become_genres_by_choice(site: Site) -> None:
     scene, key = site.add()
     site.stash.add_performer("Ann", tag_ids=[site.stash.add_tag("Of Ann"), site.stash.add_tag("drama")])
@@ -224,17 +191,6 @@ def test_tags_of_performers_become_genres_by_choice(site: Site) -> None:
     site.configure(sync_performer_tags=False)
     site.sync(scene)
     assert names(site, key, "genres") == ["Drama"]
-
-
-def test_tags_of_performers_are_ignored_and_counted_as_the_others(site: Site) -> None:
-    scene, key = site.add()
-    site.stash.add_performer("Ann", tag_ids=[site.stash.add_tag(name) for name in ("Meta", "Of Ann", "Of Ann 2")])
-    site.configure(sync_performer_tags=True, ignore_tags="meta", max_tags=2)
-    site.save_and_sync(scene, tags=["Own"], performers=["Ann"])
-    held = names(site, key, "genres")
-    assert "Own" in held, "the scene's own come first"
-    assert len(held) == 2
-    assert "Meta" not in held
 
 
 # Collections by the settings
@@ -268,15 +224,6 @@ def add_rich_scene(site: Site) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("settings", "expected"), COLLECTIONS)
-def test_each_source_of_collections(site: Site, settings: dict[str, Any], expected: list[str]) -> None:
-    scene, key = add_rich_scene(site)
-    site.configure(**settings)
-    site.sync(scene)
-    assert names(site, key, "collections") == expected
-    assert "collection" in site.item(key).locked
-
-
-@pytest.mark.parametrize(("settings", "expected"), COLLECTIONS)
 def test_each_source_that_is_switched_off_takes_its_collections_along(
     site: Site, settings: dict[str, Any], expected: list[str]
 ) -> None:
@@ -306,13 +253,6 @@ def test_without_any_source_collections_are_left_alone(site: Site) -> None:
     assert names(site, key, "collections") == [], "it was ours, and the scene has no studio now"
 
 
-def test_the_prefix_stands_before_each_collection_with_its_blank(site: Site) -> None:
-    scene, key = add_rich_scene(site)
-    site.configure(collection_studio=True, collection_organized=True, collection_prefix="Stash: ")
-    site.sync(scene)
-    assert names(site, key, "collections") == ["Stash: Acme", "Stash: Organized"]
-
-
 def test_another_prefix_takes_the_old_collections_of_ours_away_and_no_others(site: Site) -> None:
     scene, key = add_rich_scene(site)
     person_adds(site, key, "collections", "Old: Theirs")
@@ -324,13 +264,6 @@ def test_another_prefix_takes_the_old_collections_of_ours_away_and_no_others(sit
     site.configure(collection_prefix="")
     site.sync(scene)
     assert names(site, key, "collections") == ["Acme", "Old: Theirs", "Series 1", "Series 2"]
-
-
-def test_a_studio_that_is_also_a_group_is_one_collection(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(collection_studio=True)
-    site.save_and_sync(scene, studio="Acme", groups=["ACME", "Other"])
-    assert names(site, key, "collections") == ["Acme", "Other"]
 
 
 def test_a_scene_that_leaves_its_group_leaves_its_collection(site: Site) -> None:
@@ -362,45 +295,7 @@ def test_a_list_whose_toggle_is_off_is_left_alone_altogether(site: Site, kind: s
     assert tag not in site.item(key).locked
 
 
-@each_list
-def test_a_list_that_was_off_for_a_while_loses_then_what_stash_lost(site: Site, kind: str) -> None:
-    scene, key = site.add()
-    person_adds(site, key, kind, "Theirs")
-    save(site, scene, kind, "one", "two")
-    site.configure(**{TOGGLES[kind]: False})
-    save(site, scene, kind, "two", "three")
-    assert names(site, key, kind) == ["Theirs", "one", "two"]
-    site.configure(**{TOGGLES[kind]: True})
-    site.sync(scene)
-    assert names(site, key, kind) == ["Theirs", "three", "two"]
-
-
 # A new ratingKey, another server
-
-
-@each_list
-def test_entries_of_an_item_under_a_new_key_are_not_ours(site: Site, kind: str) -> None:
-    scene, key = site.add()
-    save(site, scene, kind, "one", "two")
-    site.plex.remove_item(key)
-    again = site.plex.add_item(site.library, [("/media/clip.mp4", 1000)])
-    person_adds(site, again, kind, "one")
-    save(site, scene, kind, "one", "three")
-    assert names(site, again, kind) == ["one", "three"]
-    save(site, scene, kind)
-    assert names(site, again, kind) == ["one"]
-
-
-@each_list
-def test_entries_on_another_server_are_not_ours(site: Site, kind: str) -> None:
-    scene, key = site.add()
-    save(site, scene, kind, "ours")
-    home, site.plex.machine_identifier = site.plex.machine_identifier, "another"
-    save(site, scene, kind)
-    assert names(site, key, kind) == ["ours"]
-    site.plex.machine_identifier = home
-    site.sync(scene)
-    assert names(site, key, kind) == []
 
 
 # Names in another case
@@ -461,15 +356,6 @@ def test_a_name_that_changes_its_case_alone_is_no_failure_where_plex_keeps_its_s
     sync_until_quiet(site, scene)
     save(site, scene, kind)
     assert names(site, key, kind) == []
-
-
-@each_list
-def test_a_name_that_changes_its_case_alone_is_there_once_in_the_end(site: Site, kind: str) -> None:
-    scene, key = site.add()
-    save(site, scene, kind, "drama", "other")
-    save(site, scene, kind, "Drama", "other")
-    sync_until_quiet(site, scene)
-    assert names(site, key, kind) == ["Drama", "other"]
 
 
 @each_list
@@ -593,14 +479,6 @@ def test_300_tags_that_go_at_once_leave_a_persons(site: Site) -> None:
     assert names(site, key, "genres") == ["Theirs", "Theirs, too"]
     assert names(site, key, "actors") == ["Their actor"]
     assert max(len(request.target) for request in site.plex.requests) <= LONGEST_TARGET, "under either reading"
-
-
-def test_half_of_300_tags_exchanged(site: Site) -> None:
-    scene, key = add_large_scene(site)
-    site.sync(scene)
-    kept, new = MANY_TAGS[:150], [f"New tag {n:03} with a name that is as long as the others" for n in range(150)]
-    site.save_and_sync(scene, tags=[*kept, *new])
-    assert names(site, key, "genres") == sorted([*kept, *new, "Theirs", "Theirs, too"])
 
 
 def test_a_persons_long_list_is_never_left_out_of_a_request_that_may_replace_it(site: Site) -> None:

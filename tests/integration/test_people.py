@@ -111,14 +111,6 @@ def test_performers_are_actors_in_stashs_order_with_role_and_picture(site: Site)
     assert len(site.plex.edits) == 1
 
 
-def test_performers_of_one_name_are_two_people_in_one_scene(site: Site) -> None:
-    plain, dark, fair = (performer(site, "Ann", which) for which in ("", "dark", "fair"))
-    scene, key = cast(site, plain, dark, fair)
-    site.sync(scene)
-    assert [role.name for role in site.item(key).actors] == ["Ann", "Ann (dark)", "Ann (fair)"]
-    assert [role.thumb for role in site.item(key).actors] == [address(site, n) for n in (plain, dark, fair)]
-
-
 def test_performers_of_one_name_are_two_people_over_two_scenes(site: Site) -> None:
     dark, fair = performer(site, "Ann", "dark"), performer(site, "Ann", "fair")
     (first, one), (second, two) = cast(site, dark, number=1), cast(site, fair, number=2)
@@ -156,22 +148,7 @@ def test_a_role_follows_the_template_and_the_performer(site: Site) -> None:
     assert len(site.plex.edits) == edits
 
 
-def test_performers_that_are_switched_off_leave_the_actors(site: Site) -> None:
-    scene, key = cast(site, performer(site, "Ann"))
-    site.configure(sync_performers=False)
-    site.save_and_sync(scene, title="No actors")
-    assert (site.item(key).title, site.item(key).actors) == ("No actors", [])
-
-
 # Pictures
-
-
-def test_a_performer_without_a_picture_gets_none(site: Site) -> None:
-    scene, key = cast(site, performer(site, "Ann"), performer(site, "Bea", face=None))
-    site.sync(scene)
-    assert actors(site, key)["Ann"].thumb
-    assert actors(site, key)["Bea"].thumb == "", "Stash's drawing is nobody's face"
-    assert "default=true" not in sent(site.plex)
 
 
 @pytest.mark.parametrize("does", ["kept", "ignored", "rewritten"])
@@ -227,18 +204,6 @@ def test_another_address_of_stash_is_used_for_pictures(site: Site) -> None:
     assert actors(site, key)["Ann"].thumb == f"https://stash.home.test/behind/performer/{path}"
 
 
-def test_the_external_host_of_stash_is_where_others_find_it(tmp_path: Path, plex: PlexStandIn) -> None:
-    folder = tmp_path / "published"
-    with StashStandIn(config_dir=folder, external_host="https://stash.example.test/sub") as stash:
-        site = Site(stash, plex, folder / "plexsync", plex.add_library("Clips"))
-        site.configure()
-        scene, key = cast(site, performer(site, "Ann"))
-        site.sync(scene)
-        assert re.fullmatch(
-            r"https://stash\.example\.test/sub/performer/\d+/image\?t=[0-9a-f]{12}", actors(site, key)["Ann"].thumb
-        )
-
-
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]", "0.0.0.0", "stash.localhost", "127.8.8.8", "[::]"]
 )
@@ -253,15 +218,6 @@ def test_an_address_of_this_machine_is_not_given_to_a_plex_elsewhere(host: str) 
     assert picture_url(url, access("http://plex.home.test:32400")) == ""
     assert picture_url(url, access("http://127.0.0.1:32400")) == url
     assert picture_url(url.replace(host, "192.168.1.9"), access("http://192.168.1.10:32400"))
-
-
-def test_a_key_in_an_address_that_stash_builds_is_left_out() -> None:
-    url = f"http://192.168.1.9:9999/performer/7/image?ApiKey={API_KEY}&t=5"
-    assert picture_url(url, PictureAccess()) == "http://192.168.1.9:9999/performer/7/image?t=5"
-
-
-def test_what_says_how_pictures_are_reached_does_not_show_the_key() -> None:
-    assert API_KEY not in repr(PictureAccess("http://stash", False, API_KEY))
 
 
 # Who sees the key
@@ -279,17 +235,6 @@ def test_by_default_a_guarded_stash_gives_nothing_away(guarded: Site) -> None:
     assert (item.title, item.poster, item.art) == ("Again", FACE, FACE)
     assert item.actors == [Role("Ann (dark)", "dark", "")]
     holds_no_secret(guarded, *answers)
-
-
-def test_a_key_without_a_password_counts_as_guarded(tmp_path: Path, plex: PlexStandIn) -> None:
-    folder = tmp_path / "keyed"
-    with StashStandIn(config_dir=folder, api_key=API_KEY) as stash:
-        site = Site(stash, plex, folder / "plexsync", plex.add_library("Clips"))
-        site.configure()
-        scene, key = cast(site, performer(site, "Ann"))
-        answer = site.sync(scene)
-        assert site.item(key).actors == [Role("Ann")]
-        holds_no_secret(site, answer)
 
 
 @pytest.mark.parametrize("stash_url", ["", "https://stash.home.test"])
@@ -328,14 +273,6 @@ def test_the_address_that_plex_is_given_shows_the_picture(guarded: Site) -> None
     guarded.sync(scene)
     with urllib.request.urlopen(actors(guarded, key)["Ann"].thumb, timeout=5) as answer:
         assert answer.read() == FACE
-
-
-def test_off_gives_no_pictures_even_of_an_open_stash(site: Site) -> None:
-    scene, key = cast(site, performer(site, "Ann"))
-    site.configure(performer_pictures="off")
-    site.sync(scene)
-    assert site.item(key).actors == [Role("Ann")]
-    assert "/performer/" not in sent(site.plex)
 
 
 @pytest.mark.parametrize("choice", ["off", "auto"])
@@ -408,18 +345,6 @@ def test_a_write_that_nobody_confirmed_is_still_ours(
     assert site.rows() == []
 
 
-@pytest.mark.parametrize("preserve", [False, True])
-def test_a_picture_that_nobody_confirmed_gives_way_to_a_new_one(site: Site, preserve: bool) -> None:
-    number = performer(site, "Ann")
-    scene, key = cast(site, number)
-    site.configure(preserve_plex_edits=preserve)
-    site.plex.fail(kind="reset", method="PUT", after_effect=True)
-    site.sync(scene)
-    another_face(site, number)
-    site.sync(scene)
-    assert site.item(key).actors == [Role("Ann", "", address(site, number))]
-
-
 def _another_item(site: Site, key: int) -> int:
     site.plex.remove_item(key)
     return site.plex.add_item(site.library, [("/media/1.mp4", 1)])
@@ -435,18 +360,3 @@ def test_actors_come_back_with_role_and_picture(site: Site, change: Callable[[Si
     site.sync(scene, by_hand=True)
     assert site.item(key).actors == [Role("Ann (dark)", "dark", address(site, number))]
     assert site.rows() == []
-
-
-def test_on_another_server_an_actor_of_that_name_is_not_ours(site: Site) -> None:
-    number = performer(site, "Ann", "")
-    scene, key = cast(site, number)
-    site.sync(scene)
-    with PlexStandIn(machine_identifier="another", tag_mode=site.plex.tag_mode) as another:
-        section = another.add_library("Clips", key=site.library)
-        there = another.add_item(section, [("/media/1.mp4", 1)], actors=[THEIRS])
-        assert there == key
-        site.configure(plex_url=another.url, plex_token=another.token)
-        site.save_and_sync(scene, title="There")
-        assert another.item(there).title == "There"
-        site.save_and_sync(scene, performer_ids=[])
-        assert another.item(there).actors == [THEIRS]

@@ -131,45 +131,6 @@ def test_what_an_agent_found_for_an_item_it_named(site: Site, one: Field, preser
     assert held(site, key, one) == (one.theirs if preserve or one.is_rating else one.held(one.first))
 
 
-@each_field
-@both_modes
-def test_what_a_person_typed_stays_when_stash_has_nothing_any_more(site: Site, one: Field, preserve: bool) -> None:
-    scene, key = begin(site, one, preserve=preserve)
-    save(site, scene, one, one.first)
-    site.plex.person_edits(key, **{one.plex: one.theirs})
-    save(site, scene, one, one.cleared)
-    assert held(site, key, one) == one.theirs
-
-
-@each_field
-@both_modes
-def test_a_value_that_a_person_had_before_stash_got_the_same_is_theirs(site: Site, one: Field, preserve: bool) -> None:
-    scene, key = begin(site, one, preserve=preserve)
-    site.plex.person_edits(key, **{one.plex: one.held(one.first)})
-    save(site, scene, one, one.first)
-    save(site, scene, one, one.cleared)
-    assert held(site, key, one) == one.held(one.first)
-
-
-@pytest.mark.parametrize("one", FIELDS[1:], ids=str)
-def test_a_value_that_a_person_emptied_is_written_again(site: Site, one: Field) -> None:
-    scene, key = begin(site, one, preserve=True)
-    save(site, scene, one, one.first)
-    site.plex.person_edits(key, **{one.plex: one.empty})
-    save(site, scene, one, one.second)
-    assert held(site, key, one) == one.held(one.second)
-
-
-def test_a_title_that_a_person_set_back_to_the_files_name_stays(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(preserve_plex_edits=True)
-    site.save_and_sync(scene, title="First")
-    site.plex.person_edits(key, title="clip")
-    for title in ("Second", "Third", "Fourth"):
-        site.save_and_sync(scene, title=title)
-        assert site.item(key).title == "clip", "a name that was chosen, not one that nobody has given yet"
-
-
 def test_a_persons_content_rating(site: Site) -> None:
     scene, key = site.add()
     site.plex.person_edits(key, content_rating="R")
@@ -286,29 +247,6 @@ def test_a_kill_before_the_write_is_made_up_for(site: Site) -> None:
 
 # Settings that change in between
 
-TOGGLES = {
-    "title": ("sync_title", True),
-    "summary": ("sync_summary", True),
-    "studio": ("sync_studio", True),
-    "date": ("sync_date", True),
-    "tagline": ("code_field", "tagline"),
-    "original_title": ("code_field", "original_title"),
-    "user_rating": ("sync_rating", True),
-}
-
-
-@each_field
-def test_a_field_that_was_off_for_a_while_is_still_ours(site: Site, one: Field) -> None:
-    scene, key = begin(site, one, preserve=True)
-    save(site, scene, one, one.first)
-    toggle, on = TOGGLES[one.plex]
-    site.configure(**{toggle: False if on is True else "off"})
-    save(site, scene, one, one.cleared)
-    assert held(site, key, one) == one.held(one.first), "off: nobody has a say in it"
-    site.configure(**{toggle: on})
-    site.sync(scene)
-    assert held(site, key, one) == one.empty
-
 
 @both_modes
 def test_the_code_moves_to_another_field(site: Site, preserve: bool) -> None:
@@ -344,26 +282,6 @@ def test_another_title_template_renames_what_was_ours(site: Site, preserve: bool
     assert site.item(key).title == "Acme: T"
     site.save_and_sync(scene, title="", studio=None)
     assert site.item(key).title == "clip"
-
-
-def test_another_title_template_leaves_a_persons_title(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(preserve_plex_edits=True)
-    site.save_and_sync(scene, title="T", studio="Acme")
-    site.plex.person_edits(key, title="Typed")
-    site.configure(title_template="{studio}: {title}")
-    site.sync(scene)
-    assert site.item(key).title == "Typed"
-
-
-@both_modes
-def test_another_content_rating_replaces_ours(site: Site, preserve: bool) -> None:
-    scene, key = site.add()
-    site.configure(preserve_plex_edits=preserve, content_rating="XXX")
-    site.sync(scene)
-    site.configure(content_rating="18")
-    site.sync(scene)
-    assert site.item(key).content_rating == "18"
 
 
 @each_field
@@ -410,13 +328,3 @@ def test_another_server_has_memories_of_its_own(site: Site, one: Field) -> None:
     site.plex.machine_identifier = home
     site.sync(scene)
     assert held(site, key, one) == one.empty, "and here it still is"
-
-
-@each_field
-def test_another_server_keeps_its_persons_values_under_preserve(site: Site, one: Field) -> None:
-    scene, key = begin(site, one, preserve=True)
-    save(site, scene, one, one.first)
-    site.plex.machine_identifier = "another"
-    site.plex.person_edits(key, **{one.plex: one.theirs})
-    save(site, scene, one, one.second)
-    assert held(site, key, one) == one.theirs

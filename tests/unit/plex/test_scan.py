@@ -25,43 +25,29 @@ COMPOSED, DECOMPOSED = "zo\u00eb", "zoe\u0308"
         pytest.param("/media/a/b.mp4", (), ["/media"], False, "/media/a", id="below"),
         pytest.param("/media/b.mp4", (), ["/media"], False, "/media", id="the library's own folder"),
         pytest.param("/media/b.mp4", (), ["/media/"], False, "/media/", id="with a slash, as Plex writes it"),
-        pytest.param("/media/a/b.mp4", (), ["/media/"], False, "/media/a", id="below one with a slash"),
-        pytest.param("/media/a/x/y/b.mp4", (), ["/media/a"], False, "/media/a/x/y", id="deep below"),
         pytest.param("/media2/b.mp4", (), ["/media"], False, "", id="a folder ends at its end"),
         pytest.param("/media/b.mp4", (), ["/media/a"], False, "", id="above"),
         pytest.param("/other/b.mp4", (), ["/media"], False, "", id="elsewhere"),
-        pytest.param("/other/b.mp4", (), ["/media", "/other"], False, "/other", id="the second folder"),
         pytest.param("/media/b.mp4", (), [], False, "", id="a library without a folder"),
         pytest.param("/a/b.mp4", (), ["/"], False, "/a", id="the root"),
-        pytest.param("/b.mp4", (), ["/"], False, "/", id="in the root"),
         pytest.param("/media//a/b.mp4", (), ["/media"], False, "/media/a", id="a doubled slash"),
-        pytest.param("/media/a b, c [x]/d.mp4", (), ["/media"], False, "/media/a b, c [x]", id="odd names"),
         pytest.param("/media/a\\b/c.mp4", (), ["/media"], False, "/media/a\\b", id="a backslash in a name"),
         # another mount
         pytest.param("/data/a/b.mp4", (("/data", "/media"),), ["/media"], False, "/media/a", id="mapped"),
-        pytest.param(
-            "/data/a/b.mp4", (("/data/", "/media/"),), ["/media"], False, "/media/a", id="mapped with slashes"
-        ),
         pytest.param("/data/a/b.mp4", (("/data", "/media"),), ["/data"], False, "", id="mapped away"),
         pytest.param(
             "/data/a/b.mp4", (("/data", "/m"), ("/data/a", "/n")), ["/m", "/n"], False, "/n", id="the longest pair"
         ),
-        pytest.param("/data2/b.mp4", (("/data", "/media"),), ["/media"], False, "", id="a pair that ends in a name"),
         # Windows
         pytest.param("D:\\films\\a\\b.mp4", (), ["D:\\films"], True, "D:\\films\\a", id="Windows"),
         pytest.param("d:\\Films\\A\\b.mp4", (), ["D:\\films"], True, "D:\\films\\A", id="Windows: case"),
-        pytest.param("D:/films/a/b.mp4", (), ["D:\\films"], True, "D:\\films\\a", id="Windows: slashes in Stash"),
         pytest.param("D:\\films\\b.mp4", (), ["D:\\films\\"], True, "D:\\films\\", id="Windows: with a backslash"),
         pytest.param("D:\\films\\a\\b.mp4", (), ["D:\\films\\"], True, "D:\\films\\a", id="Windows: below it"),
-        pytest.param("D:\\b.mp4", (), ["D:\\"], True, "D:\\", id="Windows: a drive"),
         pytest.param("D:\\a\\b.mp4", (), ["D:\\"], True, "D:\\a", id="Windows: below a drive"),
-        pytest.param("E:\\a\\b.mp4", (), ["D:\\"], True, "", id="Windows: another drive"),
         pytest.param("D:\\films2\\b.mp4", (), ["D:\\films"], True, "", id="Windows: a folder ends at its end"),
         pytest.param("/data/a/b.mp4", (("/data", "D:\\films"),), ["D:\\films"], True, "D:\\films\\a", id="to Windows"),
         pytest.param("D:\\films\\a\\b.mp4", (("D:\\films", "/m"),), ["/m"], False, "/m/a", id="from Windows"),
         pytest.param("\\\\nas\\films\\a\\b.mp4", (), ["\\\\nas\\films"], True, "\\\\nas\\films\\a", id="share"),
-        pytest.param("\\\\NAS\\films\\b.mp4", (), ["\\\\nas\\films"], True, "\\\\nas\\films", id="share: itself"),
-        pytest.param("\\\\nas\\films2\\b.mp4", (), ["\\\\nas\\films"], True, "", id="share: another"),
         pytest.param(
             "/data/x/b.mp4",
             (("/data", "\\\\nas\\films"),),
@@ -72,12 +58,10 @@ COMPOSED, DECOMPOSED = "zo\u00eb", "zoe\u0308"
         ),
         pytest.param("//nas/films/a/b.mp4", (), ["//nas/films"], True, "//nas/films/a", id="share: slashes"),
         # spelling
-        pytest.param("/Media/a/b.mp4", (), ["/media"], False, "", id="case counts"),
         pytest.param("/Media/A/b.mp4", (), ["/media"], True, "/media/A", id="case does not count there"),
         pytest.param(
             f"/media/{DECOMPOSED}/b.mp4", (), ["/media"], False, f"/media/{DECOMPOSED}", id="decomposed as on the disk"
         ),
-        pytest.param(f"/media/{COMPOSED}/b.mp4", (), ["/media"], False, f"/media/{COMPOSED}", id="composed"),
         pytest.param(
             f"/{COMPOSED}/a/b.mp4", (), [f"/{DECOMPOSED}"], False, f"/{DECOMPOSED}/a", id="the folder as Plex spells it"
         ),

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.mapping.fields import ORGANIZED, collections_of, genres_of, performer_names, title_of, user_rating, wanted_of
+from sync.mapping.fields import (
+    collections_of,
+    fingerprint,
+    genres_of,
+    performer_names,
+    title_of,
+    user_rating,
+    wanted_of,
+)
 from sync.mapping.performer_pictures import PictureAccess
-from sync.model import MediaFile, Performer, Role, Scene
+from sync.model import MediaFile, Performer, Role, Scene, Wanted
 from sync.settings import Settings
 from sync.text.clean import LONGEST_LINE, LONGEST_SUMMARY, clean_line, name_key
 from sync.text.patterns import names_match, split_names
@@ -49,30 +58,14 @@ UNTITLED = Scene(7, studio="Acme", date="2020-05-17", files=FILE)
         pytest.param(FULL, "{title}", "A title", id="the title"),
         pytest.param(FULL, "{studio} - {title} ({date})", "Acme - A title (2020-05-17)", id="studio, title, date"),
         pytest.param(FULL, "{title} ({year})", "A title (2020)", id="year"),
-        pytest.param(FULL, "{parent_studio}: {title}", "Group of Acme: A title", id="parent studio"),
         pytest.param(FULL, "{performers} in {title}", "Anna, Bea (UK) in A title", id="performers"),
-        pytest.param(FULL, "[{code}] {title}", "[AC-1] A title", id="code"),
-        pytest.param(FULL, "{title} by {director}", "A title by Dora", id="director"),
-        pytest.param(FULL, "{group} - {title}", "One, Two - A title", id="groups"),
         pytest.param(FULL, "{title} #{id}", "A title #7", id="id"),
         pytest.param(FULL, "{ STUDIO }/{Title}", "Acme/A title", id="places in another case"),
-        pytest.param(FULL, "{title} [{code}] #{id}", "A title [AC-1] #7", id="a sign that touches"),
         pytest.param(Scene(7, title="T"), "{title} [{code}] #{id}", "T #7", id="a sign stays with its place"),
-        pytest.param(Scene(7, title="T"), "{studio} #{id}: {title}", "#7: T", id="a sign stays at the beginning"),
         pytest.param(Scene(7, title="T"), '{studio}: "{title}"', '"T"', id="quotes stay together"),
-        pytest.param(Scene(7, title="T"), '"{title}" ({year})', '"T"', id="quotes before what is missing"),
-        pytest.param(Scene(7, title="T"), "«{title}» {year}", "«T»", id="other quotes"),
         pytest.param(Scene(7, title="T"), '{title} "{code}"', "T", id="quotes around nothing"),
-        pytest.param(Scene(7, title="T"), "{title}! ({year})", "T!", id="an exclamation mark stays"),
-        pytest.param(Scene(7, title="T"), "{studio}’s {title}", "T", id="an ending goes along"),
-        pytest.param(Scene(7, title="T", studio="S"), "{studio}'s {title}", "S's T", id="an ending stays"),
-        pytest.param(Scene(7, studio="S"), "{studio}: {title}", "S", id="a colon separates"),
         pytest.param(Scene(7, title="T", date="2020-05"), "{title} ({date})", "T (2020-05)", id="a month"),
-        pytest.param(Scene(7, title="T", date="2020"), "{title} ({year})", "T (2020)", id="a year"),
         pytest.param(Scene(7, title="T", date="soon"), "{title} ({year})", "T", id="no date that is one"),
-        pytest.param(Scene(7, title="T", date="2020"), "{studio} - {title} ({date})", "T (2020)", id="no studio"),
-        pytest.param(Scene(7, title="T", studio="S"), "{studio} - {title} ({date})", "S - T", id="no date"),
-        pytest.param(Scene(7, title="T"), "{studio} - {title} ({date})", "T", id="title alone"),
         pytest.param(UNTITLED, "{title}", "", id="no title, and the template asks for no more: as Plex names it"),
         pytest.param(
             UNTITLED,
@@ -80,9 +73,7 @@ UNTITLED = Scene(7, studio="Acme", date="2020-05-17", files=FILE)
             "Acme - clip.one_2020 (2020-05-17)",
             id="the file's name for a title",
         ),
-        pytest.param(UNTITLED, "{studio} ({date})", "Acme (2020-05-17)", id="no title is asked for"),
         pytest.param(UNTITLED, "{code} - {title}", "", id="the file's name stands beside something only"),
-        pytest.param(Scene(7, studio="Acme"), "{studio} - {title}", "Acme", id="no file to name it"),
         pytest.param(Scene(7, files=FILE), "{studio} - {title} ({date})", "", id="nothing at all"),
         pytest.param(Scene(7, files=FILE), "{id} - {title}", "7 - clip.one_2020", id="an id is always there"),
         pytest.param(
@@ -98,15 +89,10 @@ UNTITLED = Scene(7, studio="Acme", date="2020-05-17", files=FILE)
             id="the primary file",
         ),
         pytest.param(Scene(7, title="({studio})", studio="S"), "{title}", "({studio})", id="braces in a title"),
-        pytest.param(Scene(7, title="T", studio="S\u200b"), "{studio} - {title}", "S - T", id="what nobody sees"),
         pytest.param(Scene(7, title="T", studio="\u200b"), "{studio} - {title}", "T", id="nothing to see is nothing"),
-        pytest.param(Scene(7, title="T", studio="A\nB"), "{studio} - {title}", "A B - T", id="a line's end"),
-        pytest.param(Scene(7, title=f"T {FAMILY}"), "{title}!", f"T {FAMILY}!", id="emoji"),
         pytest.param(
             Scene(7, title="T", studio="S" * 300), "{studio} - {title}", "S" * LONGEST_LINE, id="longer than a title"
         ),
-        pytest.param(FULL, "({title}", "(A title", id="a bracket that is never closed"),
-        pytest.param(Scene(7, title="T"), "{title} [{code}", "T", id="a bracket that led to nothing"),
     ],
 )
 def test_titles(scene: Scene, template: str, expected: str) -> None:
@@ -128,31 +114,19 @@ TAGGED = Scene(
     [
         pytest.param({}, ["Rock", "Hard rock", "[x] a", "Jazz, modern"], id="each once, whatever its case"),
         pytest.param({"ignore_tags": "rock"}, ["Hard rock", "[x] a", "Jazz, modern"], id="ignored in any case"),
-        pytest.param({"ignore_tags": "*rock*"}, ["[x] a", "Jazz, modern"], id="ignored by a glob"),
         pytest.param({"ignore_tags": "[x]*"}, ["Rock", "Hard rock", "Jazz, modern"], id="brackets are brackets"),
-        pytest.param({"ignore_tags": "[x]"}, ["Rock", "Hard rock", "[x] a", "Jazz, modern"], id="no part of a name"),
         pytest.param({"ignore_tags": "Jazz, modern;"}, ["Rock", "Hard rock", "[x] a"], id="a name with a comma"),
-        pytest.param({"ignore_tags": "Jazz, modern"}, ["Rock", "Hard rock", "[x] a", "Jazz, modern"], id="two names"),
-        pytest.param({"ignore_tags": "Ro?k, hard*"}, ["[x] a", "Jazz, modern"], id="several"),
-        pytest.param({"ignore_tags": "*"}, [], id="all"),
         pytest.param(
             {"sync_performer_tags": True},
             ["Rock", "Hard rock", "[x] a", "Jazz, modern", "Blonde", "Tall"],
             id="the scene's own first",
         ),
-        pytest.param(
-            {"sync_performer_tags": True, "ignore_tags": "blonde, [x]*, *rock, jazz*"},
-            ["Tall"],
-            id="ignored wherever they come from",
-        ),
-        pytest.param({"max_tags": 2}, ["Rock", "Hard rock"], id="the first two"),
         pytest.param({"max_tags": 1, "ignore_tags": "rock"}, ["Hard rock"], id="what is ignored does not count"),
         pytest.param(
             {"max_tags": 5, "sync_performer_tags": True},
             ["Rock", "Hard rock", "[x] a", "Jazz, modern", "Blonde"],
             id="performers' tags count too",
         ),
-        pytest.param({"max_tags": 100}, ["Rock", "Hard rock", "[x] a", "Jazz, modern"], id="fewer than the most"),
     ],
 )
 def test_genres(changed: dict[str, Any], expected: list[str]) -> None:
@@ -163,10 +137,6 @@ def test_max_tags_of_nought_is_all_of_them() -> None:
     tags = tuple(f"Tag {number}" for number in range(500))
 
     assert wanted_of(Scene(7, tags=tags), Settings()).genres == tags
-
-
-def test_tags_of_performers_are_no_genres_where_tags_are_off() -> None:
-    assert wanted_of(TAGGED, chosen(sync_tags=False, sync_performer_tags=True)).genres is None
 
 
 # Collections
@@ -190,19 +160,11 @@ OFF = {"collection_groups": False}
         pytest.param(OFF, None, id="no source, no say"),
         pytest.param({**OFF, "collection_prefix": "Stash: "}, None, id="a prefix is no source"),
         pytest.param({**OFF, "collection_studio": True}, ["Acme"], id="studio"),
-        pytest.param({**OFF, "collection_parent_studio": True}, ["Group of Acme"], id="parent studio"),
         pytest.param({**OFF, "collection_performers": True}, ["Anna", "Bea (UK)"], id="performers by their whole name"),
-        pytest.param({**OFF, "collection_tags": "rock"}, ["Rock"], id="a chosen tag"),
         pytest.param({**OFF, "collection_tags": "*rock"}, ["Rock", "Hard rock"], id="tags by a glob"),
-        pytest.param({**OFF, "collection_tags": "pop"}, [], id="a tag that the scene does not have"),
-        pytest.param({**OFF, "collection_organized": True}, [ORGANIZED], id="organized"),
         pytest.param({"collection_studio": True}, ["Acme", "A series"], id="one name in two cases is one collection"),
         pytest.param(
             {"collection_prefix": "Stash: "}, ["Stash: A series", "Stash: acme"], id="a prefix with a blank behind it"
-        ),
-        pytest.param({"collection_prefix": "x"}, ["xA series", "xacme"], id="a prefix without"),
-        pytest.param(
-            {**OFF, "collection_organized": True, "collection_prefix": "S "}, ["S Organized"], id="a prefix for all"
         ),
         pytest.param(
             {
@@ -251,27 +213,19 @@ def role_of(performer: Performer, template: str, date: str = "2020-05-17") -> st
     ("performer", "template", "expected"),
     [
         pytest.param(BEA, "{disambiguation}", "UK", id="disambiguation"),
-        pytest.param(ANNA, "{disambiguation}", "", id="no disambiguation"),
         pytest.param(BEA, "", "", id="no role"),
         pytest.param(ANNA, "Performer", "Performer", id="one role for all"),
-        pytest.param(Performer("A", gender="FEMALE"), "{gender}", "Female", id="gender"),
         pytest.param(
             Performer("A", gender="TRANSGENDER_MALE"), "{gender}", "Transgender male", id="gender of two words"
         ),
-        pytest.param(Performer("A", gender="NON_BINARY"), "{gender}", "Non binary", id="another gender"),
-        pytest.param(Performer("A", country="DE"), "{country}", "DE", id="country"),
         pytest.param(Performer("A", aliases=("", " ", "Ann", "An")), "{alias}", "Ann", id="the first alias there is"),
-        pytest.param(Performer("A", aliases=()), "{alias}", "", id="no alias"),
         pytest.param(
             Performer("A", "x", "FEMALE", "2000-01-01", "DE"),
             "{gender}, {age} ({country})",
             "Female, 20 (DE)",
             id="several",
         ),
-        pytest.param(Performer("A", gender="FEMALE"), "{gender}, {age} ({country})", "Female", id="what is missing"),
-        pytest.param(Performer("A"), "{gender}, {age} ({country})", "", id="nothing of it"),
         pytest.param(Performer("A", country="D\nE\u200b"), "{country}", "D E", id="cleaned"),
-        pytest.param(Performer("A", aliases=("x" * 300,)), "{alias}", "x" * LONGEST_LINE, id="cut"),
     ],
 )
 def test_roles(performer: Performer, template: str, expected: str) -> None:
@@ -283,20 +237,12 @@ def test_roles(performer: Performer, template: str, expected: str) -> None:
     [
         pytest.param("2000-05-17", "2020-05-17", "20", id="on the birthday"),
         pytest.param("2000-05-17", "2020-05-16", "19", id="the day before"),
-        pytest.param("2000-05-17", "2020-05-18", "20", id="the day after"),
-        pytest.param("2000-12-31", "2020-01-01", "19", id="the end of one year and the beginning of another"),
-        pytest.param("2000-02-29", "2020-02-29", "20", id="leap day"),
         pytest.param("2000-02-29", "2021-02-28", "20", id="leap day: not yet"),
         pytest.param("2000-02-29", "2021-03-01", "21", id="leap day: a day later"),
         pytest.param("2020-05-17", "2020-05-17", "0", id="born that day"),
         pytest.param("2020-05-18", "2020-05-17", "", id="not born yet"),
         pytest.param("2000", "2020-05-17", "", id="a birth year alone"),
-        pytest.param("2000-05", "2020-05-17", "", id="a birth month alone"),
         pytest.param("2000-05-17", "2020", "", id="a scene's year alone"),
-        pytest.param("2000-05-17", "2020-05", "", id="a scene's month alone"),
-        pytest.param("", "2020-05-17", "", id="no birthday"),
-        pytest.param("2000-05-17", "", "", id="no date"),
-        pytest.param("2000-13-17", "2020-05-17", "", id="no such birthday"),
         pytest.param("unknown", "2020-05-17", "", id="words"),
     ],
 )
@@ -322,7 +268,6 @@ PICTURE = "http://10.0.0.2:9999/performer/7/image?t=1"
         pytest.param((ANNA, Performer("anna ")), [Role("Anna")], id="one person twice"),
         pytest.param((Performer(""), Performer("\u200b", "x"), ANNA), [Role("Anna")], id="without a name"),
         pytest.param((Performer("A" * 300),), [Role("A" * LONGEST_LINE)], id="cut"),
-        pytest.param((Performer("Zoe\u0308"),), [Role("Zo\u00eb")], id="composed"),
         pytest.param(
             (Performer("A" * 254, "one"), Performer("A" * 254, "two")),
             [Role("A" * 249 + " (one)", "one"), Role("A" * 249 + " (two)", "two")],
@@ -339,11 +284,7 @@ def test_actors(performers: tuple[Performer, ...], expected: list[Role]) -> None
     [
         pytest.param(PICTURE, None, "", id="no access"),
         pytest.param(PICTURE, PictureAccess(), PICTURE, id="as Stash gives it"),
-        pytest.param(
-            PICTURE, PictureAccess("https://s.example.org"), "https://s.example.org/performer/7/image?t=1", id="set"
-        ),
         pytest.param(PICTURE, PictureAccess(key="k"), f"{PICTURE}&apikey=k", id="a key that the user gives away"),
-        pytest.param("", PictureAccess(key="k"), "", id="no picture of its own"),
         pytest.param("http://localhost:9999/performer/7/image", PictureAccess(), "", id="out of Plex's reach"),
         pytest.param(
             "http://localhost:9999/performer/7/image",
@@ -367,11 +308,7 @@ def test_pictures_of_actors(picture: str, access: PictureAccess | None, expected
     [
         pytest.param(None, "", id="not rated"),
         pytest.param(0, "", id="zero is not rated"),
-        pytest.param(1, "0.1", id="the least"),
-        pytest.param(7, "0.7", id="below one"),
         pytest.param(20, "2", id="one star"),
-        pytest.param(85, "8.5", id="a half"),
-        pytest.param(99, "9.9", id="below ten"),
         pytest.param(100, "10", id="the most"),
         pytest.param(101, "10", id="more than the most"),
         pytest.param(-5, "", id="less than nothing"),
@@ -393,11 +330,6 @@ def test_where_the_code_goes(choice: str, tagline: str | None, original_title: s
     assert (wanted.tagline, wanted.original_title) == (tagline, original_title)
 
 
-@pytest.mark.parametrize(("choice", "field"), [("tagline", "tagline"), ("original_title", "original_title")])
-def test_no_code_takes_back_ours(choice: str, field: str) -> None:
-    assert getattr(wanted_of(Scene(7), chosen(code_field=choice)), field) == ""
-
-
 @pytest.mark.parametrize(("typed", "expected"), [("", None), ("XXX", "XXX"), ("de/18", "de/18")])
 def test_the_content_rating_is_the_users(typed: str, expected: str | None) -> None:
     assert wanted_of(FULL, chosen(content_rating=typed)).content_rating == expected
@@ -407,19 +339,13 @@ def test_the_content_rating_is_the_users(typed: str, expected: str | None) -> No
     ("scene", "field", "expected"),
     [
         pytest.param(Scene(7, date="2020-05-17"), "date", "2020-05-17", id="date"),
-        pytest.param(Scene(7, date="2020-05"), "date", "2020-05-01", id="date of a month"),
         pytest.param(Scene(7, date="2020"), "date", "2020-01-01", id="date of a year"),
         pytest.param(Scene(7, date=""), "date", "", id="no date"),
         pytest.param(Scene(7, date="soon"), "date", "", id="no date that is one"),
         pytest.param(Scene(7, studio=" Acme\x07 "), "studio", "Acme", id="studio cleaned"),
-        pytest.param(Scene(7, studio="日" * 300), "studio", "日" * LONGEST_LINE, id="studio cut"),
-        pytest.param(Scene(7, details="a\r\nb\u200b"), "summary", "a\nb", id="summary cleaned"),
         pytest.param(Scene(7, details="a" * 20_000), "summary", "a" * LONGEST_SUMMARY, id="summary cut"),
-        pytest.param(Scene(7, details=FAMILY), "summary", FAMILY, id="emoji in a summary"),
         pytest.param(Scene(7, director="Dora"), "directors", ("Dora",), id="director"),
-        pytest.param(Scene(7, director=" "), "directors", (), id="no director"),
         pytest.param(Scene(7, director="Dora, Eve"), "directors", ("Dora, Eve",), id="Stash has one director"),
-        pytest.param(Scene(7, code="x" * 300), "tagline", "x" * LONGEST_LINE, id="code cut"),
         pytest.param(Scene(7, title="x" * 254 + FAMILY), "title", "x" * 254, id="no half of an emoji"),
     ],
 )
@@ -521,3 +447,204 @@ def test_a_performers_name_tells_its_disambiguation(name: str, which: str) -> No
     assert bool(full) == bool(clean_line(name))
     if clean_line(name) and clean_line(which) and len(clean_line(which)) <= 20:
         assert full.endswith(f"({clean_line(which)})")
+
+
+# Fingerprints
+
+SCENE = Scene(
+    7,
+    title=" A  title ",
+    details="First\r\n\r\nSecond ",
+    date="2020-05",
+    studio="Acme ",
+    performers=(Performer("Anna", gender="FEMALE"), Performer("Bea")),
+    tags=("Rock", "rock", "Jazz"),
+    groups=("A series ",),
+    code=" AC-1",
+    director="Dora\u200b",
+    rating=85,
+)
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Wanted))
+
+
+def test_a_whole_scene() -> None:
+    wanted = wanted_of(SCENE, Settings())
+
+    assert wanted.title == "A title"
+    assert wanted.summary == "First\n\nSecond"
+    assert wanted.date == "2020-05-01"
+    assert wanted.studio == "Acme"
+    assert wanted.actors == (Role("Anna"), Role("Bea"))
+    assert wanted.genres == ("Rock", "Jazz")
+    assert wanted.collections == ("A series",)
+    assert wanted.directors == ("Dora",)
+    assert (wanted.tagline, wanted.original_title) == ("AC-1", "")
+    assert wanted.rating == "8.5"
+    assert wanted.content_rating is None
+
+
+@pytest.mark.parametrize(
+    ("switch", "field"),
+    [
+        ("sync_title", "title"),
+        ("sync_summary", "summary"),
+        ("sync_studio", "studio"),
+        ("sync_date", "date"),
+        ("sync_rating", "rating"),
+        ("sync_director", "directors"),
+        ("sync_performers", "actors"),
+        ("sync_tags", "genres"),
+        ("collection_groups", "collections"),
+    ],
+)
+def test_a_switch_that_is_off_takes_the_say_in_its_field_alone(switch: str, field: str) -> None:
+    on, off = wanted_of(SCENE, Settings()), wanted_of(SCENE, chosen(**{switch: False}))
+
+    assert getattr(on, field) is not None
+    assert getattr(off, field) is None
+    others = set(FIELDS) - {field}
+    assert {name: getattr(off, name) for name in others} == {name: getattr(on, name) for name in others}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Another"},
+        {"details": ""},
+        {"date": "2021"},
+        {"studio": ""},
+        {"performers": (Performer("Bea"), Performer("Anna"))},
+        {"performers": (Performer("Anna", "UK"), Performer("Bea"))},
+        {"tags": ("Rock",)},
+        {"groups": ()},
+        {"code": "AC-2"},
+        {"director": "Dora, Eve"},
+        {"rating": None},
+        {"rating": 86},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_tells_scenes_apart(change: dict[str, Any]) -> None:
+    other = dataclasses.replace(SCENE, **change)
+
+    assert fingerprint(wanted_of(other, Settings()), Settings()) != fingerprint(
+        wanted_of(SCENE, Settings()), Settings()
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"preserve_plex_edits": True},
+        {"sync_summary": False},
+        {"sync_tags": False},
+        {"sync_rating": False},
+        {"sync_director": False},
+        {"title_template": "{studio} - {title}"},
+        {"code_field": "original_title"},
+        {"code_field": "off"},
+        {"content_rating": "XXX"},
+        {"performer_role": "{gender}"},
+        {"ignore_tags": "rock"},
+        {"max_tags": 1},
+        {"collection_studio": True},
+        {"collection_performers": True},
+        {"collection_tags": "jazz"},
+        {"collection_groups": False},
+        {"collection_prefix": "Stash: "},
+        {"sync_poster": False},
+        {"sync_background": True},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_changes_with_the_settings_that_shape_what_is_written(change: dict[str, Any]) -> None:
+    changed = chosen(**change)
+
+    assert fingerprint(wanted_of(SCENE, changed), changed) != fingerprint(wanted_of(SCENE, Settings()), Settings())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"read_timeout": 7},
+        {"max_edits_per_second": 7},
+        {"plex_token": "another"},
+        {"strict_matching": False},
+        {"trigger_plex_scan": True},
+        {"only_organized": True},
+        {"skip_tags": "rock"},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_does_not_change_with_the_others(change: dict[str, Any]) -> None:
+    changed = chosen(**change)
+
+    assert fingerprint(wanted_of(SCENE, changed), changed) == fingerprint(wanted_of(SCENE, Settings()), Settings())
+
+
+def test_a_fingerprint_changes_with_the_pictures_of_performers() -> None:
+    scene = dataclasses.replace(SCENE, performers=(Performer("Anna", picture="http://s:1/performer/1/image?t=1"),))
+    again = dataclasses.replace(SCENE, performers=(Performer("Anna", picture="http://s:1/performer/1/image?t=2"),))
+    names = [
+        fingerprint(wanted_of(one, Settings(), access), Settings())
+        for one, access in ((scene, None), (scene, PictureAccess()), (again, PictureAccess()))
+    ]
+
+    assert len(set(names)) == 3
+
+
+def test_a_fingerprint_shows_no_key() -> None:
+    """It stands in the state file."""
+    scene = dataclasses.replace(SCENE, performers=(Performer("Anna", picture="http://s:1/performer/1/image"),))
+
+    name = fingerprint(wanted_of(scene, Settings(), PictureAccess(key="k3y")), Settings())
+
+    assert len(name) == 24
+    assert set(name) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("performers", "expected"),
+    [
+        pytest.param([("Anna", ""), ("Bea", "x")], ["Anna", "Bea (x)"], id="another Bea may be in another scene"),
+        pytest.param([("Anna", "1990"), ("Anna", "UK")], ["Anna (1990)", "Anna (UK)"], id="two of one name"),
+        pytest.param([("Zoe\u0308", "1"), ("Zo\u00eb", "2")], ["Zoë (1)", "Zoë (2)"], id="composed or not"),
+        pytest.param([("Anna", ""), ("Anna ", "")], ["Anna"], id="one person twice"),
+        pytest.param([("\u200b", ""), ("Anna", "")], ["Anna"], id="no name"),
+        pytest.param([("Anna, B.", "a,b"), ("Anna, B.", "")], ["Anna, B. (a,b)", "Anna, B."], id="commas"),
+    ],
+)
+def test_names_of_performers(performers: list[tuple[str, str]], expected: list[str]) -> None:
+    assert performer_names(tuple(Performer(*one) for one in performers)) == tuple(expected)
+
+
+@PROPERTY
+@given(
+    st.lists(
+        st.builds(Performer, st.sampled_from(["Anna", "anna", "Bea", "Zoë"]), st.sampled_from(["", "x", "y", "z"])),
+        unique_by=lambda one: (one.name.casefold(), one.disambiguation),
+        max_size=8,
+    )
+)
+def test_performers_that_stash_tells_apart_stay_apart(performers: list[Performer]) -> None:
+    names = performer_names(tuple(performers))
+
+    assert len(names) == len(performers)
+    for name, performer in zip(names, performers, strict=True):
+        which = performer.disambiguation
+        assert name == (f"{performer.name} ({which})" if which else performer.name)
+
+
+@PROPERTY
+@given(
+    st.lists(st.builds(Performer, st.sampled_from(["Anna", "Bea"]), st.sampled_from(["", "x", "y"])), max_size=4),
+    st.lists(st.builds(Performer, st.sampled_from(["Anna", "Bea"]), st.sampled_from(["", "x", "y"])), max_size=4),
+)
+def test_a_performer_bears_one_name_whoever_else_is_in_the_scene(one: list[Performer], other: list[Performer]) -> None:
+    """Plex makes one person of equal names over its whole server."""
+    alone = [performer_names((performer,)) for performer in one]
+
+    assert {name for names in alone for name in names} == set(performer_names(tuple(one)))
+    assert set(performer_names(tuple(one))) <= set(performer_names((*other, *one)))

@@ -31,28 +31,16 @@ def chosen(**changed: Any) -> Settings:
     ("scene", "conditions", "reason"),
     [
         pytest.param(Scene(7), {}, "", id="no condition"),
-        pytest.param(Scene(7), {"only_organized": True}, ORGANIZED, id="not organized"),
         pytest.param(Scene(7, organized=True), {"only_organized": True}, "", id="organized"),
         pytest.param(Scene(7), {"only_stash_id": True}, STASH_ID, id="no StashID"),
-        pytest.param(Scene(7, has_stash_id=True), {"only_stash_id": True}, "", id="a StashID"),
-        pytest.param(
-            Scene(7, organized=True), {"only_organized": True, "only_stash_id": True}, STASH_ID, id="one of two"
-        ),
         pytest.param(Scene(7, tags=("Rock",)), {"only_tags": "Rock"}, "", id="the tag"),
-        pytest.param(Scene(7, tags=("rock",)), {"only_tags": "ROCK"}, "", id="the tag in another case"),
         pytest.param(Scene(7, tags=("Jazz", "Rock")), {"only_tags": "Rock, Pop"}, "", id="one of the tags"),
         pytest.param(Scene(7, tags=("Jazz",)), {"only_tags": "Rock"}, NO_TAG, id="another tag"),
         pytest.param(Scene(7), {"only_tags": "Rock"}, NO_TAG, id="no tag at all"),
-        pytest.param(Scene(7), {"only_tags": "*"}, NO_TAG, id="no tag for a star"),
         pytest.param(Scene(7, tags=("Hard Rock",)), {"only_tags": "*rock"}, "", id="a glob"),
-        pytest.param(Scene(7, tags=("Rock, hard",)), {"only_tags": "Rock, hard;"}, "", id="a tag with a comma"),
-        pytest.param(Scene(7, tags=("[x]",)), {"only_tags": "[x]"}, "", id="a tag in brackets"),
         pytest.param(Scene(7, tags=("Rock",)), {"skip_tags": "Jazz"}, "", id="no skipped tag"),
         pytest.param(
             Scene(7, tags=("Pop", "Rock")), {"skip_tags": "rock"}, 'it has the tag "Rock" (skip_tags)', id="skipped"
-        ),
-        pytest.param(
-            Scene(7, tags=("x: a",)), {"skip_tags": "x:*"}, 'it has the tag "x: a" (skip_tags)', id="skipped by a glob"
         ),
         pytest.param(
             Scene(7, tags=("Rock", "Pop")),
@@ -61,9 +49,7 @@ def chosen(**changed: Any) -> Settings:
             id="what is skipped wins",
         ),
         pytest.param(Scene(7, files=files("/a/b.mp4")), {"only_paths": "/a"}, "", id="within"),
-        pytest.param(Scene(7, files=files("/c/b.mp4")), {"only_paths": "/a;/b"}, NO_FILE, id="elsewhere"),
         pytest.param(Scene(7, files=files("/a/b.mp4")), {"skip_paths": "/a"}, NO_FILE, id="skipped folder"),
-        pytest.param(Scene(7, files=files("/a/b.mp4")), {"skip_paths": "*.mkv"}, "", id="not the skipped ending"),
         pytest.param(
             Scene(7, files=files("/a/x/b.mp4")), {"only_paths": "/a", "skip_paths": "/a/x"}, NO_FILE, id="skipped below"
         ),
@@ -71,13 +57,9 @@ def chosen(**changed: Any) -> Settings:
             Scene(7, files=files("/c/b.mp4", "/a/b.mp4")), {"only_paths": "/a"}, "", id="one file of several is enough"
         ),
         pytest.param(
-            Scene(7, files=files("/c/b.mp4", "/a/b.mp4")), {"skip_paths": "/c"}, "", id="one file of several is left"
-        ),
-        pytest.param(
             Scene(7, files=files("/c/b.mp4", "/a/b.mp4")), {"skip_paths": "/c;/a"}, NO_FILE, id="no file is left"
         ),
         pytest.param(Scene(7), {"only_paths": "/a"}, "", id="a scene without a file fails for that, not silently"),
-        pytest.param(Scene(7, files=files("D:\\A\\b.mp4")), {"only_paths": "d:/a"}, "", id="Windows"),
     ],
 )
 def test_conditions(scene: Scene, conditions: dict[str, Any], reason: str) -> None:

@@ -18,15 +18,11 @@ PROPERTY = settings(max_examples=100, deadline=None)
     ("text", "expected"),
     [
         pytest.param("", [], id="empty"),
-        pytest.param("Rock", ["Rock"], id="one"),
         pytest.param(" Rock , Jazz,", ["Rock", "Jazz"], id="commas"),
-        pytest.param("Rock; Jazz", ["Rock", "Jazz"], id="semicolons"),
         pytest.param("Rock, modern; Jazz", ["Rock, modern", "Jazz"], id="names with commas"),
         pytest.param("Rock, modern;", ["Rock, modern"], id="one name with a comma"),
         pytest.param("Rock\nJazz", ["Rock", "Jazz"], id="lines"),
-        pytest.param("Rock, modern;\nJazz", ["Rock, modern", "Jazz"], id="lines of names with commas"),
         pytest.param(", ,", [], id="commas alone"),
-        pytest.param("a b,c  d", ["a b", "c  d"], id="blanks within"),
     ],
 )
 def test_lists_of_names(text: str, expected: list[str]) -> None:
@@ -50,33 +46,22 @@ def test_lists_of_paths(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "pattern", "matches"),
     [
-        pytest.param("Rock", "Rock", True, id="the name"),
         pytest.param("Rock", "rock", True, id="another case"),
-        pytest.param("ROCK", "rock", True, id="upper case"),
         pytest.param("Straße", "STRASSE", True, id="a letter that is two in upper case"),
         pytest.param("Zo\u00eb", "zoe\u0308", True, id="composed or not"),
         pytest.param("Rocks", "Rock", False, id="a longer name"),
-        pytest.param("Hard Rock", "Rock", False, id="a part of the name"),
         pytest.param("Rocks", "Rock*", True, id="star at the end"),
-        pytest.param("Rock", "Rock*", True, id="star for nothing"),
         pytest.param("Hard Rock", "*rock", True, id="star in front"),
         pytest.param("a\nb", "a*b", True, id="star over a line's end"),
         pytest.param("Rock", "R?ck", True, id="question mark"),
         pytest.param("Rck", "R?ck", False, id="question mark stands for one"),
-        pytest.param("Rook", "R[ao]ck", False, id="no set of letters"),
         pytest.param("a", "[ab]", False, id="brackets are no set"),
         pytest.param("[ab]", "[ab]", True, id="brackets are brackets"),
-        pytest.param("[JAV] x", "[jav]*", True, id="brackets before a star"),
         pytest.param("a.b", "a.b", True, id="a dot"),
         pytest.param("axb", "a.b", False, id="a dot is no wildcard"),
-        pytest.param("a+", "a+", True, id="a plus"),
         pytest.param("aa", "a+", False, id="a plus is no repetition"),
-        pytest.param("(x)", "(x)", True, id="round brackets"),
         pytest.param("^a$", "^a$", True, id="signs of expressions"),
-        pytest.param("a\\d", "a\\d", True, id="a backslash"),
         pytest.param("a5", "a\\d", False, id="a backslash is no class"),
-        pytest.param("!x", "!x", True, id="an exclamation mark"),
-        pytest.param("anything", "*", True, id="a star alone"),
         pytest.param("", "*", True, id="no name"),
         pytest.param("Rock", "", False, id="no pattern"),
     ],
@@ -95,42 +80,30 @@ def test_no_pattern_matches_nothing() -> None:
     ("path", "pattern", "matches"),
     [
         pytest.param("/films/a/b.mp4", "/films", True, id="a folder"),
-        pytest.param("/films/a/b.mp4", "/films/", True, id="a folder with a slash"),
-        pytest.param("/films/a/b.mp4", "/films/a", True, id="a folder below"),
         pytest.param("/films/a/b.mp4", "/films/a/b.mp4", True, id="a file"),
         pytest.param("/films2/b.mp4", "/films", False, id="a folder ends at its end"),
         pytest.param("/films/a/b.mp4", "films", False, id="a folder without its beginning"),
-        pytest.param("/films/a/b.mp4", "/a", False, id="a folder elsewhere"),
         pytest.param("/films/a/b.mp4", "/", True, id="the root"),
-        pytest.param("/films/[2020] a/b.mp4", "/films/[2020] a", True, id="brackets in a folder"),
         pytest.param("/films/2/b.mp4", "/films/[2020]", False, id="brackets are no set"),
-        pytest.param("/films/[2020] a/b.mp4", "/films/[2020]*", True, id="brackets and a star"),
         pytest.param("/films/a/b.mp4", "*.mp4", True, id="an ending"),
-        pytest.param("/films/a/b.mp4", "*.mkv", False, id="another ending"),
         pytest.param("/films/a/b.mp4", "*/a/*", True, id="a folder anywhere"),
         pytest.param("/films/a/c/b.mp4", "/films/*.mp4", True, id="a star crosses folders"),
-        pytest.param("/films/a/b.mp4", "/films/?/b.mp4", True, id="a question mark"),
         pytest.param("/films/a/b.mp4", "/films/*/", False, id="a glob is of the whole path"),
         pytest.param("/films/a/b.mp4", "/Films", False, id="case counts"),
         pytest.param("/films/a/b.MP4", "*.mp4", False, id="case of an ending counts"),
         pytest.param("/films//a/b.mp4", "/films/a", True, id="a doubled slash in the path"),
         pytest.param("/films/a/b.mp4", "//films", False, id="a share is none of our folders"),
         pytest.param("/films/zoe\u0308/b.mp4", "/films/zo\u00eb", True, id="composed or not"),
-        pytest.param("/films/a, b/c.mp4", "/films/a, b", True, id="a comma"),
         pytest.param("/films/a\\b/c.mp4", "/films/a\\b", True, id="a backslash in a name"),
         pytest.param("/films/a\\b/c.mp4", "/films/a/b", False, id="a backslash that is no separator"),
         pytest.param("D:\\Films\\a\\b.mp4", "D:\\Films", True, id="Windows: a folder"),
-        pytest.param("D:\\Films\\a\\b.mp4", "D:\\Films\\", True, id="Windows: a folder with a backslash"),
         pytest.param("D:\\Films\\a\\b.mp4", "d:/films", True, id="Windows: slashes and case"),
         pytest.param("D:/Films/a/b.mp4", "D:\\films\\A", True, id="Windows: backslashes for slashes"),
         pytest.param("D:\\Films\\a\\b.mp4", "E:\\Films", False, id="Windows: another drive"),
-        pytest.param("D:\\Films2\\b.mp4", "D:\\Films", False, id="Windows: a folder ends at its end"),
         pytest.param("D:\\Films\\a\\b.mp4", "D:\\", True, id="Windows: a drive"),
-        pytest.param("D:\\Films\\a\\b.mp4", "*.MP4", True, id="Windows: case of an ending"),
         pytest.param("D:\\Films\\VR\\b.mp4", "*\\vr\\*", True, id="Windows: a folder anywhere"),
         pytest.param("D:\\Films\\VR\\b.mp4", "*/vr/*", True, id="Windows: a folder anywhere, with slashes"),
         pytest.param("D:\\Films\\VR\\b.mp4", "?:\\films\\*", True, id="Windows: any drive"),
-        pytest.param("\\\\nas\\films\\b.mp4", "\\\\nas\\films", True, id="share: a folder"),
         pytest.param("\\\\NAS\\Films\\b.mp4", "//nas/films", True, id="share: slashes and case"),
         pytest.param("\\\\nas\\films2\\b.mp4", "\\\\nas\\films", False, id="share: a folder ends at its end"),
         pytest.param("\\\\nas\\films\\x\\b.mp4", "\\\\nas\\*\\x\\*", True, id="share: a glob"),
@@ -144,15 +117,6 @@ def test_paths(path: str, pattern: str, matches: bool) -> None:
 # Properties
 
 signs = st.text(st.sampled_from("abAB[](){}.+^$|\\!-#&~ \n*?"), max_size=8)
-
-
-@PROPERTY
-@given(st.text(max_size=12))
-def test_a_name_without_wildcards_is_itself_and_no_other(name: str) -> None:
-    pattern = name.replace("*", "x").replace("?", "x")
-
-    assert names_match(pattern, [pattern])
-    assert not names_match(f"{pattern}z", [pattern])
 
 
 @PROPERTY
@@ -182,19 +146,6 @@ def test_a_folder_holds_its_files_and_no_other_folders(names: list[str], depth: 
     assert path_matches(path, [folder + separator])
     assert not path_matches(path, [f"{folder}x"])
     assert path_matches(path, [f"{folder}{separator}*"])
-
-
-@PROPERTY
-@given(
-    st.lists(st.text(st.sampled_from("aB é,*?[]"), min_size=1, max_size=6).filter(lambda x: x.strip(" ,")), max_size=5)
-)
-def test_names_are_read_as_they_were_put_together(names: list[str]) -> None:
-    stripped = [name.strip() for name in names]
-
-    assert split_names("".join(f"{name};" for name in names)) == tuple(stripped)
-    plain = [name for name in stripped if "," not in name]
-    assert split_names(",".join(plain)) == tuple(plain)
-    assert split_paths("\n".join(names)) == tuple(stripped)
 
 
 @PROPERTY
