@@ -7,6 +7,7 @@ costs the hook about 5 ms that the person saving would wait for.
 from __future__ import annotations
 
 import os
+import time
 
 from sync.errors import SetupError
 
@@ -88,6 +89,16 @@ def drain_lock(data: str) -> str:
 def sleeper_lock(data: str) -> str:
     """Return the lock file of the one sleeper."""
     return os.path.join(data, SLEEPER_LOCK)
+
+
+def move_aside(file: str) -> str:
+    """Move a SQLite file away with its log and shared memory; return its new path. Raises OSError."""
+    aside = f"{file}.damaged-{time.time_ns()}"
+    # The log first: left behind, it would be taken for the new file's.
+    for ending in ("-wal", "-shm", ""):
+        if os.path.exists(file + ending):
+            os.replace(file + ending, aside + ending)
+    return aside
 
 
 def is_whole(target: str) -> bool:

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from sync import quickjson
+from sync import fast
 from sync.errors import PlexSyncError, describe
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
@@ -62,7 +62,7 @@ def _command_line() -> None:
 def answer(raw: bytes) -> str:
     """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII."""
     try:
-        return '{"output": ' + quickjson.quote(_serve(raw)) + "}"
+        return '{"output": ' + fast.quote(_serve(raw)) + "}"
     except PlexSyncError as error:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
@@ -70,12 +70,12 @@ def answer(raw: bytes) -> str:
     # Not at the top: few calls fail.
     from sync import log
 
-    return '{"error": ' + quickjson.quote(log.redact(text)) + "}"
+    return '{"error": ' + fast.quote(log.redact(text)) + "}"
 
 
 def _serve(raw: bytes) -> str:
     try:
-        call = quickjson.loads(raw)
+        call = fast.loads(raw)
     except (ValueError, RecursionError) as error:
         what = f"{len(raw)} bytes that are no JSON ({error!s:.120})" if raw.strip() else "nothing"
         raise PlexSyncError(

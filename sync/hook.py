@@ -11,9 +11,9 @@ import time
 
 from sync import data_folder
 from sync.errors import PermanentError
+from sync.fast import sqlite3
 from sync.queue import wake
 from sync.queue.schema import change_row, new_row
-from sync.quicksqlite import sqlite3
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:

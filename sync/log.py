@@ -26,13 +26,13 @@ _readable: set[str] = set()
 _detailed = False
 
 
-def keep_secret(*values: str | None) -> None:
+def keep_secret(*values: object) -> None:
     """Blacken these tokens, keys and cookies in every line from now on, percent-encoded too.
 
     The last line of defence: no line is meant to hold one.
     """
-    for value in values:
-        if value and len(value) >= _SHORTEST_SECRET:
+    for value in (value.strip() for value in values if isinstance(value, str)):
+        if len(value) >= _SHORTEST_SECRET:
             encoded = {quote(value, safe="", errors="replace"), quote(value, errors="replace")}
             _secrets.update({value} | encoded | {_ESCAPE.sub(lambda m: m[0].lower(), one) for one in encoded})
 

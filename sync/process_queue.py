@@ -4,23 +4,22 @@ import sqlite3
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sync import data_folder, hidden_paths, log
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError, SetupError
-from sync.mapping.performer_pictures import PictureAccess, picture_access
-from sync.plex.client import PlexClient, ServerWays, client_identifier
+from sync.mapping.performer_pictures import picture_access
+from sync.plex.client import PlexClient, ServerWays, open_plex
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
-from sync.plex.pace import Pacer
 from sync.plex.scan import FolderScans
 from sync.plex.sections import Section, choose_sections, read_sections
 from sync.queue import batches, damage, wake
-from sync.queue.batches import Batch
+from sync.queue.batch import CHANGE, RECONCILE, WHOLE
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.jobs import JobStore
 from sync.queue.outlook import resume_later, run_of_stash
@@ -35,43 +34,14 @@ from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits
 from sync.worker.processor import Drain
-from sync.worker.run import Run
+from sync.worker.run import Order, Run
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
-
-
 LINGER = 0.3
 """Seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them."""
 HAND_OVER = 60.0
 """Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Who asked for a run, and what for."""
-
-    trigger: str = ""
-    """`hook`, `sleeper` or `page`; empty: a person, so what waits for a later try is tried too."""
-    batch: Batch | None = None
-    """The batch whose own task this is."""
-    all_batches: bool = False
-    """Every unfinished batch goes on."""
-
-    @property
-    def by_hand(self) -> bool:
-        """A person asked."""
-        return not self.trigger
-
-    @property
-    def is_dry(self) -> bool:
-        """It only reports: nothing is begun or hastened along the way. What was saved goes on as ever."""
-        return self.batch is not None and bool(self.batch.args.get("dry_run"))
-
-    @property
-    def leaves_batches(self) -> bool:
-        """It leaves what batches have begun to the sleeper's run."""
-        return self.trigger == "hook" or self.is_dry
 
 
 def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
@@ -150,7 +120,7 @@ class _Task:
         try:
             try:
                 panel = stash.fill_settings(lacking)
-                log.keep_secret(_text(panel.get("plex_token")))
+                log.keep_secret(panel.get("plex_token"))
                 hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
@@ -212,9 +182,7 @@ class _Task:
                     if drain.summary.by_library():
                         log.info(f"By library: {drain.summary.by_library()}")
                 for batch in bulk.outcome():
-                    tell = (
-                        log.debug if batch.kind == batches.CHANGE and not batch.done and not batch.failed else log.info
-                    )
+                    tell = log.debug if batch.kind == CHANGE and not batch.done and not batch.failed else log.info
                     for line in summary_of(batch):
                         tell(line)
             own = [batch for batch in bulk.outcome() if batch.id in self._own]
@@ -233,7 +201,13 @@ class _Task:
         client.ways = ServerWays(**state.ways_of(client.machine))
         rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
         libraries = [LibraryIndex(client, state, section) for section in chosen]
-        pictures = _performer_pictures(settings, stash)
+        pictures = picture_access(
+            settings.performer_pictures,
+            stash_url=settings.stash_url,
+            plex_url=settings.plex_url,
+            credentials=stash.has_credentials,
+            api_key=stash.api_key or "",
+        )
         return Run(
             settings=settings,
             stash=stash,
@@ -267,14 +241,7 @@ class _Task:
                 and not sleeper.answers(settings.plex_url)
             ):
                 raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
-            client = PlexClient(
-                settings.plex_url,
-                settings.plex_token,
-                identifier=client_identifier(self._data),
-                connect_timeout=settings.connect_timeout,
-                read_timeout=settings.read_timeout,
-                pacer=Pacer(settings.max_edits_per_second),
-            )
+            client = open_plex(settings, self._data)
         except PlexTemporaryError:
             self._breaker.record_failure()
             raise
@@ -304,7 +271,7 @@ class _Task:
         if self._order.is_dry or not batches.is_due(self._store.connection, settings.reconcile_every, now):
             return
         with self._store.transaction() as connection:
-            batch = batches.start(connection, batches.RECONCILE, batches.WHOLE, now)
+            batch = batches.start(connection, RECONCILE, WHOLE, now)
             if self._order.trigger == "hook":
                 batches.interrupt(connection, [batch.id])
         if self._order.trigger != "hook":
@@ -343,22 +310,8 @@ class _Task:
         )
 
 
-def _performer_pictures(settings: Settings, stash: StashClient) -> PictureAccess | None:
-    return picture_access(
-        settings.performer_pictures,
-        stash_url=settings.stash_url,
-        plex_url=settings.plex_url,
-        credentials=stash.has_credentials,
-        api_key=stash.api_key or "",
-    )
-
-
 def _unusable(path: str, error: Exception) -> SetupError:
     return SetupError(
         f"PlexSync's data in {path!r:.300} cannot be read or written ({error}). Check the folder's free space and "
         "permissions"
     )
-
-
-def _text(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) else None

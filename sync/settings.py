@@ -8,7 +8,6 @@ quotes are taken as they are meant.
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUseDefault
@@ -17,6 +16,7 @@ from sync.errors import SetupError
 from sync.text import template
 from sync.text.clean import LONGEST_LINE, clean_line
 from sync.text.patterns import may_match_a_path, split_names, split_paths, unquoted
+from sync.text.typed import PathPair, normal_url, parse_path_map
 
 SECRET_SETTINGS = ("plex_token",)
 
@@ -27,8 +27,6 @@ ROLE_PLACES = ("disambiguation", "gender", "age", "country", "alias")
 
 LONGEST_PREFIX = 100
 """Characters of `collection_prefix`: what stands behind it is to be told apart."""
-
-PathPair = tuple[str, str]
 
 
 class SettingsError(SetupError):
@@ -287,50 +285,6 @@ def _in_a_word(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "set" if isinstance(value, str) else f"{value:g}"
-
-
-def normal_url(value: str, *, whole_path: bool = False) -> str:
-    """Return an address with its scheme and without a trailing slash or (but for `whole_path`) Plex Web's `/web/...`.
-
-    Raises ValueError for what is no address.
-    """
-    text = value if "://" in value else f"http://{value}"
-    parts = urlsplit(text)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-        raise ValueError("no address")
-    if any(c.isspace() or ord(c) < 33 for c in text) or not re.fullmatch(r"[\w.\-\[\]:%]+", parts.netloc, re.ASCII):
-        raise ValueError("no address")
-    if parts.port == 0:  # reading it raises ValueError for what is no port
-        raise ValueError("no port")
-    path = parts.path.rstrip("/")
-    # A second address, or a token, that got in behind the first.
-    if parts.netloc.endswith(":") or any(c in path for c in ":=&@;"):
-        raise ValueError("more than an address")
-    if not whole_path and (path == "/web" or path.startswith("/web/")):
-        path = ""
-    elif parts.query or parts.fragment:
-        raise ValueError("more than an address")
-    return f"{parts.scheme.lower()}://{parts.netloc}{path}"
-
-
-def parse_path_map(value: str) -> tuple[PathPair, ...]:
-    """Return the pairs of `/stash/prefix=/plex/prefix; ...`.
-
-    Raises ValueError for a pair without two whole paths, and for two targets of one prefix.
-    """
-    pairs: dict[str, str] = {}
-    for text in unquoted(value).replace("\n", ";").split(";"):
-        if not text.strip():
-            continue
-        source, _, target = (unquoted(part) for part in unquoted(text).partition("="))
-        if not (_is_whole_path(source) and _is_whole_path(target)) or pairs.get(source, target) != target:
-            raise ValueError("no pair")
-        pairs[source] = target
-    return tuple(pairs.items())
-
-
-def _is_whole_path(path: str) -> bool:
-    return bool(re.match(r"[/\\]|[A-Za-z]:", path)) and may_match_a_path(path)
 
 
 def _refusal(name: str, value: object) -> str:

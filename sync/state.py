@@ -2,20 +2,21 @@
 
 Keyed by the Plex server's machineIdentifier, section and ratingKey, so that
 another server or a rebuilt library has no memories that are not its own. The
-library's file index stands in the same file and belongs to `plex/library.py`.
+library's file index stands in the same file and belongs to `plex/file_index.py`,
+what is known of performers' pictures to `worker/portraits.py`.
 """
 
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sync import log
+from sync.data_folder import move_aside
+from sync.fast import transaction
 from sync.model import ItemRecord, Memory, StepRecord, StepState
-from sync.quicksqlite import transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -59,11 +60,6 @@ CREATE TABLE IF NOT EXISTS servers (
     machine TEXT PRIMARY KEY,
     ways TEXT NOT NULL            -- JSON: in what way it takes edits, see plex/client.ServerWays
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS portraits (
-    path TEXT PRIMARY KEY,        -- of a performer's picture in Stash
-    time TEXT NOT NULL,           -- of the performer's save after which it was looked at; '': look again
-    digest TEXT NOT NULL          -- of the picture; '': Stash had none
-) WITHOUT ROWID;
 """
 
 _LATER_COLUMNS = (
@@ -93,16 +89,6 @@ class Held:
     cover: str
     is_settled: bool
     """Nothing is intended that nobody has confirmed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Portrait:
-    """What is known of a performer's picture."""
-
-    time: str
-    """The `t` of its address when it was looked at; empty: it may be another one since."""
-    digest: str
-    """Of its content; empty: Stash had none."""
 
 
 class State:
@@ -175,19 +161,6 @@ class State:
         with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO servers VALUES (?, ?)", (machine, json.dumps(dict(ways))))
 
-    def items_of(self, machine: str, scene_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
-        """Return (section, ratingKey) of the items that each of these scenes held last."""
-        found: dict[int, list[tuple[int, int]]] = {}
-        for some in chunks(sorted(set(scene_ids)), _SOME):
-            rows = self.connection.execute(
-                "SELECT scene_id, section, rating_key FROM items INDEXED BY items_of_scene "
-                f"WHERE machine = ? AND scene_id IN ({_marks(some)})",
-                (machine, *some),
-            )
-            for scene_id, section, rating_key in rows:
-                found.setdefault(scene_id, []).append((section, rating_key))
-        return found
-
     def held_by(self, machine: str, scene_ids: Iterable[int]) -> dict[int, list[Held]]:
         """Return the items that each of these scenes held last."""
         found: dict[int, list[Held]] = {}
@@ -224,8 +197,7 @@ class State:
         return found
 
     def scenes_naming(self, ref: str, after: int, limit: int) -> list[int]:
-        """Return up to `limit` scenes above the id `after` that named this (see `model.Scene.refs`) when they were
-        brought into Plex last, by id."""
+        """Return up to `limit` scenes above the id `after` that named this (`model.Scene.refs`) at their last sync."""
         rows = self.connection.execute(
             "SELECT scene_id FROM scenes WHERE scene_id > ? AND instr(refs, ?) ORDER BY scene_id LIMIT ?",
             (after, f",{ref},", limit),
@@ -263,8 +235,7 @@ class State:
         )
 
     def put_synced(self, connection: sqlite3.Connection, scenes: Iterable[tuple[int, str]], now: float) -> None:
-        """Write the sync timestamp of scenes, given as (id, refs), inside a transaction; `now` in seconds since the
-        epoch."""
+        """Write the sync timestamp (`now`) of scenes, given as (id, refs), inside a transaction."""
         connection.executemany(
             "INSERT INTO scenes (scene_id, synced_at, refs) VALUES (?, ?, ?) "
             "ON CONFLICT (scene_id) DO UPDATE SET synced_at = excluded.synced_at, refs = excluded.refs",
@@ -288,42 +259,10 @@ class State:
 
     def name_libraries(self, machine: str, titles: Mapping[int, str], now: float) -> None:
         """Remember what the libraries of a server are called, by section, and that it is the one in use."""
-        known = self.connection.execute(
-            "SELECT machine, section, title FROM libraries ORDER BY seen_at DESC"
-        ).fetchall()
-        if (
-            {row[1:] for row in known if row[0] == machine} >= set(titles.items())
-            and known[:1]
-            and known[0][0] == machine
-        ):
-            return
         with self.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO libraries (machine, section, title, seen_at) VALUES (?, ?, ?, ?)",
                 [(machine, section, title, now) for section, title in titles.items()],
-            )
-
-    def sync_timestamp(self, scene_id: int) -> float | None:
-        """Return when the scene was last brought into Plex, in seconds since the epoch; None: never."""
-        row = self.connection.execute("SELECT synced_at FROM scenes WHERE scene_id = ?", (scene_id,)).fetchone()
-        return row[0] if row else None
-
-    def portraits(self, paths: Iterable[str]) -> dict[str, Portrait]:
-        """Return what is known of performers' pictures, by their paths in Stash; unknown ones are absent."""
-        found: dict[str, Portrait] = {}
-        for some in chunks(sorted(set(paths)), _SOME):
-            rows = self.connection.execute(
-                f"SELECT path, time, digest FROM portraits WHERE path IN ({_marks(some)})", some
-            )
-            found |= {path: Portrait(time, digest) for path, time, digest in rows}
-        return found
-
-    def put_portraits(self, portraits: Mapping[str, Portrait]) -> None:
-        """Remember performers' pictures, by their paths in Stash."""
-        with self.transaction() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)",
-                [(path, portrait.time, portrait.digest) for path, portrait in portraits.items()],
             )
 
     def forget_scenes(self, scene_ids: Collection[int]) -> None:
@@ -373,12 +312,9 @@ def _item_row(machine: str, record: ItemRecord) -> tuple[object, ...]:
 
 def set_aside(path: str, reason: str = "a check of its pages failed") -> None:
     """Move a damaged state file away, with a warning; the next to open it begins a new one. Raises OSError."""
-    aside = f"{path}.damaged-{time.time_ns()}"
-    for ending in ("-wal", "-shm", ""):
-        if os.path.exists(path + ending):
-            os.replace(path + ending, aside + ending)
+    aside = os.path.basename(move_aside(path))
     log.warning(
-        f"PlexSync's state file is damaged ({reason}) and was set aside as {os.path.basename(aside)}. "
+        f"PlexSync's state file is damaged ({reason}) and was set aside as {aside}. "
         "A new one is begun: scenes are compared with Plex again, and tags that PlexSync wrote "
         "before count as yours"
     )

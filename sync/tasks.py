@@ -14,15 +14,16 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import data_folder, hidden_paths, imports, log
+from sync import data_folder, hidden_paths, log
 from sync.bulk import args as args_of_batch
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
+from sync.fast import transaction
 from sync.queue import batches, damage, history, schema, steer, wake
+from sync.queue.batch import Batch, title_of
 from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
-from sync.quicksqlite import transaction
-from sync.setup import dependencies
+from sync.setup import dependencies, imports
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
 
@@ -105,7 +106,7 @@ def _status(data: str, *, is_logged: bool) -> str:
     return page.summary(found)
 
 
-def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> batches.Batch:
+def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:
     """Record the batch that a task was started for, or find the one that is unfinished."""
     with _queue(data) as connection:
         batches.create_tables(connection)
@@ -149,7 +150,7 @@ def _clear_queue(data: str) -> str:
     if os.path.exists(data_folder.queue_file(data)):
         with _queue(data, mends=False) as connection:
             gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
-            over = "".join(f"; {batches.title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
+            over = "".join(f"; {title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
             claimed = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
             (left,) = connection.execute(claimed).fetchone()
             stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
@@ -185,7 +186,7 @@ def _process_queue(
     data: str,
     *,
     trigger: str = "",
-    batch: batches.Batch | None = None,
+    batch: Batch | None = None,
     all_batches: bool = False,
 ) -> str:
     by_hand = not trigger

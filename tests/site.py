@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sync import data_folder, entry
+from sync.queue import schema
 from sync.queue.jobs import JobStore
 from sync.state import State
 from sync.worker import sleeper
@@ -160,6 +161,12 @@ class Site:
             for path in (Path(folder) / name for name in names)
             if any(secret in path.read_bytes() for secret in secrets)
         ]
+
+
+def count_claimed(connection: sqlite3.Connection) -> int:
+    """How many rows a run owns."""
+    query = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
+    return int(connection.execute(query).fetchone()[0])
 
 
 def kill_sleepers_below(folder: Path) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.errors import SetupError
-from sync.queue import batches
+from sync.queue.batch import RECONCILE, SCOPES, SYNC_ALL, SYNC_RECENT
 
-MODES = (batches.SYNC_ALL, batches.SYNC_RECENT, batches.RECONCILE)
+MODES = (SYNC_ALL, SYNC_RECENT, RECONCILE)
 MOST_DAYS = 36_500
 
 
@@ -15,13 +15,13 @@ def read(mode: str, args: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises SetupError, which names what is not accepted.
     """
-    if mode == batches.SYNC_RECENT:
+    if mode == SYNC_RECENT:
         return {"days": _days(args.get("days"))}
-    if mode == batches.RECONCILE:
+    if mode == RECONCILE:
         scope = args.get("scope")
         scope = "all" if scope is None else scope
-        if scope not in tuple(batches.SCOPES):
-            raise SetupError(f"args.scope is {scope!r:.100}; accepted: {', '.join(batches.SCOPES)}")
+        if scope not in tuple(SCOPES):
+            raise SetupError(f"args.scope is {scope!r:.100}; accepted: {', '.join(SCOPES)}")
         return {"scope": scope} | ({"dry_run": True} if _is_on("dry_run", args.get("dry_run")) else {})
     return {}
 

@@ -15,8 +15,8 @@ from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
-from sync.queue.batches import Batch
-from sync.queue.jobs import ClaimedJob
+from sync.queue.batch import CHANGE, FAILED, LEFT_OUT, RECONCILE, SYNC_ALL, SYNC_RECENT, Batch, title_of
+from sync.queue.job import ClaimedJob
 from sync.state import chunks
 from sync.worker.run import Run
 
@@ -144,15 +144,13 @@ class Bulk:
             batch.total = total
         for index in self._indexes:
             # Of a batch over everything, what was moved in or taken out of Plex is to be found.
-            if batch.kind in (batches.SYNC_ALL, batches.RECONCILE):
+            if batch.kind in (SYNC_ALL, RECONCILE):
                 index.list_again(by_hand=True)
-            elif batch.kind == batches.SYNC_RECENT:
+            elif batch.kind == SYNC_RECENT:
                 index.look_for_new()
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
         # Of a performer's save that shows nothing there is nothing to say.
-        (log.debug if batch.kind == batches.CHANGE else log.info)(
-            f"{batches.title_of(batch)} {begins} {_scenes(batch.total)}"
-        )
+        (log.debug if batch.kind == CHANGE else log.info)(f"{title_of(batch)} {begins} {_scenes(batch.total)}")
         return batch
 
     def _look_at_page(self, batch: Batch) -> None:
@@ -161,7 +159,7 @@ class Bulk:
         left_out: list[str] = []
         due: list[Scene] = []
         findings = Findings()
-        is_reconcile = batch.kind == batches.RECONCILE
+        is_reconcile = batch.kind == RECONCILE
         looked = 0
         for some in chunks(page.scenes, PIECE_IN_PLEX if is_reconcile else PIECE):
             if looked and self._store.is_due(time.time(), late=False):
@@ -181,15 +179,15 @@ class Bulk:
             self._put(batch, page, rows, findings.told)
             return
         rows = [(scene.id, batch.kind) for scene in due]
-        self._put(batch, page, rows, {batches.LEFT_OUT: left_out} if left_out else {})
+        self._put(batch, page, rows, {LEFT_OUT: left_out} if left_out else {})
 
     def _due(self, scenes: Sequence[Scene], batch: Batch) -> list[Scene]:
         """Return the scenes that have to be synced."""
-        if batch.kind == batches.CHANGE:
+        if batch.kind == CHANGE:
             # A scene that was never synced, or that Plex is known to have lost, is not made a job by the name of its
             # studio.
             known = self._state.synced_scenes({scene.id for scene in scenes})
-            known &= self._state.items_of(self._machine, known).keys()
+            known &= self._state.held_by(self._machine, known).keys()
             scenes = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(scenes)
         return [scene for scene in scenes if scene.id not in right]
@@ -240,17 +238,17 @@ def _settings_fingerprint(run: Run) -> str:
 
 def ending_of_batch(batch: Batch) -> Ending:
     """Return how a batch has ended for whoever started it."""
-    if batch.failed or batch.status == batches.FAILED:
+    if batch.failed or batch.status == FAILED:
         return Ending.NEEDS_A_LOOK
     return Ending.WELL if batch.is_over else Ending.LATER
 
 
 def summary_of(batch: Batch) -> list[str]:
     """Return what became of a batch, as lines for a person."""
-    left_out = batch.found.get(batches.LEFT_OUT, 0)
+    left_out = batch.found.get(LEFT_OUT, 0)
     parts = {
         "synced": batch.done,
-        "right already" if batch.kind != batches.RECONCILE else "looked at and left": batch.skipped - left_out,
+        "right already" if batch.kind != RECONCILE else "looked at and left": batch.skipped - left_out,
         "left out by the settings": left_out,
         "failed": batch.failed,
         "left": batch.left,
@@ -261,15 +259,15 @@ def summary_of(batch: Batch) -> list[str]:
     found = ", ".join(
         f"{batch.found[key]} {key.replace('_', ' ')}" for key in reconcile.REASONS if batch.found.get(key)
     )
-    lines = [f"{batches.title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
+    lines = [f"{title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
     for reason, text in reconcile.REASONS.items():
         count = batch.found.get(reason, 0)
         if count:
             samples = batch.samples.get(reason, [])
             more = ", ..." if count > len(samples) else ""
-            lines.append(f"{batches.title_of(batch)} found {count} {text} ({', '.join(samples)}{more})")
-    if batch.kind == batches.RECONCILE and not batch.found and batch.is_over:
-        lines.append(f"{batches.title_of(batch)} found nothing: Plex holds what Stash has")
+            lines.append(f"{title_of(batch)} found {count} {text} ({', '.join(samples)}{more})")
+    if batch.kind == RECONCILE and not batch.found and batch.is_over:
+        lines.append(f"{title_of(batch)} found nothing: Plex holds what Stash has")
     return lines
 
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sync.model import Scene
-from sync.queue import batches
-from sync.queue.batches import Batch
+from sync.queue.batch import CHANGE, RECONCILE, SCOPES, SYNC_RECENT, Batch
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.state import State, chunks
@@ -41,7 +40,7 @@ class Listing:
 
     def count(self, batch: Batch) -> int:
         """Return how many scenes a batch is about; of a change the most it can be."""
-        if batch.kind == batches.CHANGE:
+        if batch.kind == CHANGE:
             most = max(self._stash.count_scenes(where) for where in self._filters(batch.args))
             return max(most, self._state.count_naming(_ref(batch.args)))
         since = since_of(batch)
@@ -58,7 +57,7 @@ class Listing:
     def page(self, batch: Batch) -> Page:
         """Return the scenes that come after the batch's cursor."""
         since, after = since_of(batch), batch.cursor
-        if batch.kind == batches.CHANGE:
+        if batch.kind == CHANGE:
             return self._having(batch.args, after)
         if since is not None:
             return self._changed_since(since, after)
@@ -103,10 +102,10 @@ class Listing:
 
 def since_of(batch: Batch) -> float | None:
     """Return from when on scenes are looked at, in seconds since the epoch; None: all."""
-    if batch.kind == batches.SYNC_RECENT:
+    if batch.kind == SYNC_RECENT:
         days: float | None = float(batch.args.get("days", 1))
-    elif batch.kind == batches.RECONCILE:
-        days = batches.SCOPES.get(str(batch.args.get("scope")))
+    elif batch.kind == RECONCILE:
+        days = SCOPES.get(str(batch.args.get("scope")))
     else:
         days = None
     # From the press on: it may have waited for Plex since. Stash writes whole seconds.

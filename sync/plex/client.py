@@ -26,6 +26,7 @@ from sync import log
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.pace import Pacer
+from sync.settings import Settings
 
 PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
@@ -213,6 +214,21 @@ def patiently(ask: Callable[[], _T]) -> _T:
 def encode(parameters: Parameters) -> str:
     """Give a query string as plexapi writes it: names as they are, values percent-encoded."""
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
+
+
+def open_plex(settings: Settings, data: str) -> PlexClient:
+    """Connect to the Plex of the settings, known to it by the identifier in the data folder.
+
+    Raises PlexSyncError, and OSError where the folder cannot be written.
+    """
+    return PlexClient(
+        settings.plex_url,
+        settings.plex_token,
+        identifier=client_identifier(data),
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        pacer=Pacer(settings.max_edits_per_second),
+    )
 
 
 def client_identifier(data: str) -> str:

@@ -13,16 +13,9 @@ from typing import Any
 from sync import log
 from sync.model import MediaFile, PlexItem
 from sync.plex.client import PlexClient
-from sync.plex.exceptions import (
-    PlexItemGone,
-    PlexPermanentError,
-    PlexServerDown,
-    PlexSetupError,
-    PlexTemporaryError,
-)
-from sync.plex.items import files_in
+from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.media_paths import file_name, name_key, path_key
-from sync.plex.sections import Section
+from sync.plex.sections import Listed, Section, read_page
 from sync.state import State, chunks
 
 PAGE = 1_000
@@ -59,14 +52,6 @@ CREATE INDEX IF NOT EXISTS plex_files_path ON plex_files (library, path_key);
 CREATE INDEX IF NOT EXISTS plex_files_name ON plex_files (library, name_key);
 CREATE INDEX IF NOT EXISTS plex_files_item ON plex_files (library, rating_key);
 """
-
-
-_Listed = tuple[int, tuple[MediaFile, ...]]  # ratingKey and files
-_UNUSED = (
-    ("excludeElements", "Genre,Role,Director,Writer,Country,Collection,Image,UltraBlurColors"),
-    ("excludeFields", "summary,tagline"),
-)
-"""What rows of a listing need not hold. Wishes: a server may ignore them."""
 
 
 class LibraryIndex:
@@ -137,7 +122,7 @@ class LibraryIndex:
             return True
         start, added = 0, 0
         while True:
-            total, page = self._page(start, NEW_PAGE, "addedAt:desc")
+            total, page = read_page(self._client, self.section, start, NEW_PAGE, "addedAt:desc")
             known = dict(self.files(key for key, _ in page))
             # An item without files is in no index, and would look new for ever.
             fresh = [(key, files) for key, files in page if files and key not in known]
@@ -175,7 +160,7 @@ class LibraryIndex:
         # Each spelling of an accent: which of them the server finds, and which of them it has, is not known.
         for form in dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))):
             try:
-                total, found = self._page(0, ASKED_ITEMS, "", [("file", form)])
+                total, found = read_page(self._client, self.section, 0, ASKED_ITEMS, "", [("file", form)])
             except PlexServerDown:
                 raise
             except (PlexTemporaryError, PlexSetupError) as error:
@@ -288,7 +273,7 @@ class LibraryIndex:
         while not last:
             earlier = total
             # Oldest first: what is added meanwhile joins at the end and moves no page.
-            total, page = self._page(start, PAGE, "addedAt:asc")
+            total, page = read_page(self._client, self.section, start, PAGE, "addedAt:asc")
             if total is not None and earlier is not None and total < earlier and start:
                 # What was removed meanwhile moves every page after it: begin this one as much earlier.
                 start = max(0, start - (earlier - total))
@@ -310,31 +295,7 @@ class LibraryIndex:
         self._listed_at = time.monotonic()
         log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, seconds)
 
-    def _page(
-        self, start: int, size: int, sort: str, wanted: Sequence[tuple[str, str]] = ()
-    ) -> tuple[int | None, list[_Listed]]:
-        """Return how many items the library has (None: Plex did not say) and those of one page."""
-        paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
-        try:
-            root = self._client.get(
-                f"/library/sections/{self.section.id}/all",
-                # By the query and by headers: Plex takes either, and what stands before it may drop one.
-                [("type", "1"), *([("sort", sort)] if sort else []), *wanted, *_UNUSED, *paging.items()],
-                headers=paging,
-            )
-        except PlexItemGone:
-            raise PlexTemporaryError(f'Plex library "{self.section.title}" is gone while it is listed') from None
-        except PlexPermanentError as error:
-            raise PlexSetupError(f'Plex library "{self.section.title}" cannot be listed: {error}') from error
-        items = [
-            (int(element.get("ratingKey", "")), files_in(element))
-            for element in root
-            if element.get("ratingKey", "").isdigit()
-        ]
-        total = root.get("totalSize", "")
-        return int(total) if total.isdigit() else None, items
-
-    def _store(self, items: Sequence[_Listed], listing: int | None = None) -> None:
+    def _store(self, items: Sequence[Listed], listing: int | None = None) -> None:
         """Put items in; `listing`: the number of the full listing that saw them, None for the last one."""
         with self._state.transaction() as connection:
             if listing is None:
@@ -363,5 +324,5 @@ def _within(seconds: float, since: float | None) -> bool:
     return since is not None and time.monotonic() - since < seconds
 
 
-def _is_last(page: Sequence[_Listed], size: int, read: int, total: int | None) -> bool:
+def _is_last(page: Sequence[Listed], size: int, read: int, total: int | None) -> bool:
     return not page or (len(page) < size if total is None else read >= total)

@@ -15,7 +15,7 @@ name (`Others`) decides whether an item may be taken by it.
 - An item that the scene holds already by a name stays with it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile
@@ -146,7 +146,7 @@ def match_scene(
                 twice.append(_several(exact))
                 named |= _items(exact).keys()
             else:
-                items[min(exact, key=lambda part: _order(file, key, part)).item.rating_key] = True
+                items[min(exact, key=_order(file, key)).item.rating_key] = True
             continue
         if not key or file.path in found_elsewhere:
             continue
@@ -187,14 +187,9 @@ def _by_name(
         return None
     if rules.strict:
         return _the_only_one(file, key, parts, free, rivals)
-    folders = {_folder(part.key) for part in free}
-    won = [
-        part
-        for part in free
-        if not any(_comes_before(rival, file, key, part, others.scene_id, folders) for rival in rivals)
-    ]
-    whole = [part for part in won if _holder_of_another_file(part.item, rules, others) is None]
-    return min(whole or won, key=lambda part: _order(file, key, part)).item if won else None
+    won = [part.item for part in sorted(_won(file, key, free, rivals, others.scene_id), key=_order(file, key))]
+    whole = (item for item in won if _holder_of_another_file(item, rules, others) is None)
+    return next(whole, won[0] if won else None)
 
 
 def _the_only_one(
@@ -266,22 +261,33 @@ def _holder_of_another_file(item: Candidate, rules: Rules, others: Others) -> in
     return next((holder for holder in holders if holder is not None), None)
 
 
-def _comes_before(
-    rival: Rival, file: MediaFile, key: str, part: _Part, scene_id: int, folders: Collection[str]
-) -> bool:
-    """Return whether another scene has a better right to an item: it is nearer, or as near and the lower scene.
+def _won(file: MediaFile, key: str, free: Sequence[_Part], rivals: Sequence[Rival], scene_id: int) -> list[_Part]:
+    """Return the files to which no other scene has a better right: it is nearer, or as near and the lower scene.
 
-    One that is nowhere near and has an item in a folder of its own name (`folders`) gets that.
+    Only files whose last folder is the same share any. A rival that has a file in a folder of its own name gets that
+    one; the rivals that have none differ by size and scene alone. So each file is compared with few rivals.
     """
-    theirs, mine = _standing(rival.key, rival.size, part), _standing(key, file.size, part)
-    has_nearer = not theirs[0] and _folder(rival.key) in folders
-    is_first = theirs > mine or (theirs == mine and rival.scene_id < scene_id)
-    return is_first and not has_nearer and _may_be(rival.size, part.size)
+    near: dict[str, list[Rival]] = {_folder(part.key): [] for part in free}
+    far: dict[int | None, Rival] = {}
+    for rival in sorted(rivals, key=lambda rival: -rival.scene_id):
+        if (folder := _folder(rival.key)) in near:
+            near[folder].append(rival)
+        else:
+            far[rival.size] = rival  # of each size the lowest scene
+    won = []
+    for part in free:
+        mine = _standing(key, file.size, part)
+        some = [rival for rival in near[_folder(part.key)] if trailing_folders(rival.key, part.key)]
+        some += far.values() if not mine[0] else ()
+        theirs = [(*_standing(r.key, r.size, part), -r.scene_id) for r in some if _may_be(r.size, part.size)]
+        if max(theirs, default=(-1,)) < (*mine, -scene_id):
+            won.append(part)
+    return won
 
 
-def _order(file: MediaFile, key: str, part: _Part) -> tuple[int, int, int]:
-    folders, agrees = _standing(key, file.size, part)
-    return -folders, -agrees, part.item.rating_key
+def _order(file: MediaFile, key: str) -> Callable[[_Part], tuple[int, ...]]:
+    """Give the order in which items are taken for a file: the nearest, then the same size, then the oldest."""
+    return lambda part: (*(-value for value in _standing(key, file.size, part)), part.item.rating_key)
 
 
 def _standing(key: str, size: int | None, part: _Part) -> tuple[int, int]:

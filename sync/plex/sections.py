@@ -1,10 +1,20 @@
-"""Plex's libraries, and which of them are synced."""
+"""Plex's libraries: which of them are synced, and their items a page at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sync.model import MediaFile
 from sync.plex.client import PlexClient
-from sync.plex.exceptions import PlexItemGone, PlexSetupError
+from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexSetupError, PlexTemporaryError
+from sync.plex.items import files_in
+
+Listed = tuple[int, tuple[MediaFile, ...]]
+"""The ratingKey of an item and its files."""
+_UNUSED = (
+    ("excludeElements", "Genre,Role,Director,Writer,Country,Collection,Image,UltraBlurColors"),
+    ("excludeFields", "summary,tagline"),
+)
+"""What rows of a listing need not hold. Wishes: a server may ignore them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +77,33 @@ def choose_sections(sections: Sequence[Section], names: Sequence[str], setting: 
             raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}')
         chosen += [section for section in fitting if section not in chosen]
     return chosen
+
+
+def read_page(
+    client: PlexClient,
+    section: Section,
+    start: int,
+    size: int,
+    sort: str = "",
+    wanted: Sequence[tuple[str, str]] = (),
+) -> tuple[int | None, list[Listed]]:
+    """Return how many items a library has (None: Plex did not say) and those of one page.
+
+    `wanted`: filters, as Plex's query has them. Raises the errors of `plex/exceptions.py`.
+    """
+    paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
+    try:
+        root = client.get(
+            f"/library/sections/{section.id}/all",
+            # By the query and by headers: Plex takes either, and what stands before it may drop one.
+            [("type", "1"), *([("sort", sort)] if sort else []), *wanted, *_UNUSED, *paging.items()],
+            headers=paging,
+        )
+    except PlexItemGone:
+        raise PlexTemporaryError(f'Plex library "{section.title}" is gone while it is listed') from None
+    except PlexPermanentError as error:
+        raise PlexSetupError(f'Plex library "{section.title}" cannot be listed: {error}') from error
+    numbered = ((element.get("ratingKey", ""), element) for element in root)
+    items = [(int(number), files_in(element)) for number, element in numbered if number.isdigit()]
+    total = root.get("totalSize", "")
+    return int(total) if total.isdigit() else None, items

@@ -12,9 +12,11 @@ import os
 import sqlite3
 import time
 
+from sync.data_folder import move_aside
+from sync.fast import transaction
 from sync.queue import batches, schema
+from sync.queue.batch import SYNC_ALL
 from sync.queue.lock import FileLock
-from sync.quicksqlite import transaction
 
 _MARK = ".damaged-"
 _DONE = ".recovered"
@@ -52,11 +54,7 @@ def set_aside(queue_file: str) -> bool:
     try:
         if not is_damaged(queue_file):
             return False
-        aside = f"{queue_file}{_MARK}{time.time_ns()}"
-        # The log first: left behind, it would be taken for the new file's.
-        for ending in ("-wal", "-shm", ""):
-            if os.path.exists(queue_file + ending):
-                os.replace(queue_file + ending, aside + ending)
+        move_aside(queue_file)
         return True
     finally:
         lock.release()
@@ -77,7 +75,7 @@ def compare_all(queue_file: str, connection: sqlite3.Connection) -> list[str]:
     if not aside:
         return []
     with transaction(connection):
-        batch = batches.start(connection, batches.SYNC_ALL, {}, time.time())
+        batch = batches.start(connection, SYNC_ALL, {}, time.time())
         connection.execute("UPDATE plexsync_batches SET by_itself = 1 WHERE number = ?", (int(batch.id),))
     files = list(dict.fromkeys(entry.removesuffix("-wal") for entry in aside))
     for file in files:

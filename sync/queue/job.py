@@ -68,6 +68,25 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """The rows of one scene that a run owns: those that were there before it read the scene.
+
+    Rows that come later are another job, which this run never acknowledges.
+    """
+
+    job: Job
+    """The newest row; its count is 0 when a save came after the last failure."""
+    row_ids: tuple[int, ...]
+    batches: tuple[str, ...] = ()
+    """The batches that some of the rows belong to."""
+
+    @property
+    def scene_id(self) -> int:
+        """The scene these rows name."""
+        return self.job.scene_id
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A performer, studio, tag or group that was changed, merged or deleted."""
 

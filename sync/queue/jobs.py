@@ -11,14 +11,16 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import persistqueue
 import persistqueue.serializers.json
 
 from sync import data_folder
 from sync.errors import PermanentError
+from sync.fast import transaction
 from sync.queue import batches, schema, wake
+from sync.queue.batch import CHANGE
 from sync.queue.dead_letters import (
     CREATE_DEAD_LETTERS,
     DELETE_DEAD_LETTER,
@@ -28,8 +30,7 @@ from sync.queue.dead_letters import (
     REVIVED,
     DeadLetter,
 )
-from sync.queue.job import Change, Job, UnreadableJobError, read_change, read_job
-from sync.quicksqlite import transaction
+from sync.queue.job import Change, ClaimedJob, Job, UnreadableJobError, read_change, read_job
 
 _SCENE, _DUE_AT, _LANE, _WAITING = schema.SCENE, schema.DUE_AT, schema.LANE, schema.WAITING
 
@@ -49,25 +50,6 @@ _INDEXES = (
 def _due(late: bool) -> str:
     lanes = (schema.SAVED, schema.CHANGE, schema.LATE) if late else (schema.SAVED, schema.CHANGE)
     return f"FROM `{schema.JOBS}` WHERE {_WAITING} AND {_LANE} IN {lanes} AND {_DUE_AT} <= ?"
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
-    """The rows of one scene that a run owns: those that were there before it read the scene.
-
-    Rows that come later are another job, which this run never acknowledges.
-    """
-
-    job: Job
-    """The newest row; its count is 0 when a save came after the last failure."""
-    row_ids: tuple[int, ...]
-    batches: tuple[str, ...] = ()
-    """The batches that some of the rows belong to."""
-
-    @property
-    def scene_id(self) -> int:
-        """The scene these rows name."""
-        return self.job.scene_id
 
 
 class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue has no type hints
@@ -136,8 +118,7 @@ class JobStore:
             )
 
     def claim(self, limit: int, now: float, *, late: bool = True) -> list[ClaimedJob]:
-        """Claim the scenes of up to `limit` rows that are due at `now` (seconds since the epoch), with all
-        their rows.
+        """Claim the scenes of up to `limit` rows that are due at `now` (seconds since the epoch), with all their rows.
 
         Oldest first; after saved scenes, and only where `late`, those of batches that failed and waited for a
         later try. A row that cannot be read goes to the dead letters.
@@ -202,11 +183,11 @@ class JobStore:
             waiting = [
                 batch.args
                 for batch in batches.unfinished(self.connection)
-                if batch.kind == batches.CHANGE and batch.started_at is None
+                if batch.kind == CHANGE and batch.started_at is None
             ]
             for change in changed:
                 if change.to_args() not in waiting:
-                    batches.create(self.connection, batches.CHANGE, change.to_args(), now, by_itself=True)
+                    batches.create(self.connection, CHANGE, change.to_args(), now, by_itself=True)
             self._set_status([row_id for row_id, _ in rows], schema.ACKED)
         return len(rows)
 
@@ -276,7 +257,7 @@ class JobStore:
         return self.connection.execute(f"SELECT 1 {_due(late)} LIMIT 1", (now,)).fetchone() is not None
 
     def due(self, now: float, *, late: bool = True) -> int:
-        """Return how many rows are due at `now` (seconds since the epoch); batches' own only where `late`."""
+        """Return how many rows are due, by the same rule."""
         (count,) = self.connection.execute(f"SELECT count(*) {_due(late)}", (now,)).fetchone()
         return int(count)
 
@@ -284,10 +265,6 @@ class JobStore:
         """Return how many rows wait, due or not."""
         (count,) = self.connection.execute(f"SELECT count(*) FROM `{schema.JOBS}` WHERE {_WAITING}").fetchone()
         return int(count)
-
-    def claimed(self) -> int:
-        """Return how many rows a run owns at this moment."""
-        return int(self._rows.unack_count())
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters, oldest first."""
@@ -322,8 +299,7 @@ class JobStore:
         self.connection.execute("DELETE FROM plexsync_dead_letters WHERE last_at < ?", (now - KEPT_FOR,))
 
     def clear_acknowledged(self) -> None:
-        """Delete acknowledged rows. Left alone persist-queue keeps them for ever, and its own way to delete them looks
-        at every row."""
+        """Delete acknowledged rows: persist-queue keeps them for ever, and its own way to delete reads every row."""
         self.connection.execute(f"DELETE FROM `{schema.JOBS}` WHERE status = {schema.ACKED}")
 
     def end(self, now: float, *, late: bool = True, more: Callable[[], bool] = lambda: False) -> bool:

@@ -8,8 +8,8 @@ written here against what the package itself writes and reads.
 import os
 import time
 
+from sync.fast import sqlite3
 from sync.queue.lock import SharedLock
-from sync.quicksqlite import sqlite3
 
 JOBS = "ack_queue_default"
 """persist-queue's table: `ack_queue_` and the queue's name."""

@@ -8,10 +8,11 @@ sqlite3.Error.
 import sqlite3
 import time
 
+from sync.fast import transaction
 from sync.queue import batches, schema
+from sync.queue.batch import Batch
 from sync.queue.dead_letters import CREATE_DEAD_LETTERS
 from sync.queue.lock import is_held
-from sync.quicksqlite import transaction
 
 _OF_TYPE = "(?1 IS NULL OR error_type = ?1)"
 
@@ -48,7 +49,7 @@ def clear_failed(connection: sqlite3.Connection, error_type: str | None) -> int:
     return connection.execute(f"DELETE FROM plexsync_dead_letters WHERE {_OF_TYPE}", (error_type,)).rowcount
 
 
-def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> tuple[int, list[batches.Batch]]:
+def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> tuple[int, list[Batch]]:
     """Delete the rows that wait, due or not, and end the batches; return how many rows, and the batches as they were.
 
     What a running drain has claimed stays. What a killed drain had claimed waits like the rest: `drain_lock`, which

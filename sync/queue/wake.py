@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import time
 
+from sync.fast import sqlite3, transaction
 from sync.queue import schema
 from sync.queue.lock import is_held
-from sync.quicksqlite import sqlite3, transaction
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from sync.errors import PlexSyncError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.model import Scene
-from sync.plex.client import PlexClient, client_identifier
+from sync.plex.client import PlexClient, open_plex
 from sync.plex.exceptions import PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
@@ -113,8 +113,7 @@ class _Check:
     def run(self) -> None:
         """Check settings, Plex, libraries, scenes and pictures."""
         panel = self._stash.plugin_settings()
-        token = panel.get("plex_token")
-        log.keep_secret(token.strip() if isinstance(token, str) else None)
+        log.keep_secret(panel.get("plex_token"))
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
         settings, wrong = _read_one_by_one(panel)
         for text in wrong.values():
@@ -142,13 +141,7 @@ class _Check:
         trouble = ""
         try:
             if "plex_token" not in wrong:
-                client = PlexClient(
-                    url,
-                    settings.plex_token,
-                    identifier=client_identifier(self._data),
-                    connect_timeout=settings.connect_timeout,
-                    read_timeout=settings.read_timeout,
-                )
+                client = open_plex(settings, self._data)
                 system = f" on {client.platform}" if client.platform else ""
                 log.info(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
                 return client

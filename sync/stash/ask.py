@@ -8,7 +8,7 @@ would cost 3 ms for.
 
 from __future__ import annotations
 
-from sync import quickjson
+from sync import fast
 from sync.stash.address import session_cookie, stash_address
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
         "mutation PlexSyncAsk($plugin: ID!, $task: String!, $description: String!, $args: Map!) {"
         " runPluginTask(plugin_id: $plugin, task_name: $task, description: $description, args_map: $args) }",
         f'{{"plugin": "{PLUGIN_ID}", "task": "{TASK_NAME}", "description": "{DESCRIPTION}", '
-        f'"args": {{"mode": "process_queue", "trigger": {quickjson.quote(trigger)}}}}}',
+        f'"args": {{"mode": "process_queue", "trigger": {fast.quote(trigger)}}}}}',
     )
     return str(data.get("runPluginTask"))
 
@@ -68,7 +68,7 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float) -> 
     data = _graphql(
         connection,
         "query PlexSyncAsked($id: ID!) { findJob(input: {id: $id}) { status description addTime } }",
-        f'{{"id": {quickjson.quote(job_id)}}}',
+        f'{{"id": {fast.quote(job_id)}}}',
     )
     job = data.get("findJob")
     if not isinstance(job, dict) or job.get("status") not in _ALIVE:
@@ -129,7 +129,7 @@ def _graphql(
     key = connection.get("ApiKey")
     if isinstance(key, str) and key:
         headers["ApiKey"] = key
-    body = f'{{"query": {quickjson.quote(query)}, "variables": {variables}}}'.encode("ascii")
+    body = f'{{"query": {fast.quote(query)}, "variables": {variables}}}'.encode("ascii")
     try:
         answer = None if scheme == "https" else _post_plain(host, port, headers, body)
         status, set_cookies, raw = answer or _post(scheme, host, port, headers, body)
@@ -140,7 +140,7 @@ def _graphql(
     if status in (401, 403):
         raise AskFailedError(f"Stash refused the plugin's session ({status})", refused=True)
     try:
-        content = quickjson.loads(raw)
+        content = fast.loads(raw)
     except ValueError:
         content = None
     data = content.get("data") if isinstance(content, dict) else None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sync.queue.batches import LEFT_OUT
+from sync.queue.batch import LEFT_OUT
 from sync.status.status import Status
 from sync.worker.circuit_breaker import CircuitState
 

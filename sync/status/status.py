@@ -17,6 +17,7 @@ from sync import data_folder, log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
 from sync.queue import batches, damage, history, schema
+from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, DeadLetter
 from sync.queue.lock import SharedLock, is_held
 from sync.worker.circuit_breaker import CircuitState, read_record, state_of
@@ -176,9 +177,9 @@ def _batches(connection: sqlite3.Connection) -> list[Status]:
     return []
 
 
-def _batch(batch: batches.Batch) -> Status:
+def _batch(batch: Batch) -> Status:
     samples = {reason: [log.redact(text) for text in texts] for reason, texts in batch.samples.items()}
-    told = asdict(batch) | {"samples": samples, "title": batches.title_of(batch), "left": batch.left}
+    told = asdict(batch) | {"samples": samples, "title": title_of(batch), "left": batch.left}
     goes_on = not batch.is_over and (batch.by_itself or batch.interrupted)
     told |= {"progress": batch.progress, "goes_on_by_itself": goes_on}
     return {name: value for name, value in told.items() if name not in _INNER}

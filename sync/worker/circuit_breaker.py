@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from sync import log
 from sync.errors import PlexSyncError
+from sync.fast import transaction
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import history
-from sync.quicksqlite import transaction
 
 _T = TypeVar("_T")
 

@@ -13,9 +13,9 @@ from sync.errors import PermanentError, PlexSyncError
 from sync.model import MATCH, METADATA, Scene
 from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryError
 from sync.plex.read_back import is_taken, remember
-from sync.queue import batches
+from sync.queue.batch import CHANGE, SYNC_ALL, SYNC_RECENT
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.jobs import ClaimedJob
+from sync.queue.job import ClaimedJob
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
 from sync.worker.run import ItemSync, Run, SceneSync
@@ -186,7 +186,7 @@ class Finish:
         if changed:
             wrote = (f"{', '.join(_written(item))} to Plex item {item.record.rating_key}" for item in changed)
             # Of a batch of thousands the counts are what a person reads; of a reconcile what was mended.
-            is_many = one.job.job.update_type in (batches.SYNC_ALL, batches.SYNC_RECENT, batches.CHANGE)
+            is_many = one.job.job.update_type in (SYNC_ALL, SYNC_RECENT, CHANGE)
             (log.debug if is_many else log.info)(f"{one.scene.label}: wrote {'; '.join(wrote)}")
         if not one.errors:
             self.summary.scenes += 1

@@ -99,7 +99,8 @@ class Locator:
             if not index.is_listed and len(scenes) > FEW:
                 index.look_for_new()
         self._items, self._gone = {}, set()
-        self._held = self._state.items_of(self._client.machine, [scene.id for scene in scenes])
+        held = self._state.held_by(self._client.machine, [scene.id for scene in scenes])
+        self._held = {number: [(one.section, one.rating_key) for one in some] for number, some in held.items()}
         found = self._match(scenes)
         lost = [one.scene for one in found.values() if one.is_lost and not one.is_asked]
         # Every library, not up to the first that was listed.

@@ -6,8 +6,8 @@ stands there instead.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sync import log
 from sync.errors import UnusablePictureError
@@ -18,12 +18,31 @@ from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
 from sync.stash.pictures import Coming
-from sync.state import Portrait, State
+from sync.state import State, chunks
 
 TRUSTED_AFTER = 2.0
 """Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""
 DIGEST_LENGTH = 12
 """Characters of the SHA-1 that stand in an address."""
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS portraits (
+    path TEXT PRIMARY KEY,        -- of a performer's picture in Stash
+    time TEXT NOT NULL,           -- of the performer's save after which it was looked at; '': look again
+    digest TEXT NOT NULL          -- of the picture; '': Stash had none
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What is known of a performer's picture."""
+
+    time: str
+    """The `t` of its address when it was looked at; empty: it may be another one since."""
+    digest: str
+    """Of its content; empty: Stash had none."""
 
 
 class Portraits:
@@ -39,13 +58,12 @@ class Portraits:
         state: State,
         settings: Settings,
         access: PictureAccess | None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._stash = stash
         self._state = state
         self._settings = settings
         self._access = access if settings.sync_performers else None
-        self._clock = clock
+        state.connection.execute(_SCHEMA)
         self._looked_at: dict[str, str | None] = {}
         """What was asked in this run: a picture's path and query -> its digest, None where nothing is known."""
 
@@ -84,7 +102,7 @@ class Portraits:
         """Return the digests of pictures that are as they were by their address; and path and query of all others,
         each with its addresses."""
         saves = {url: split_time(url) for url in urls}
-        before = self._state.portraits(path for path, _ in saves.values())
+        before = self._known(path for path, _ in saves.values())
         known: dict[str, str] = {}
         unknown: dict[str, list[str]] = {}
         for url, (path, saved) in saves.items():
@@ -99,9 +117,9 @@ class Portraits:
         """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""
         if not asked:
             return
-        known = self._state.portraits(split_time(one)[0] for one in asked)
+        known = self._known(split_time(one)[0] for one in asked)
         learned: dict[str, Portrait] = {}
-        began = self._clock()
+        began = time.time()
         coming = self._stash.picture_sha1s(asked)
         try:
             for one in asked:
@@ -113,8 +131,19 @@ class Portraits:
                     learned[path] = portrait
         finally:
             coming.drop()
-            if learned:
-                self._state.put_portraits(learned)
+            with self._state.transaction() as connection:
+                rows = [(path, portrait.time, portrait.digest) for path, portrait in learned.items()]
+                connection.executemany("INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)", rows)
+
+    def _known(self, paths: Iterable[str]) -> dict[str, Portrait]:
+        """Return what is known of pictures, by their paths in Stash; unknown ones are absent."""
+        found: dict[str, Portrait] = {}
+        for some in chunks(sorted(set(paths)), 400):
+            query = f"SELECT path, time, digest FROM portraits WHERE path IN ({','.join('?' * len(some))})"
+            found |= {
+                path: Portrait(time, digest) for path, time, digest in self._state.connection.execute(query, some)
+            }
+        return found
 
     def _look(self, coming: Coming[str | None], path: str, time: str, before: Portrait | None) -> Portrait | None:
         """Return a picture as Stash has it now; what was known `before` where Stash cannot give it.

@@ -18,8 +18,8 @@ from sync.errors import PlexSyncError, SetupError, TransientError, describe
 from sync.mapping.conditions import why_left_out
 from sync.model import Scene
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
-from sync.queue.batches import Batch
-from sync.queue.jobs import ClaimedJob
+from sync.queue.batch import Batch
+from sync.queue.job import ClaimedJob
 from sync.queue.outlook import still_alive
 from sync.queue.wake import ALL_BATCHES, EVERYTHING
 from sync.stash.exceptions import StashTemporaryError

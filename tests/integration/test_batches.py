@@ -22,8 +22,8 @@ import pytest
 
 from sync import data_folder, log, tasks
 from sync.queue import batches, schema
-from sync.queue.batches import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
-from sync.queue.jobs import ClaimedJob
+from sync.queue.batch import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
+from sync.queue.job import ClaimedJob
 from sync.stash.client import StashClient
 from sync.worker import sleeper
 from sync.worker.processor import Drain

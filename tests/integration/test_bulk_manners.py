@@ -10,6 +10,7 @@ import pytest
 
 from sync import data_folder
 from sync.queue import batches, schema, wake
+from sync.queue.batch import CHANGE, SYNC_ALL
 from sync.queue.job import Job
 from sync.state import State
 from tests.servers.plex import TagMode
@@ -59,7 +60,7 @@ def start(site: Site, kind: str, **args: Any) -> None:
 def test_a_dry_run_begins_and_hastens_nothing(site: Site) -> None:
     scene, key = site.add()
     site.stash.scene(scene).title = "Changed"
-    start(site, batches.SYNC_ALL)
+    start(site, SYNC_ALL)
     later = time.time() + 3600
     queue(site, Job(scene, retry_count=1, next_retry_at=later))
     site.configure(reconcile_every="daily")
@@ -77,11 +78,11 @@ def test_a_dry_run_begins_and_hastens_nothing(site: Site) -> None:
 
 
 def test_an_unfinished_batch_is_shown_whatever_has_come_since(site: Site) -> None:
-    start(site, batches.SYNC_ALL)
+    start(site, SYNC_ALL)
     store = site.store()
     with store.transaction() as connection:
         for number in range(40):
-            batch = batches.create(connection, batches.CHANGE, {"entity": "tag", "id": number + 1}, 2_000.0)
+            batch = batches.create(connection, CHANGE, {"entity": "tag", "id": number + 1}, 2_000.0)
             connection.execute("UPDATE plexsync_batches SET status = 'COMPLETED' WHERE number = ?", (batch.id,))
     store.close()
     assert "sync_all" in [one["kind"] for one in status(site)["batches"]]
@@ -90,7 +91,7 @@ def test_an_unfinished_batch_is_shown_whatever_has_come_since(site: Site) -> Non
 
 def test_clear_queue_says_which_batches_it_ends(site: Site) -> None:
     fill(site, 3)
-    start(site, batches.SYNC_ALL)
+    start(site, SYNC_ALL)
     answer = site.call({"mode": "clear_queue"})
     assert "Sync all scenes is ended" in str(answer.output)
     assert status(site)["batches"][0]["status"] == "FAILED"
@@ -159,7 +160,7 @@ def test_a_scene_that_was_given_up_is_looked_for_once_more(site: Site) -> None:
 def test_what_was_put_off_stays_put_off_over_saves(site: Site) -> None:
     """Somebody who saves every few seconds does not put a batch off for ever."""
     scene, _ = site.add()
-    start(site, batches.SYNC_ALL)
+    start(site, SYNC_ALL)
     store = site.store()
     batches.interrupt(store.connection, ["1"])
     store.close()
@@ -175,7 +176,7 @@ def test_what_was_put_off_stays_put_off_over_saves(site: Site) -> None:
 
 def test_a_word_left_for_a_batch_takes_no_other_up(site: Site) -> None:
     fill(site, 2)
-    start(site, batches.SYNC_ALL)
+    start(site, SYNC_ALL)
     scene, _ = site.add("/media/saved.mp4", 99)
     site.hook(scene)
     store = site.store()

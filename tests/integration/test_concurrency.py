@@ -27,7 +27,8 @@ from sync import data_folder, hook, process_queue, tasks
 from sync.errors import SetupError
 from sync.plex.pace import Pacer
 from sync.queue import lock, schema, wake
-from sync.queue.jobs import ClaimedJob, JobStore
+from sync.queue.job import ClaimedJob
+from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
 from sync.settings import Settings

@@ -15,6 +15,7 @@ import pytest
 
 from sync import data_folder, hook
 from sync.queue import batches, damage, schema, wake
+from sync.queue.batch import SYNC_ALL
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.integration
@@ -128,7 +129,7 @@ def test_hooks_that_write_while_a_file_is_set_aside_lose_nothing(tmp_path: Path)
     batches.create_tables(connection)
     assert damage.compare_all(file, connection)
     (batch,) = batches.unfinished(connection)
-    assert (batch.kind, batch.by_itself) == (batches.SYNC_ALL, True)
+    assert (batch.kind, batch.by_itself) == (SYNC_ALL, True)
     assert damage.compare_all(file, connection) == [], "once"
     connection.close()
 
@@ -164,7 +165,7 @@ def test_a_kill_between_the_two_moves_loses_nothing(tmp_path: Path) -> None:
     batches.create_tables(connection)
     Path(f"{file}.damaged-1-wal").write_bytes(b"what only the log held")
     assert damage.compare_all(str(file), connection) == [f"{file.name}.damaged-1.recovered"]
-    assert [batch.kind for batch in batches.unfinished(connection)] == [batches.SYNC_ALL]
+    assert [batch.kind for batch in batches.unfinished(connection)] == [SYNC_ALL]
     connection.close()
 
 

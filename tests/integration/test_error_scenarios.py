@@ -367,7 +367,7 @@ def test_a_stash_that_fails_ends_the_drain_and_spends_no_try(queued: Site, kind:
 
 
 def test_a_stash_that_times_out(queued: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.stash.client.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("sync.stash.session.READ_TIMEOUT", 0.3)
     queued.stash.fail("hang", times=None, query_contains="PlexSyncScenes")
     answer = queued.drain()
     assert "Stash did not answer" in (answer.error or "")

@@ -82,10 +82,10 @@ def test_the_sync_timestamp_is_saved(site: Site) -> None:
     before = time.time()
     site.save_and_sync(scene, title="When")
     state = site.state()
-    synced_at = state.sync_timestamp(scene)
+    (synced_at,) = state.connection.execute("SELECT synced_at FROM scenes WHERE scene_id = ?", (scene,)).fetchone()
     assert synced_at is not None
     assert before <= synced_at <= time.time()
-    assert state.sync_timestamp(scene + 1) is None
+    assert state.synced_scenes([scene, scene + 1]) == {scene}
     state.close()
 
 
@@ -386,8 +386,8 @@ def test_a_deleted_scene_is_forgotten_and_plex_left_alone(site: Site, fields: li
     assert site.item(key) == before
     assert site.rows() == []
     state = site.state()
-    assert state.sync_timestamp(scene) is None
-    assert state.items_of(site.plex.machine_identifier, [scene, other]).keys() == {other}
+    assert state.synced_scenes([scene]) == set()
+    assert state.held_by(site.plex.machine_identifier, [scene, other]).keys() == {other}
     assert state.connection.execute("SELECT count(*) FROM steps WHERE rating_key = ?", (key,)).fetchone() == (0,)
     state.close()
 

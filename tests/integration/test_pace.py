@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from sync import process_queue
 from sync.plex.pace import Pacer
 from tests.site import Child, Site
 
@@ -33,7 +32,7 @@ def pacers(monkeypatch: pytest.MonkeyPatch) -> list[Pacer]:
         made.append(Pacer(most))
         return made[-1]
 
-    monkeypatch.setattr(process_queue, "Pacer", make)
+    monkeypatch.setattr("sync.plex.client.Pacer", make)
     return made
 
 

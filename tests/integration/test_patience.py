@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sync import quickjson
+from sync import fast
 from sync.plex import client
 from tests.site import ROOT, Site
 
@@ -73,4 +73,4 @@ def test_a_wrong_document_is_explained(stdin: bytes) -> None:
     assert "no JSON" in answer["error"]
     assert (done.returncode, done.stderr) == (0, b"")
     with pytest.raises(ValueError, match=r"."):
-        quickjson.loads(stdin)
+        fast.loads(stdin)

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
+from unittest import mock
 
 import pytest
 
@@ -266,12 +268,13 @@ class Runs:
     def portraits(self, state: State) -> Portraits:
         """Those of one run."""
         settings = Settings(plex_url=self.site.plex.url, plex_token=self.site.plex.token)
-        return Portraits(stash=self.stash, state=state, settings=settings, access=self.access, clock=lambda: self.now)
+        return Portraits(stash=self.stash, state=state, settings=settings, access=self.access)
 
     def settle(self, scene: int, times: int = 1) -> list[str]:
         """The addresses of the scene's pictures at the end of a run that comes to it several times."""
         found: dict[int, Scene] = {}
-        with closing(self.site.state()) as state:
+        clock = mock.patch("sync.worker.portraits.time", SimpleNamespace(time=lambda: self.now))
+        with closing(self.site.state()) as state, clock:
             portraits = self.portraits(state)
             for _ in range(times):
                 found = portraits.settle(self.stash.scenes([scene]))

@@ -17,6 +17,7 @@ from sync.bulk import reconcile as looking
 from sync.bulk import scenes
 from sync.model import Scene
 from sync.queue import batches
+from sync.queue.batch import CHANGE, RECONCILE
 from sync.queue.outlook import outlook
 from sync.stash.exceptions import StashTemporaryError
 from sync.worker.circuit_breaker import CircuitState, read_record
@@ -660,7 +661,7 @@ def test_many_changes_do_not_make_a_reconcile_due_again(site: Site, library: Lib
     for number in range(batches.KEPT + 5):
         with store.transaction() as connection:
             args = {"entity": "tag", "id": number} if number % 2 else {"scope": "1d"}
-            made = batches.create(connection, batches.CHANGE if number % 2 else batches.RECONCILE, args, time.time())
+            made = batches.create(connection, CHANGE if number % 2 else RECONCILE, args, time.time())
             connection.execute("UPDATE plexsync_batches SET status = 'COMPLETED' WHERE number = ?", (made.id,))
         assert not batches.is_due(store.connection, "weekly", time.time())
     store.close()

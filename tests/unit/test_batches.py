@@ -18,10 +18,10 @@ from sync.bulk import args as batch_args
 from sync.errors import SetupError
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import batches, schema, steer
-from sync.queue.batches import CHANGE, COMPLETED, FAILED, PENDING, RECONCILE, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
+from sync.queue.batch import CHANGE, COMPLETED, FAILED, PENDING, RECONCILE, RUNNING, SYNC_ALL, SYNC_RECENT, WHOLE, Batch
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.job import Job
-from sync.queue.jobs import ClaimedJob, JobStore
+from sync.queue.job import ClaimedJob, Job
+from sync.queue.jobs import JobStore
 
 NOW = 1_700_000_000.0
 LATER = NOW + 3_600
@@ -382,7 +382,7 @@ def test_a_clock_that_was_ahead_does_not_have_a_reconcile_begun_again_and_again(
     for at in (NOW + 400 * 86_400, NOW):
         assert batches.is_due(store.connection, "daily", at)
         with store.transaction() as connection:
-            batch = batches.start(connection, RECONCILE, batches.WHOLE, at)
+            batch = batches.start(connection, RECONCILE, WHOLE, at)
             batches.put_page(connection, batch, rows=[], skipped=0, cursor=0, listed=True, now=at)
     assert not batches.is_due(store.connection, "daily", NOW + 60)
     assert batches.is_due(store.connection, "daily", NOW + 86_401)

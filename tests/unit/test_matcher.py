@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sync.model import MediaFile
-from sync.plex.matcher import Candidate, Match, Rules, holds_file_of, match_scene
-from sync.plex.media_paths import map_path, name_key, path_key
+from sync.plex.matcher import Candidate, Match, Others, Rival, Rules, holds_file_of, match_scene
+from sync.plex.media_paths import map_path, name_key, path_key, trailing_folders
 
 PROPERTY = settings(max_examples=75, deadline=None)
 
@@ -357,3 +357,28 @@ def test_what_matches_is_held(path: str, library: list[Candidate]) -> None:
         if exact is not None:
             assert holds_file_of([MediaFile(path)], candidate, LOOSE, exact=exact)
     assert map_path(path, ()) == path
+
+
+def test_a_name_that_very_many_scenes_have_costs_each_of_them_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many equal names cost one scene at most about twice as many comparisons of folders."""
+
+    def compared(count: int) -> int:
+        """How often two folders are compared for the first and the last of `count` scenes."""
+        calls = 0
+
+        def counted(one: str, other: str) -> int:
+            nonlocal calls
+            calls += 1
+            return trailing_folders(one, other)
+
+        paths = [f"/x/{number}/clip.mp4" for number in range(count)]
+        candidates = [item(100_000 + n, path.replace("/x/", "/plex/other")) for n, path in enumerate(paths)]
+        rivals = [Rival(n, path_key(path, fold=False)) for n, path in enumerate(paths)]
+        with monkeypatch.context() as patch:
+            patch.setattr("sync.plex.matcher.trailing_folders", counted)
+            for scene in (0, count - 1):
+                others = Others(scene, {"clip.mp4": rivals})
+                match_scene([MediaFile(paths[scene])], candidates, LOOSE, others=others)
+        return calls
+
+    assert compared(60) <= 2.2 * compared(30)

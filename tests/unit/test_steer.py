@@ -17,6 +17,7 @@ from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
 from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock
+from tests.site import count_claimed
 
 NOW = 1_700_000_000.0
 
@@ -111,7 +112,7 @@ def test_all_that_waits_is_cleared_and_nothing_that_a_drain_has_claimed(
     assert lock.acquire()
     assert steer.clear_queue(file, lock_of(tmp_path))[0] == 4
     lock.release()
-    assert (store.waiting(), store.claimed()) == (0, 2)
+    assert (store.waiting(), count_claimed(store.connection)) == (0, 2)
     store.try_later(claims[0], claims[0].job.later(retry_count=1, at=NOW + 9, error=OSError()))
     store.done(claims[1:])
     assert scenes(store) == [1], "what the drain had begun comes to its own end"
@@ -125,7 +126,7 @@ def test_what_a_killed_drain_had_claimed_waits_like_the_rest(
     assert store.claim(10, NOW)
     FileLock(lock_of(tmp_path))  # and nobody holds it
     assert steer.clear_queue(file, lock_of(tmp_path))[0] == 1
-    assert store.claimed() == 0
+    assert count_claimed(store.connection) == 0
 
 
 def test_a_damaged_row_is_cleared_too(store: JobStore, file: sqlite3.Connection, tmp_path: Path) -> None:

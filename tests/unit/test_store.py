@@ -15,6 +15,7 @@ from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
 from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock, is_held
+from tests.site import count_claimed
 
 NOW = 1_700_000_000.0
 
@@ -121,7 +122,7 @@ def test_a_dead_letter_and_its_row_change_together(store: JobStore, tmp_path: Pa
     (claim,) = store.claim(10, NOW)
     store.bury(claim, letter(5))
     assert store.dead_letters() == [letter(5)]
-    assert store.waiting() + store.claimed() == 0
+    assert store.waiting() + count_claimed(store.connection) == 0
     save(tmp_path, 5)
     (claim,) = store.claim(10, NOW)
     store.done([claim])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sync.model import MediaFile
 from sync.plex.media_paths import path_key
-from sync.settings import parse_path_map
 from sync.setup.path_map import Proposal, Sample, Sighting, matching_by_path, propose, shared_folders
+from sync.text.typed import parse_path_map
 
 
 def seen(stash: str, *plex: str, size: int | None = None) -> Sample:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync import quickjson
+from sync import fast
 
 PROPERTY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -21,9 +21,9 @@ PROPERTY = settings(max_examples=100, deadline=None, suppress_health_check=[Heal
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every test runs with CPython's C module and without it."""
     if request.param == "json":
-        monkeypatch.setattr(quickjson, "_json", None)
+        monkeypatch.setattr(fast, "_json", None)
     else:
-        assert vars(quickjson)["_json"] is not None
+        assert vars(fast)["_json"] is not None
     yield request.param
 
 
@@ -61,7 +61,7 @@ def same(one: Any, other: Any) -> bool:
     ],
 )
 def test_documents_that_json_reads(document: str) -> None:
-    assert same(quickjson.loads(document.encode()), json.loads(document))
+    assert same(fast.loads(document.encode()), json.loads(document))
 
 
 @pytest.mark.parametrize(
@@ -98,20 +98,20 @@ def test_documents_that_json_reads(document: str) -> None:
 )
 def test_what_is_no_document_is_a_value_error(document: bytes) -> None:
     with pytest.raises(ValueError):
-        quickjson.loads(document)
+        fast.loads(document)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_a_document_nested_too_deep_is_an_error_and_no_crash(opening: bytes) -> None:
     with pytest.raises((RecursionError, ValueError)):
-        quickjson.loads(opening * 200_000)
+        fast.loads(opening * 200_000)
 
 
 def test_one_document_leaves_nothing_to_the_next() -> None:
-    first = quickjson.loads(b'{"key": {"key": 1}}')
+    first = fast.loads(b'{"key": {"key": 1}}')
     first["key"]["other"] = 2
 
-    assert quickjson.loads(b'{"key": {"key": 1}}') == {"key": {"key": 1}}
+    assert fast.loads(b'{"key": {"key": 1}}') == {"key": {"key": 1}}
 
 
 json_values = st.recursive(
@@ -126,7 +126,7 @@ json_values = st.recursive(
 def test_any_document_reads_as_json_reads_it(value: Any, ascii_only: bool, indent: int | None) -> None:
     document = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
 
-    got = quickjson.loads(document.encode())
+    got = fast.loads(document.encode())
 
     assert same(got, json.loads(document))
     assert same(got, value)
@@ -142,29 +142,29 @@ def test_a_damaged_document_reads_as_json_reads_it_or_is_a_value_error(value: An
         expected = json.loads(damaged.decode())
     except ValueError:
         with pytest.raises(ValueError):
-            quickjson.loads(damaged)
+            fast.loads(damaged)
     else:
-        assert same(quickjson.loads(damaged), expected)
+        assert same(fast.loads(damaged), expected)
 
 
 @PROPERTY
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_document_or_a_value_error(raw: bytes) -> None:
     with contextlib.suppress(ValueError, RecursionError):
-        quickjson.loads(raw)
+        fast.loads(raw)
 
 
 @pytest.mark.parametrize("text", ["", "a", '"', "\\", "\n\x00\x1f\x7f", "é", "😀", "\ud800", "\u2028", "</script>"])
 def test_quoted_strings(text: str) -> None:
-    assert quickjson.quote(text) == json.dumps(text)
+    assert fast.quote(text) == json.dumps(text)
 
 
 @PROPERTY
 @given(st.text(st.characters()) | st.text(st.characters(categories=["Cs", "Cc", "Zs", "So"])))
 def test_any_string_is_quoted_as_json_does_it_and_reads_back(text: str) -> None:
-    quoted = quickjson.quote(text)
+    quoted = fast.quote(text)
 
     assert quoted == json.dumps(text)
     assert quoted.isascii()
     # Two halves of one character, side by side, are read as that character.
-    assert ascii(quickjson.loads(quoted.encode())) == ascii(json.loads(quoted))
+    assert ascii(fast.loads(quoted.encode())) == ascii(json.loads(quoted))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import imports
+from sync.setup import imports
 from tests.site import ROOT, UNCOVERED
 
 NOT_NEEDED = {
@@ -27,7 +27,8 @@ def test_a_drain_imports_nothing_that_other_tasks_need() -> None:
     program = """
 import gc, sys
 sys.path.insert(0, sys.argv[1])
-from sync import entry, imports, tasks
+from sync import entry, tasks
+from sync.setup import imports
 imports.load("sync.process_queue")
 assert gc.isenabled() and gc.get_freeze_count()
 print(*sys.modules)
