@@ -688,7 +688,7 @@ def test_as_a_process(tmp_path: Path) -> None:
     items = [{"files": [["/m/ü.mp4", 5]], "genres": ["g"]}, {"files": ["/m/b.mp4"], "title": "B"}]
     library.write_text(json.dumps({"libraries": [{"title": "M", "key": 4, "items": items}]}), encoding="utf-8")
     command = [sys.executable, "-m", "tests.servers.plex", "--library", str(library), "--token", "t"]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         try:
             assert process.stdout is not None
