@@ -46,9 +46,6 @@ def main() -> None:
 
 
 def _command_line() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - a shell's python3 may be another than the one Stash uses
-        print(f"PlexSync needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
-        sys.exit(2)
     try:
         from sync.command_line.main import run
 

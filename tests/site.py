@@ -191,7 +191,7 @@ class Child:
             "Dir": str(site.stash.config_dir),
         }
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "plexsync.py")],
+            [sys.executable, "-S", str(ROOT / "plexsync.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import site
 import sys
 import zlib
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -22,10 +23,7 @@ from sync import data_folder
 from sync.data_folder import WHOLE_FILE, is_whole
 from sync.errors import SetupError
 
-OLDEST_PYTHON = (3, 11)
-
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
-
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*$")
 
@@ -115,14 +113,11 @@ def ensure(data: str, *, try_again_now: bool) -> None:
     `try_again_now`: also when an install failed a moment ago. Raises SetupError
     with the command to run by hand; what was there before stays as it was.
     """
-    if sys.version_info < OLDEST_PYTHON:
-        raise SetupError(
-            f"Stash runs PlexSync with Python {sys.version.split()[0]}; accepted: 3.11 or newer. Choose it in Stash "
-            "under Settings > System > Python executable path"
-        )
     requirements = read_requirements(requirements_file())
     target = os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(requirements))
     if not is_whole(target):
+        if sys.flags.no_site:  # as PlexSync.yml asks for; the packages may be the user's, or a virtual environment's
+            site.main()
         lacks = missing(requirements)
         if not lacks:
             return

@@ -263,7 +263,7 @@ def ensure(
     call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since, "session_age": session_age}
     try:
         child = subprocess.Popen(
-            [sys.executable or "python3", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
+            [sys.executable or "python3", "-S", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
             stdin=subprocess.PIPE,
             # A child that held the task's pipes would keep Stash waiting for their end.
             stdout=subprocess.DEVNULL,

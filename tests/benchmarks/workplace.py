@@ -94,7 +94,7 @@ class Place:
         }
         return {
             "name": name,
-            "argv": [sys.executable, str(ROOT / "plexsync.py")],
+            "argv": [sys.executable, "-S", str(ROOT / "plexsync.py")],
             "input": json.dumps({"server_connection": connection, "args": args}),
             "cwd": str(self.config),
             "sql": list(sql),

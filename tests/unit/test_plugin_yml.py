@@ -26,7 +26,7 @@ def test_no_key_that_stash_does_not_know() -> None:
 
 
 def test_stash_starts_the_door() -> None:
-    assert (PLUGIN["interface"], PLUGIN["exec"]) == ("raw", ["python3", "{pluginDir}/plexsync.py"])
+    assert (PLUGIN["interface"], PLUGIN["exec"]) == ("raw", ["python3", "-S", "{pluginDir}/plexsync.py"])
     assert [one["triggeredBy"] for one in PLUGIN["hooks"]] == [
         [hook.UPDATE_HOOK],
         [hook.DESTROY_HOOK],
