@@ -167,6 +167,7 @@ class _Task:
                 own=self._own,
                 everything=self._order.all_batches,
                 after_outage=not self._order.leaves_batches,
+                looks=not self._order.is_dry,
             )
             drain = Drain(run, bulk=bulk, with_late=not self._order.leaves_batches, linger=LINGER)
             try:

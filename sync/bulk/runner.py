@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from sync import log
 from sync.bulk import reconcile
 from sync.bulk.reconcile import Findings, Reconciler
-from sync.bulk.scenes import Listing, Page
+from sync.bulk.scenes import Listing, Page, since_of
 from sync.bulk.unchanged import Unchanged
+from sync.bulk.unseen import Unseen
 from sync.ending import Ending
 from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
-from sync.queue.batch import CHANGE, FAILED, LEFT_OUT, RECONCILE, SYNC_ALL, SYNC_RECENT, Batch, title_of
+from sync.queue.batch import CHANGE, FAILED, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
 from sync.queue.job import ClaimedJob
 from sync.state import chunks
 from sync.worker.run import Run
@@ -39,11 +40,18 @@ class Bulk:
 
     `own`: batches that this run was started for. `everything`: a person asked for all there is.
     `after_outage`: nobody's save has started this run, so it goes on with what a server that was away has ended.
+    `looks`: it looks at its end what has changed without a hook.
     A batch that was begun under other settings begins anew.
     """
 
     def __init__(
-        self, run: Run, *, own: Sequence[str] = (), everything: bool = False, after_outage: bool = False
+        self,
+        run: Run,
+        *,
+        own: Sequence[str] = (),
+        everything: bool = False,
+        after_outage: bool = False,
+        looks: bool = True,
     ) -> None:
         self._store = run.jobs
         self._state = run.state
@@ -54,6 +62,7 @@ class Bulk:
         self._indexes = run.libraries
         self._settings = run.settings
         self._fingerprint = _settings_fingerprint(run)
+        self._unseen = Unseen(run, self._changed) if looks else None
         self._own = set(own)
         self._everything = everything
         self._after_outage = after_outage
@@ -96,6 +105,11 @@ class Bulk:
     def has_work(self) -> bool:
         """Whether `next` has something to do. Safe inside a transaction of the queue's."""
         return self._current() is not None
+
+    def find_unseen(self) -> None:
+        """Make a batch of what has changed in Stash without a hook. Raises the errors of `stash/exceptions.py`."""
+        if self._unseen:
+            self._unseen.look(begins=bool(self._own))
 
     @property
     def shown(self) -> Batch | None:
@@ -146,7 +160,7 @@ class Bulk:
             # Of a batch over everything, what was moved in or taken out of Plex is to be found.
             if batch.kind in (SYNC_ALL, RECONCILE):
                 index.list_again(by_hand=True)
-            elif batch.kind == SYNC_RECENT:
+            elif since_of(batch) is not None:
                 index.look_for_new()
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
         # Of a performer's save that shows nothing there is nothing to say.
@@ -171,7 +185,7 @@ class Bulk:
                 findings.add_all(self._reconciler.look(scenes))
             else:
                 left_out += out.values()
-                due += self._due(scenes, batch)
+                due += self._changed(scenes) if batch.kind == CHANGE else self._due(scenes)
             looked += len(some)
         if is_reconcile:
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
@@ -181,16 +195,19 @@ class Bulk:
         rows = [(scene.id, batch.kind) for scene in due]
         self._put(batch, page, rows, {LEFT_OUT: left_out} if left_out else {})
 
-    def _due(self, scenes: Sequence[Scene], batch: Batch) -> list[Scene]:
+    def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
         """Return the scenes that have to be synced."""
-        if batch.kind == CHANGE:
-            # A scene that was never synced, or that Plex is known to have lost, is not made a job by the name of its
-            # studio.
-            known = self._state.synced_scenes({scene.id for scene in scenes})
-            known &= self._state.held_by(self._machine, known).keys()
-            scenes = [scene for scene in scenes if scene.id in known]
         right = self._unchanged.among(scenes)
         return [scene for scene in scenes if scene.id not in right]
+
+    def _changed(self, scenes: Sequence[Scene]) -> list[Scene]:
+        """Return the scenes that have to be synced after a change that fired no hook of theirs.
+
+        Nobody has asked for one that was never synced, nor for one that Plex is known to have lost.
+        """
+        known = self._state.synced_scenes([scene.id for scene in scenes])
+        held = self._state.held_by(self._machine, known)
+        return self._due([scene for scene in scenes if scene.id in held])
 
     def _put(
         self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], found: Mapping[str, Sequence[str]]

@@ -40,10 +40,10 @@ class Listing:
 
     def count(self, batch: Batch) -> int:
         """Return how many scenes a batch is about; of a change the most it can be."""
-        if batch.kind == CHANGE:
+        since = since_of(batch)
+        if batch.kind == CHANGE and since is None:
             most = max(self._stash.count_scenes(where) for where in self._filters(batch.args))
             return max(most, self._state.count_naming(_ref(batch.args)))
-        since = since_of(batch)
         if since is None:
             return self._stash.count_scenes({})
         count, after = 0, 0
@@ -57,10 +57,10 @@ class Listing:
     def page(self, batch: Batch) -> Page:
         """Return the scenes that come after the batch's cursor."""
         since, after = since_of(batch), batch.cursor
-        if batch.kind == CHANGE:
-            return self._having(batch.args, after)
         if since is not None:
             return self._changed_since(since, after)
+        if batch.kind == CHANGE:
+            return self._having(batch.args, after)
         scenes = self._stash.scene_page(after, PAGE)
         last = max((scene.id for scene in scenes), default=after)
         return Page(scenes, last, len(scenes) < PAGE or last <= after)
@@ -107,7 +107,7 @@ def since_of(batch: Batch) -> float | None:
     elif batch.kind == RECONCILE:
         days = SCOPES.get(str(batch.args.get("scope")))
     else:
-        days = None
+        return batch.args.get("since")
     # From the press on: it may have waited for Plex since. Stash writes whole seconds.
     return None if days is None else math.floor(batch.created_at - days * 86_400)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SYNC_ALL, SYNC_RECENT, RECONCILE, CHANGE = "sync_all", "sync_recent", "reconcile", "change"
-"""Kinds of batches; a change is one of a performer, studio, tag or group."""
+"""Kinds of batches. A change is one of a performer, studio, tag or group, or one of scenes that fired no hook."""
 PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED"
 
 
@@ -72,6 +72,8 @@ TITLES = {SYNC_ALL: "Sync all scenes", SYNC_RECENT: "Sync recent scenes", RECONC
 
 def title_of(batch: Batch) -> str:
     """Return what a person calls a batch: its task, or what was changed."""
+    if "since" in batch.args:
+        return "Changes without a save"
     if batch.kind == CHANGE:
         return f"Change of {batch.args.get('entity')} {batch.args.get('id')}"
     return f"{TITLES.get(batch.kind, batch.kind)}{' (dry run)' if batch.args.get('dry_run') else ''}"

@@ -43,6 +43,10 @@ _IDS_QUERY = (
     + _PAGE
     + ") { scenes { id updated_at } } }"
 )
+_NEWEST_QUERY = (
+    "query PlexSyncNewest($page: Int!, $size: Int!) { findScenes(filter: {page: $page, per_page: $size, "
+    'sort: "updated_at", direction: DESC}) { scenes { id updated_at } } }'
+)
 _COUNT_QUERY = (
     "query PlexSyncCount($where: SceneFilterType!) { findScenes(scene_filter: $where, filter: {per_page: 0}) "
     "{ count } }"
@@ -214,9 +218,11 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
 
         `where` is Stash's SceneFilterType; updated_at in seconds since the epoch, None where Stash did not say.
         """
-        data = self.ask(_IDS_QUERY, {"where": _above(after, where), "size": size})
-        found = objects((data.get("findScenes") or {}).get("scenes"))
-        return [(int(value["id"]), seconds(value.get("updated_at"))) for value in found]
+        return _times(self.ask(_IDS_QUERY, {"where": _above(after, where), "size": size}))
+
+    def newest_changes(self, page: int, size: int) -> list[tuple[int, float | None]]:
+        """Return (id, updated_at) of the scenes that changed last, newest first: a page, the first is 1, of `size`."""
+        return _times(self.ask(_NEWEST_QUERY, {"page": page, "size": size}))
 
     def count_scenes(self, where: Mapping[str, Any]) -> int:
         """Return how many scenes a filter lets through (Stash's SceneFilterType; an empty one: all)."""
@@ -293,6 +299,11 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
                 f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
             )
     return read_picture(b"".join(read))
+
+
+def _times(data: Mapping[str, Any]) -> list[tuple[int, float | None]]:
+    found = objects((data.get("findScenes") or {}).get("scenes"))
+    return [(int(value["id"]), seconds(value.get("updated_at"))) for value in found]
 
 
 def _above(after: int, where: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,9 @@ class BulkWork(Protocol):
     def has_work(self) -> bool:
         """Whether `next` has something to do."""
 
+    def find_unseen(self) -> None:
+        """Look what has changed without a hook."""
+
     @property
     def shown(self) -> Batch | None:
         """The batch whose progress is shown, as it is now."""
@@ -104,6 +107,8 @@ class Drain:
                     self._work(claimed)
                     self._finish.give_back()  # for a person's save, or with the circuit breaker
                     self._finish.keep_counts()
+                if self._bulk:
+                    self._bulk.find_unseen()
                 if self._jobs.end(self._look(), late=self._with_late, more=self._has_bulk_work):
                     return self.summary
         except KeyboardInterrupt:
@@ -172,6 +177,8 @@ class Drain:
         """Read scenes from Stash as they are now; those that need nothing come to their end."""
         scenes = self._run.stash.scenes([job.scene_id for job in claimed])
         log.detail("%d scenes claimed, %d of them in Stash", len(claimed), len(scenes))
+        if not self._is_bulk:
+            self._run.read_at |= {scene.id: scene.updated_at for scene in scenes.values()}
         kept: list[SceneSync] = []
         left_out: list[tuple[ClaimedJob, Scene, str]] = []
         for job in claimed:

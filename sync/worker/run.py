@@ -68,6 +68,8 @@ class Run:
     """How Plex reaches performers' pictures; None: it gets none."""
     scans: FolderScans | None
     """Where Plex may be asked to look for a file that it does not have; None: nowhere."""
+    read_at: dict[int, float | None] = field(default_factory=dict)
+    """The saved scenes that were read -> their `updated_at` then."""
 
     @property
     def preserve(self) -> bool:

@@ -643,7 +643,7 @@ def test_a_save_waits_for_no_reconcile_and_the_sleeper_begins_it(site: Site, lib
 def test_a_save_after_an_outage_leaves_the_batch_that_it_ended_to_the_sleeper(site: Site, library: Library) -> None:
     scene, key = library.add()
     library.sync()
-    hook_killed(site, scene, key)
+    site.stash.scene(scene).title = "Changed where no time tells"
     site.plex.stop()
     assert site.call({"mode": "sync_all"}).error is not None
     site.plex.start()
