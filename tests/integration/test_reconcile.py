@@ -642,6 +642,7 @@ def test_a_save_waits_for_no_reconcile_and_the_sleeper_begins_it(site: Site, lib
 
 def test_a_save_after_an_outage_leaves_the_batch_that_it_ended_to_the_sleeper(site: Site, library: Library) -> None:
     scene, key = library.add()
+    site.stash.scene(scene).updated_s -= 10
     library.sync()
     site.stash.scene(scene).title = "Changed where no time tells"
     site.plex.stop()
