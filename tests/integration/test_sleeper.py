@@ -20,9 +20,9 @@ from sync.queue import schema, wake
 from sync.queue.job import Job
 from sync.queue.lock import FileLock
 from sync.queue.outlook import Outlook, resume_later
-from sync.worker import sleeper
+from sync.sleeper import launch, sleeper
+from sync.sleeper.sleeper import LONGEST_NAP, Sleeper, Step, next_step
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
-from sync.worker.sleeper import LONGEST_NAP, Sleeper, Step, next_step
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_plugin_host import JobManager
@@ -498,7 +498,7 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
     def run(self: Sleeper, *_: object) -> bool:
         ended = ran(self)
         if not late:
-            assert sleeper.is_alive(str(site.data))
+            assert launch.is_alive(str(site.data))
             late.append(time.time() + 0.1)
             empty(site)
             queue(site, Job(2, retry_count=1, next_retry_at=late[0]))
@@ -509,7 +509,7 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
     call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": time.time()}
     sleeper.main(json.dumps(call).encode())
     assert len(asks(site)) == 2
-    assert not sleeper.is_alive(str(site.data))
+    assert not launch.is_alive(str(site.data))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'{"data": "/nowhere/at/all"}', b"\xff"])
