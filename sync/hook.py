@@ -153,8 +153,6 @@ def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, w
                 pass  # asking for a drain too many is cheap, missing one is not
         job = ask_for_drain(server_connection, "hook")
         wake.note_job(queue_file, ask.token, job)
-        if others_stand_before(server_connection, job):
-            return _left_to_sleeper(server_connection, queue_file)
     except (AskFailedError, PermanentError) as error:
         _withdraw(queue_file, ask.token)
         return (
@@ -162,6 +160,11 @@ def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, w
         )
     except (sqlite3.Error, OSError):
         return "Process queue asked for"  # the note stays without the job's id: believed for 20 s, then asked again
+    try:
+        if others_stand_before(server_connection, job):
+            return _left_to_sleeper(server_connection, queue_file)
+    except (AskFailedError, PermanentError):
+        pass  # it is asked for all the same
     return "Process queue asked for"
 
 

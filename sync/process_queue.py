@@ -170,7 +170,12 @@ class _Task:
                 everything=self._order.all_batches,
                 after_outage=not self._order.leaves_batches,
             )
-            drain = Drain(run, bulk=bulk, with_late=not self._order.leaves_batches, linger=LINGER)
+            drain = Drain(
+                run,
+                bulk=None if self._order.trigger == "blocked" else bulk,
+                with_late=not self._order.leaves_batches,
+                linger=LINGER,
+            )
             try:
                 drain.run(everything=self._everything and not self._order.is_dry)
                 self._hand_over()

@@ -97,8 +97,7 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
 
 def _status(data: str, *, is_logged: bool) -> str:
     """Return the status as JSON, for a page or a script; for a person in the log, and in one line."""
-    # Not at the top: a drain has no use for it.
-    from sync.status import page, status
+    from sync.status import page, status  # not at the top: a drain has no use for it
 
     found = status.gather(data)
     if not is_logged:
@@ -207,7 +206,8 @@ def _process_queue(
     except (sqlite3.Error, OSError) as error:
         lock.release()
         raise _unusable(data, error) from None
-    said, went_well = "", False
+    said: str = ""
+    went_well = False
     try:
         tasks = _load("sync.process_queue", data, try_again_now=by_hand)
         said = tasks.process_queue(server_connection, data, tasks.Order(trigger, batch, all_batches))

@@ -40,6 +40,8 @@ class Outlook:
     """Stash's id of the job that was asked for and has not begun, as far as it is known; empty: none."""
     job_at: float = 0.0
     """When that job was asked for."""
+    saved: bool = False
+    """A row of a save is due."""
 
 
 def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, since: float) -> Outlook:
@@ -55,6 +57,9 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
     if next_due is not None and next_due > now + schema.LONGEST_WAIT:
         next_due = now  # the clock was set back since
     due = connection.execute(f"SELECT 1 {_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
+    saved = connection.execute(
+        f"SELECT 1 {_ROWS} AND {schema.LANE} = {schema.SAVED} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)
+    ).fetchone()
     waiting = connection.execute(f"SELECT 1 {_ROWS} LIMIT 1").fetchone()
     goes_on = batches.goes_on_by_itself(connection)
     return Outlook(
@@ -69,6 +74,7 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
         asked=asked_at is not None and -wake.CLOCK_SLACK <= now - asked_at < wake.NOTE_TRUST,
         job=job or "",
         job_at=job_at or 0.0,
+        saved=saved is not None,
     )
 
 

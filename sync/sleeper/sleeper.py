@@ -69,7 +69,7 @@ def next_step(outlook: waits.Outlook, state: CircuitState, opened_at: float | No
         wait = outlook.job_at + BLOCKED_AFTER - now
         if 0 < wait <= BLOCKED_AFTER:
             return Step("sleep", _nap(wait))
-        is_time = outlook.due and (outlook.resume_at is None or outlook.resume_at <= now)
+        is_time = outlook.saved and (outlook.resume_at is None or outlook.resume_at <= now)
         return Step("work" if is_time else "watch")
     if outlook.asked:
         return Step("sleep", 1.0)

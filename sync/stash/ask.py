@@ -70,9 +70,9 @@ def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> b
 
     Raises AskFailedError, `refused` where the plugin is disabled or removed; SetupError.
     """
-    query = "query PlexSyncPlugins { plugins { id enabled } }"
-    plugins = _graphql(connection, query, "{}").get("plugins")
-    if not any(isinstance(one, dict) and one.get("id") == PLUGIN_ID and one.get("enabled") for one in plugins or ()):
+    plugins = _graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
+    enabled = [one.get("id") for one in plugins if one.get("enabled")] if isinstance(plugins, list) else [PLUGIN_ID]
+    if PLUGIN_ID not in enabled:
         raise AskFailedError("the plugin is disabled in Stash", refused=True)
     return still_waits(connection, job_id, asked_at, ("READY",))
 

@@ -346,6 +346,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(process_queue, "process_queue", made.process_queue)
     monkeypatch.setattr(ask, "ask_for_drain", made.ask)
     monkeypatch.setattr(ask, "still_waits", made.still_waits)
+    monkeypatch.setattr(ask, "others_stand_before", lambda *_: False)
     _world = made
     yield made
     _world = None
