@@ -19,7 +19,7 @@ def main() -> None:
     # A queue, a state and what may stand in them are nobody else's business.
     os.umask(0o077)
     if sys.argv[1:] == ["--sleeper"]:
-        from sync.worker import sleeper
+        from sync.sleeper import sleeper
 
         sleeper.main(sys.stdin.buffer.read())
         return

@@ -7,6 +7,7 @@ Plex is read when the job runs.
 
 from __future__ import annotations
 
+import os
 import time
 
 from sync import data_folder
@@ -141,16 +142,17 @@ def _number(value: object, entity: str) -> int:
 
 def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, what: str) -> str:
     # Not at the top: most hooks find a drain running or asked for and never pay for http.client.
-    from sync.stash.ask import AskFailedError, ask_for_drain, still_waits
+    from sync.stash.ask import AskFailedError, ask_for_drain, others_stand_before, still_waits
 
     try:
         if ask.earlier_job and ask.earlier_asked_at is not None:
             try:
                 if still_waits(server_connection, ask.earlier_job, ask.earlier_asked_at):
-                    return "Process queue waits behind another task in Stash"
+                    return _left_to_sleeper(server_connection, queue_file)
             except AskFailedError:
                 pass  # asking for a drain too many is cheap, missing one is not
-        wake.note_job(queue_file, ask.token, ask_for_drain(server_connection, "hook"))
+        job = ask_for_drain(server_connection, "hook")
+        wake.note_job(queue_file, ask.token, job)
     except (AskFailedError, PermanentError) as error:
         _withdraw(queue_file, ask.token)
         return (
@@ -158,7 +160,21 @@ def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, w
         )
     except (sqlite3.Error, OSError):
         return "Process queue asked for"  # the note stays without the job's id: believed for 20 s, then asked again
+    try:
+        if others_stand_before(server_connection, job):
+            return _left_to_sleeper(server_connection, queue_file)
+    except (AskFailedError, PermanentError):
+        pass  # it is asked for all the same
     return "Process queue asked for"
+
+
+def _left_to_sleeper(server_connection: Mapping[str, Any], queue_file: str) -> str:
+    # Not at the top: Stash has nothing else to do at most saves.
+    from sync.sleeper import launch
+
+    data = os.path.dirname(os.path.dirname(queue_file))
+    launch.ensure(server_connection, data, since=time.time())
+    return "Process queue waits behind another job of Stash's; PlexSync's sleeper sees to the save"
 
 
 def _withdraw(queue_file: str, token: str) -> None:

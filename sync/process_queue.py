@@ -24,11 +24,13 @@ from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.jobs import JobStore
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.settings import ACCEPTED, Settings, lacking, read_settings, told
+from sync.sleeper import launch
+from sync.sleeper.probe import answers
+from sync.sleeper.sleeper import something_waits
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import State
 from sync.state import set_aside as set_state_aside
-from sync.worker import sleeper
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.locate import Locator
@@ -111,7 +113,7 @@ class _Task:
         # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
         self._is_said = order.trigger == "sleeper" and record.failures > 0
         # The launcher said so already, in a file that may have been set aside as damaged since.
-        wake.begin_drain(store.connection, run_of_stash(), keep_resume=order.trigger == "hook")
+        wake.begin_drain(store.connection, run_of_stash(), order.trigger)
 
     def run(self) -> str:
         """Drain the queue and see to it that somebody goes on where something is left."""
@@ -169,7 +171,12 @@ class _Task:
                 after_outage=not self._order.leaves_batches,
                 looks=not self._order.is_dry,
             )
-            drain = Drain(run, bulk=bulk, with_late=not self._order.leaves_batches, linger=LINGER)
+            drain = Drain(
+                run,
+                bulk=None if self._order.trigger == "blocked" else bulk,
+                with_late=not self._order.leaves_batches,
+                linger=LINGER,
+            )
             try:
                 drain.run(everything=self._everything and not self._order.is_dry)
                 self._hand_over()
@@ -236,11 +243,7 @@ class _Task:
         if not self._everything and not self._breaker.can_execute():
             return None
         try:
-            if (
-                state is not CircuitState.CLOSED
-                and not self._breaker.has_answered
-                and not sleeper.answers(settings.plex_url)
-            ):
+            if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
                 raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
             client = open_plex(settings, self._data)
         except PlexTemporaryError:
@@ -303,10 +306,10 @@ class _Task:
 
     def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:
         since = self._looked_at  # what has become due since then nobody has seen
-        if sleeper.is_alive(self._data) or not sleeper.something_waits(self._connection, self._data, since=since):
+        if launch.is_alive(self._data) or not something_waits(self._connection, self._data, since=since):
             return
         connection = {**self._connection, "SessionCookie": stash.cookie}
-        sleeper.ensure(
+        launch.ensure(
             connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
         )
 

@@ -24,6 +24,7 @@ from sync.queue.batch import Batch, title_of
 from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
+from sync.sleeper.run import tell
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
 
@@ -66,8 +67,7 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
         # the flag of a drain that was killed would take this for a drain and ask for none.
         outcome: str = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
         return outcome
-    # Without the drain's lock, and so beside a drain: see `queue/steer.py`.
-    if mode in ("clear_failed", "clear_queue"):
+    if mode in ("clear_failed", "clear_queue"):  # beside a drain: see `queue/steer.py`
         said = _clear_failed(data, args) if mode == "clear_failed" else _clear_queue(data)
         log.info(said)
         return said
@@ -77,6 +77,8 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
         return _process_queue(server_connection, data, batch=_start_batch(data, mode, args_of_batch.read(mode, args)))
     # Hook, sleeper and page say who they are; a press of the button does not, and wants everything tried now.
     trigger = str(args.get("trigger") or "")
+    if trigger != "blocked":
+        tell(data)
     return _process_queue(server_connection, data, trigger=trigger, all_batches=not trigger)
 
 
@@ -95,8 +97,7 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
 
 def _status(data: str, *, is_logged: bool) -> str:
     """Return the status as JSON, for a page or a script; for a person in the log, and in one line."""
-    # Not at the top: a drain has no use for it.
-    from sync.status import page, status
+    from sync.status import page, status  # not at the top: a drain has no use for it
 
     found = status.gather(data)
     if not is_logged:
@@ -168,7 +169,6 @@ def no_such(there: Mapping[str, int], error_type: str | None) -> str:
 
 def _error_type(args: Mapping[str, Any]) -> str | None:
     value = args.get("error_type")
-    # An empty one is somebody's slip, and "all" would be a dear guess.
     if value is None or (isinstance(value, str) and value.strip()):
         return value.strip() if value else None
     raise SetupError(
@@ -202,7 +202,7 @@ def _process_queue(
             while not lock.acquire(0.5):
                 if wake.is_draining(connection) or time.monotonic() > end:
                     return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
-        wake.begin_drain(connection, run_of_stash(), keep_resume=trigger == "hook")
+        wake.begin_drain(connection, run_of_stash(), trigger)
     except (sqlite3.Error, OSError) as error:
         lock.release()
         raise _unusable(data, error) from None

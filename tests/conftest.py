@@ -7,7 +7,8 @@ import pytest
 
 from sync import log
 from sync.plex import client
-from sync.worker import backoff, finish, sleeper
+from sync.sleeper import launch
+from sync.worker import backoff, finish
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import UNCOVERED, Site, install_plugin
@@ -45,7 +46,7 @@ def _no_try_in_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_stray_sleeper(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drain in the test's own process starts no process that would outlive the test."""
-    monkeypatch.setattr(sleeper, "ensure", lambda *_, **__: False)
+    monkeypatch.setattr(launch, "ensure", lambda *_, **__: False)
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from typing import Any
 from sync import data_folder, entry
 from sync.queue import schema
 from sync.queue.jobs import JobStore
+from sync.sleeper import sleeper
+from sync.sleeper.launch import is_alive
 from sync.state import State
-from sync.worker import sleeper
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
@@ -125,7 +126,7 @@ class Site:
 
     def sleeper_pid(self) -> int | None:
         """The process of the sleeper, None where none lives."""
-        if not sleeper.is_alive(str(self.data)):
+        if not is_alive(str(self.data)):
             return None
         try:
             return int((self.data / sleeper.SLEEPER_PID).read_text())

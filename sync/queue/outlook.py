@@ -36,12 +36,20 @@ class Outlook:
     """Which run of Stash's that drain belonged to; see `run_of_stash`."""
     asked: bool = False
     """A drain was asked for a moment ago."""
+    job: str = ""
+    """Stash's id of the job that was asked for and has not begun, as far as it is known; empty: none."""
+    job_at: float = 0.0
+    """When that job was asked for."""
+    saved: bool = False
+    """A row of a save is due."""
 
 
 def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, since: float) -> Outlook:
     """Return what waits at `now`, rows counted for `next_due` only if they became due after `since`."""
-    row = connection.execute("SELECT draining, alive_at, resume_at, asked_at, stash FROM plexsync_wake").fetchone()
-    flag, alive_at, resume_at, asked_at, stash = row or (0, None, None, None, None)
+    row = connection.execute(
+        "SELECT draining, alive_at, resume_at, asked_at, stash, ask_job, ask_job_at FROM plexsync_wake"
+    ).fetchone()
+    flag, alive_at, resume_at, asked_at, stash, job, job_at = row or (0, *(None,) * 6)
     draining = bool(flag) and is_held(drain_lock)
     (next_due,) = connection.execute(
         f"SELECT min({schema.DUE_AT}) {_ROWS} AND {schema.DUE_AT} > ?", (since,)
@@ -49,6 +57,9 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
     if next_due is not None and next_due > now + schema.LONGEST_WAIT:
         next_due = now  # the clock was set back since
     due = connection.execute(f"SELECT 1 {_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
+    saved = connection.execute(
+        f"SELECT 1 {_ROWS} AND {schema.LANE} = {schema.SAVED} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)
+    ).fetchone()
     waiting = connection.execute(f"SELECT 1 {_ROWS} LIMIT 1").fetchone()
     goes_on = batches.goes_on_by_itself(connection)
     return Outlook(
@@ -61,6 +72,9 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
         stopped_at=alive_at if flag and not draining else None,
         stopped_in=stash or "",
         asked=asked_at is not None and -wake.CLOCK_SLACK <= now - asked_at < wake.NOTE_TRUST,
+        job=job or "",
+        job_at=job_at or 0.0,
+        saved=saved is not None,
     )
 
 

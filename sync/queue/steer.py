@@ -61,4 +61,6 @@ def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> tuple[int, l
         # Inside: a drain that starts after this look can claim nothing before this transaction's end.
         last = schema.CLAIMED if is_held(drain_lock) else schema.ACKED
         gone = connection.execute(f"DELETE FROM `{schema.JOBS}` WHERE status < {last}").rowcount
+        # The sleeper that waits for a blocked task has nothing to wait for, and the next save asks anew.
+        connection.execute("UPDATE plexsync_wake SET asked_at = NULL, ask_token = NULL, ask_job = NULL")
     return gone, ended

@@ -142,6 +142,11 @@ def note_job(queue_file: str, token: str, job_id: str) -> None:
     )
 
 
+def drop_job(connection: sqlite3.Connection, job_id: str) -> None:
+    """Forget the job that was asked for: it has begun, or somebody has stopped it."""
+    connection.execute("UPDATE plexsync_wake SET ask_job = NULL, ask_job_at = NULL WHERE ask_job = ?", (job_id,))
+
+
 def withdraw_note(queue_file: str, token: str) -> None:
     """Take the note back after Stash refused, so that the next save asks again."""
     schema.connect(queue_file).execute(
@@ -150,17 +155,18 @@ def withdraw_note(queue_file: str, token: str) -> None:
     )
 
 
-def begin_drain(connection: sqlite3.Connection, stash: str = "", *, keep_resume: bool = False) -> None:
+def begin_drain(connection: sqlite3.Connection, stash: str = "", trigger: str = "") -> None:
     """Say that a drain runs and that nobody needs to ask for one. Call it with the drain's lock held.
 
-    `stash` names the run of Stash's that started it (`outlook.run_of_stash`). `keep_resume`: a run that was to be
-    tried again later still is, for this one leaves some of its work alone.
+    `stash` names the run of Stash's that started it (`outlook.run_of_stash`). A run for saves alone (`trigger`
+    "hook" or "blocked") leaves a later try to its time; for one beside a blocked Stash the job that was asked for
+    still waits there.
     """
     connection.execute(
         # A word that was left stays: it may have come between the last drain's end and this one's beginning.
-        "UPDATE plexsync_wake SET draining = 1, resume_at = CASE WHEN ? THEN resume_at END, asked_at = NULL, "
-        "ask_token = NULL, ask_job = NULL, alive_at = ?, stash = ?",
-        (int(keep_resume), time.time(), stash),
+        "UPDATE plexsync_wake SET draining = 1, resume_at = CASE WHEN ?1 THEN resume_at END, asked_at = NULL, "
+        "ask_token = NULL, ask_job = CASE WHEN ?2 THEN ask_job END, alive_at = ?3, stash = ?4",
+        (int(trigger in ("hook", "blocked")), int(trigger == "blocked"), time.time(), stash),
     )
 
 

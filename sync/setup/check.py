@@ -26,10 +26,10 @@ from sync.plex.sections import Section, choose_sections, read_sections
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
 from sync.setup.path_map import propose
 from sync.setup.sample import Sample, sightings_of
+from sync.sleeper.probe import answers
 from sync.stash.client import StashClient
 from sync.state import State
 from sync.worker.locate import Found, Locator
-from sync.worker.sleeper import answers
 
 SAMPLED = 420
 """Scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed."""

@@ -59,7 +59,25 @@ def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
     return str(data.get("runPluginTask"))
 
 
-def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float) -> bool:
+def others_stand_before(connection: Mapping[str, Any], job_id: str) -> bool:
+    """Return whether Stash has other jobs before one that was just asked for. Raises AskFailedError, SetupError."""
+    jobs = _graphql(connection, "query PlexSyncJobs { jobQueue { id } }", "{}").get("jobQueue")
+    return isinstance(jobs, list) and any(isinstance(job, dict) and str(job.get("id")) != job_id for job in jobs)
+
+
+def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> bool:
+    """Return whether the job asked for at `asked_at` (seconds since the epoch) has still not begun.
+
+    Raises AskFailedError, `refused` where the plugin is disabled or removed; SetupError.
+    """
+    plugins = _graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
+    enabled = [one.get("id") for one in plugins if one.get("enabled")] if isinstance(plugins, list) else [PLUGIN_ID]
+    if PLUGIN_ID not in enabled:
+        raise AskFailedError("the plugin is disabled in Stash", refused=True)
+    return still_waits(connection, job_id, asked_at, ("READY",))
+
+
+def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, states: tuple[str, ...] = _ALIVE) -> bool:
     """Return whether the job asked for at `asked_at` (seconds since the epoch) still waits or runs.
 
     Stash's job ids start at 1 again after a restart, so the description and the
@@ -71,7 +89,7 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float) -> 
         f'{{"id": {fast.quote(job_id)}}}',
     )
     job = data.get("findJob")
-    if not isinstance(job, dict) or job.get("status") not in _ALIVE:
+    if not isinstance(job, dict) or job.get("status") not in states:
         return False
     # Stash puts "Running plugin task: " before it (internal/manager, RunPluginTask).
     if not str(job.get("description")).endswith(DESCRIPTION):

@@ -27,7 +27,10 @@ class Order:
     """Who asked for a run, and what for."""
 
     trigger: str = ""
-    """`hook`, `sleeper` or `page`; empty: a person, so what waits for a later try is tried too."""
+    """`hook`, `sleeper`, `page` or `blocked`; empty: a person, so what waits for a later try is tried too.
+
+    `blocked`: the sleeper's own run, for saves alone, while other jobs of Stash's keep the task from beginning.
+    """
     batch: Batch | None = None
     """The batch whose own task this is."""
     all_batches: bool = False
@@ -46,7 +49,7 @@ class Order:
     @property
     def leaves_batches(self) -> bool:
         """It leaves what batches have begun to the sleeper's run."""
-        return self.trigger == "hook" or self.is_dry
+        return self.trigger in ("hook", "blocked") or self.is_dry
 
 
 @dataclass(slots=True)

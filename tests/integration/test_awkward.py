@@ -13,9 +13,9 @@ from sync import data_folder
 from sync.plex import file_index
 from sync.plex.client import PlexClient
 from sync.queue.job import Job
+from sync.sleeper import sleeper
+from sync.sleeper.sleeper import Sleeper
 from sync.state import State
-from sync.worker import sleeper
-from sync.worker.sleeper import Sleeper
 from tests.servers.wire import Canned
 from tests.site import Site
 

@@ -24,8 +24,8 @@ from sync import data_folder, log, tasks
 from sync.queue import batches, schema
 from sync.queue.batch import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, Batch
 from sync.queue.job import ClaimedJob
+from sync.sleeper import sleeper
 from sync.stash.client import StashClient
-from sync.worker import sleeper
 from sync.worker.processor import Drain
 from tests.servers.plex import Request
 from tests.site import Answer, Child, Site, kill_sleepers_below

@@ -33,8 +33,8 @@ from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
 from sync.settings import Settings
 from sync.setup import dependencies
+from sync.sleeper import launch
 from sync.stash import ask
-from sync.worker import sleeper
 from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.processor import Drain
 from tests.site import Child, Site, kill_sleepers_below
@@ -346,6 +346,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(process_queue, "process_queue", made.process_queue)
     monkeypatch.setattr(ask, "ask_for_drain", made.ask)
     monkeypatch.setattr(ask, "still_waits", made.still_waits)
+    monkeypatch.setattr(ask, "others_stand_before", lambda *_: False)
     _world = made
     yield made
     _world = None
@@ -599,7 +600,7 @@ def test_a_row_that_becomes_due_while_the_drain_says_goodbye_is_seen_to(
     site.plex.fail(status=500, method="PUT")
     monkeypatch.setattr("sync.worker.finish.calculate_delay", lambda *_: 0.05)
     began: list[float] = []
-    monkeypatch.setattr(sleeper, "ensure", lambda *_, since, **__: began.append(since) or True)
+    monkeypatch.setattr(launch, "ensure", lambda *_, since, **__: began.append(since) or True)
     close = process_queue.State.close
 
     def close_slowly(state: process_queue.State) -> None:
@@ -628,7 +629,7 @@ def test_a_save_while_a_drain_gives_up_is_seen_to(site: Site, monkeypatch: pytes
         site.plex.stop()
     else:
         site.stash.fail("status", query_contains="PlexSyncSettings")
-    look = sleeper.something_waits
+    look = process_queue.something_waits
     answers: list[str | None] = []
 
     def look_then_save(*args: Any, **named: Any) -> bool:
@@ -636,9 +637,9 @@ def test_a_save_while_a_drain_gives_up_is_seen_to(site: Site, monkeypatch: pytes
         answers.append(site.hook(scene).output)
         return found
 
-    monkeypatch.setattr(sleeper, "something_waits", look_then_save)
+    monkeypatch.setattr(process_queue, "something_waits", look_then_save)
     began: list[float] = []
-    monkeypatch.setattr(sleeper, "ensure", lambda *_, since, **__: began.append(since) or True)
+    monkeypatch.setattr(launch, "ensure", lambda *_, since, **__: began.append(since) or True)
     site.drain()
     if not answers:  # nobody looked at all: then the save comes when the drain has ended
         answers.append(site.hook(scene).output)
@@ -651,7 +652,7 @@ def test_a_drain_that_stash_failed_at_once_is_tried_again(site: Site, monkeypatc
     scene, _ = site.add()
     site.hook(scene)
     began: list[float] = []
-    monkeypatch.setattr(sleeper, "ensure", lambda *_, since, **__: began.append(since) or True)
+    monkeypatch.setattr(launch, "ensure", lambda *_, since, **__: began.append(since) or True)
     site.stash.fail("status", query_contains="PlexSyncSettings")
     assert "Stash answered with status 500" in str(site.drain().error)
     assert began, "a job waits for a later try of the drain, and nobody waits with it"
@@ -662,14 +663,14 @@ def test_a_second_run_that_finds_the_first_at_its_end(site: Site, monkeypatch: p
     scene, key = site.add()
     site.hook(scene)
     at_its_end, let_go = threading.Event(), threading.Event()
-    look = sleeper.something_waits
+    look = process_queue.something_waits
 
     def look_slowly(*args: Any, **named: Any) -> bool:
         at_its_end.set()
         assert let_go.wait(20)
         return look(*args, **named)
 
-    monkeypatch.setattr(sleeper, "something_waits", look_slowly)
+    monkeypatch.setattr(process_queue, "something_waits", look_slowly)
     first = threading.Thread(target=site.drain)
     first.start()
     assert at_its_end.wait(20)

@@ -19,9 +19,9 @@ from sync.model import Scene
 from sync.queue import batches
 from sync.queue.batch import CHANGE, RECONCILE
 from sync.queue.outlook import outlook
+from sync.sleeper.sleeper import next_step
 from sync.stash.exceptions import StashTemporaryError
 from sync.worker.circuit_breaker import CircuitState, read_record
-from sync.worker.sleeper import next_step
 from tests.servers.plex import Request, TagMode
 from tests.site import Answer, Child, Site, kill_sleepers_below
 

@@ -20,9 +20,9 @@ from sync.queue import schema, wake
 from sync.queue.job import Job
 from sync.queue.lock import FileLock
 from sync.queue.outlook import Outlook, resume_later
-from sync.worker import sleeper
+from sync.sleeper import launch, run, sleeper
+from sync.sleeper.sleeper import LONGEST_NAP, Sleeper, Step, next_step
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
-from sync.worker.sleeper import LONGEST_NAP, Sleeper, Step, next_step
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_plugin_host import JobManager
@@ -36,7 +36,8 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 
 
 @pytest.fixture(autouse=True)
-def _no_strays(tmp_path: Path) -> Iterator[None]:
+def _no_strays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(os, "chdir", lambda _: None)  # of a sleeper in the test's own process
     yield
     kill_sleepers_below(tmp_path)
 
@@ -347,8 +348,9 @@ def test_something_else_that_answers_is_no_plex(site: Site, clock: Clock) -> Non
     assert asks(site) == []
 
 
-def test_plex_is_back_and_stash_busy(site: Site, clock: Clock) -> None:
+def test_plex_is_back_and_stash_busy(site: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The drain waits behind a scan: Plex has still no more than one probe a minute, Stash no second task."""
+    monkeypatch.setattr(run, "work_off", lambda *_: None)
     queue(site, Job(1))
     open_breaker(site, clock)
     done = threading.Event()
@@ -360,7 +362,8 @@ def test_plex_is_back_and_stash_busy(site: Site, clock: Clock) -> None:
     assert len(asks(site)) >= 1
 
 
-def test_a_task_behind_a_long_scan_is_asked_for_once(site: Site, clock: Clock) -> None:
+def test_a_task_behind_a_long_scan_is_asked_for_once(site: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "work_off", lambda *_: None)
     queue(site, Job(1))
     connection = schema.connect(data_folder.queue_file(str(site.data)))
     resume_later(connection, clock.now + 1)
@@ -476,6 +479,7 @@ def test_a_stash_that_is_gone_for_good_ends_it(site: Site, clock: Clock) -> None
 def test_somebody_who_looks_at_its_lock_does_not_send_it_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A drain that asks whether a sleeper lives holds the lock for a moment; that is no sleeper."""
     monkeypatch.setattr(wake, "NOTE_TRUST", 0.5)
+    monkeypatch.setattr(sleeper, "BLOCKED_AFTER", 0.5)
     fcntl = pytest.importorskip("fcntl", reason="on Windows a look is no lock")
     queue(site, Job(1, retry_count=1, next_retry_at=time.time() + 0.3))
     call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": time.time()}
@@ -495,21 +499,21 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
     ran = Sleeper.run
     late: list[float] = []
 
-    def run(self: Sleeper, *_: object) -> bool:
+    def run_then_leave(self: Sleeper, *_: object) -> bool:
         ended = ran(self)
         if not late:
-            assert sleeper.is_alive(str(site.data))
+            assert launch.is_alive(str(site.data))
             late.append(time.time() + 0.1)
             empty(site)
             queue(site, Job(2, retry_count=1, next_retry_at=late[0]))
         return ended
 
-    monkeypatch.setattr(Sleeper, "run", run)
+    monkeypatch.setattr(Sleeper, "run", run_then_leave)
     monkeypatch.setattr(wake, "NOTE_TRUST", 0.5)
     call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": time.time()}
     sleeper.main(json.dumps(call).encode())
     assert len(asks(site)) == 2
-    assert not sleeper.is_alive(str(site.data))
+    assert not launch.is_alive(str(site.data))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'{"data": "/nowhere/at/all"}', b"\xff"])

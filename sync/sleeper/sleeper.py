@@ -4,52 +4,54 @@ Jobs that wait for a later try, and an outage of Plex, would hold Stash's one jo
 slot if a task waited for them. This process lives while something waits: it asks
 Stash for "Process queue" when a row becomes due, probes Plex's `/identity` while
 the circuit breaker is open (at most once a minute), and ends when nothing waits.
+Where Stash's own jobs keep the task from beginning, it has saves worked off by a
+run of its own (`run.py`).
 
 What it needs to know reaches it by a pipe, never by a command line. `/identity`
 wants no token, so it is not given one.
 """
 
 import contextlib
-import http.client
 import json
 import os
 import sqlite3
-import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from sync import data_folder
 from sync.errors import PlexSyncError
 from sync.queue import outlook as waits
 from sync.queue import schema, wake
-from sync.queue.lock import FileLock, is_held
-from sync.stash.ask import AskFailedError, ask_for_drain, renewed, still_waits
+from sync.queue.lock import FileLock
+from sync.sleeper import run
+from sync.sleeper.probe import answers
+from sync.stash.ask import AskFailedError, ask_for_drain, is_blocked, renewed, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
 
 SLEEPER_PID = "sleeper.pid"
 """Says which process it is, for a person who wonders; nobody relies on it."""
 LONGEST_NAP = 5.0
 """Seconds between two looks: a drain may put a row that is due sooner than all before."""
+BLOCKED_AFTER = 15.0
+"""Seconds after which a task that has not begun is taken to stand behind other jobs of Stash's."""
 ASK_AGAIN = 30.0
 """Seconds until Stash is asked again after it did not take a request."""
 RENEW_EVERY = 600.0
 """Seconds between two renewals of the session cookie, at the most; a third of its life where that is shorter."""
 LOCK_WAIT = 1.0
 """Seconds a new sleeper waits for its lock: somebody's short look at it is no other sleeper."""
-PROBE_TIMEOUT = 10.0
-"""Seconds a probe may take; a Plex that needs longer for this is not back yet."""
 STASH_GONE = 900.0
 """Seconds without an answer of Stash after which it is taken for shut down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the sleeper does next: `do` is "probe", "ask", "sleep" or "end"; `nap` in seconds."""
+    """What the sleeper does next: `do` is "probe", "ask", "work", "watch", "sleep" or "end"; `nap` in seconds.
+
+    "work": saves wait for a task that has not begun. "watch": such a task, and no save.
+    """
 
     do: str
     nap: float = 0.0
@@ -61,8 +63,16 @@ def next_step(outlook: waits.Outlook, state: CircuitState, opened_at: float | No
     Rows that are simply due are nobody's to wake: a person may have stopped their
     drain, and a Stop holds until the next save, press or row that becomes due.
     """
-    if outlook.draining or outlook.asked:
+    if outlook.draining:
         return Step("sleep", 1.0)  # what it leaves is what there is to wait for
+    if outlook.job and state is CircuitState.CLOSED:
+        wait = outlook.job_at + BLOCKED_AFTER - now
+        if 0 < wait <= BLOCKED_AFTER:
+            return Step("sleep", _nap(wait))
+        is_time = outlook.saved and (outlook.resume_at is None or outlook.resume_at <= now)
+        return Step("work" if is_time else "watch")
+    if outlook.asked:
+        return Step("sleep", 1.0)
     if state is not CircuitState.CLOSED:
         if not outlook.waiting and not outlook.revivable:
             return Step("end")  # nothing to do for a Plex that nobody has anything for
@@ -98,6 +108,7 @@ class Sleeper:
         self._plex_url = plex_url
         self._drain_lock = data_folder.drain_lock(data)
         self._queue_file = data_folder.queue_file(data)
+        self._data = data
         self._clock = clock
         self._nap = nap
         self._since = since
@@ -149,7 +160,9 @@ class Sleeper:
             return True
         if step.do == "probe":
             return self._probe(connection, breaker)
-        return self._ask(connection)
+        if step.do == "ask":
+            return self._ask(connection)
+        return self._see_to_blocked(connection, has_saves=step.do == "work")
 
     def _keep_session(self) -> None:
         """Have Stash renew the cookie well before it dies; it may be hours until the next request."""
@@ -190,106 +203,46 @@ class Sleeper:
                 wake.note_job(self._queue_file, ask.token, job)
         except AskFailedError as error:
             wake.withdraw_note(self._queue_file, ask.token)
-            if error.refused:
-                return False  # the session is over: the next save, press or page brings a fresh one
-            if self._stash_silent_since is None:
-                self._stash_silent_since = now
-            if now - self._stash_silent_since > STASH_GONE:
-                return False
-            self._nap(ASK_AGAIN)
-            return True
+            return self._bear(error)
         self._stash_silent_since = None
         self._since = now
-        self._nap(wake.NOTE_TRUST if behind else 1.0)
+        if behind:
+            return self._see_to_blocked(connection, has_saves=True)
+        self._nap(1.0)
         return True
 
+    def _see_to_blocked(self, connection: sqlite3.Connection, *, has_saves: bool) -> bool:
+        """Work off saves while the task that was asked for stands behind other jobs; False when there is no more
+        point in waiting."""
+        outlook = waits.outlook(connection, self._drain_lock, now=self._clock(), since=self._since)
+        try:
+            if not is_blocked(self._stash, outlook.job, outlook.job_at):
+                wake.drop_job(connection, outlook.job)  # it has begun, or a person has stopped it
+                return True
+        except AskFailedError as error:
+            return self._bear(error)
+        self._stash_silent_since = None
+        if has_saves:
+            run.work_off(self._stash, self._data)
+        self._nap(LONGEST_NAP)
+        return True
 
-def answers(plex_url: str) -> bool:
-    """Return whether a Plex Media Server at this address answers `/identity`, which needs no token.
-
-    A starting one says 503 and does not count.
-    """
-    parts = urlsplit(plex_url)
-    host, path = parts.hostname or "", parts.path.rstrip("/")
-    client = http.client.HTTPConnection(host, parts.port or 80, timeout=PROBE_TIMEOUT)
-    try:
-        if parts.scheme == "https":
-            # Nothing secret is sent, so whose certificate it is does not matter here.
-            context = ssl._create_unverified_context()
-            client = http.client.HTTPSConnection(host, parts.port or 443, timeout=PROBE_TIMEOUT, context=context)
-        client.request("GET", f"{path}/identity", headers={"Accept": "application/xml"})
-        answer = client.getresponse()
-        return answer.status == 200 and b"machineIdentifier" in answer.read()  # raises where half of it comes
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
-    finally:
-        client.close()
-
-
-# Starting it
-
-
-def is_alive(data: str) -> bool:
-    """Return whether a sleeper lives."""
-    return is_held(data_folder.sleeper_lock(data))
+    def _bear(self, error: AskFailedError) -> bool:
+        """Wait for a Stash that did not answer; False when there is no more point in it."""
+        now = self._clock()
+        if error.refused:
+            return False  # the session is over: the next save, press or page brings a fresh one
+        if self._stash_silent_since is None:
+            self._stash_silent_since = now
+        if now - self._stash_silent_since > STASH_GONE:
+            return False
+        self._nap(ASK_AGAIN)
+        return True
 
 
 def something_waits(server_connection: Mapping[str, Any], data: str, *, since: float) -> bool:
     """Return whether there is work for a sleeper: a row that becomes due after `since`, an open breaker."""
     return Sleeper(server_connection, data, "", since=since).has_work()
-
-
-def ensure(
-    server_connection: Mapping[str, Any],
-    data: str,
-    *,
-    plex_url: str,
-    since: float,
-    api_key: str | None = None,
-    session_age: float | None = None,
-) -> bool:
-    """Start a sleeper unless one lives; True when this call started one.
-
-    `since`: rows that became due before it (seconds since the epoch) are seen to.
-    `session_age`: seconds that the session cookie lives; None: not known.
-    Never raises OSError: a drain that has ended well does not fail over its waker.
-    """
-    if is_alive(data):
-        return False
-    known = dict(server_connection)
-    if api_key:
-        # A cookie dies after an hour or so; a key lasts through the longest outage.
-        known |= {"ApiKey": api_key, "SessionCookie": None}
-    call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since, "session_age": session_age}
-    try:
-        child = subprocess.Popen(
-            [sys.executable or "python3", "-S", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"],
-            stdin=subprocess.PIPE,
-            # A child that held the task's pipes would keep Stash waiting for their end.
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=data,
-            close_fds=True,
-            **_detached(),
-        )
-        with child.stdin or contextlib.nullcontext() as pipe:
-            if pipe:
-                pipe.write(json.dumps(call).encode())
-    except OSError:
-        return False
-    # Not waited for: it outlives this process. Python would warn of a child without a master.
-    child.returncode = 0
-    return True
-
-
-def _detached() -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {
-            "creationflags": subprocess.DETACHED_PROCESS
-            | subprocess.CREATE_NEW_PROCESS_GROUP
-            | subprocess.CREATE_NO_WINDOW
-        }
-    return {"start_new_session": True}
 
 
 def main(raw: bytes) -> None:
@@ -299,6 +252,7 @@ def main(raw: bytes) -> None:
         lock = FileLock(data_folder.sleeper_lock(call["data"]))
         if not lock.acquire(LOCK_WAIT):
             return
+        os.chdir(call["data"])  # Stash's own working directory may be a folder that somebody wants to remove
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
         sleeper = Sleeper(

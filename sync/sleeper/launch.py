@@ -1,0 +1,90 @@
+"""Starting the sleeper, from a drain or from a hook. Standard library alone: of it, what a hook can afford."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sync import data_folder
+from sync.queue.lock import is_held
+
+TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+def is_alive(data: str) -> bool:
+    """Return whether a sleeper lives."""
+    return is_held(data_folder.sleeper_lock(data))
+
+
+def ensure(
+    server_connection: Mapping[str, Any],
+    data: str,
+    *,
+    plex_url: str = "",
+    since: float,
+    api_key: str | None = None,
+    session_age: float | None = None,
+) -> bool:
+    """Start a sleeper unless one lives; True when this call started one.
+
+    `since`: rows that became due before it (seconds since the epoch) are seen to.
+    `session_age`: seconds that the session cookie lives; None: not known.
+    Never raises OSError: a save or a drain that has ended well does not fail over its waker.
+    """
+    if is_alive(data):
+        return False
+    # Not at the top: 3 ms of a hook that finds a sleeper alive.
+    import json
+
+    known = dict(server_connection)
+    if api_key:
+        # A cookie dies after an hour or so; a key lasts through the longest outage.
+        known |= {"ApiKey": api_key, "SessionCookie": None}
+    call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since, "session_age": session_age}
+    command = [sys.executable or "python3", "-S", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"]
+    try:
+        _start(command, json.dumps(call).encode())
+    except OSError:
+        return False
+    return True
+
+
+def _start(command: list[str], said: bytes) -> None:
+    """Start a process that nothing ties to this one, and tell it something on its standard input.
+
+    A child that held this process's pipes would keep Stash waiting for their end.
+    """
+    try:
+        reader, writer = os.pipe()
+        try:
+            streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+            # Importing subprocess would cost a hook 7 ms.
+            os.posix_spawn(
+                command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0), *streams], setsid=True
+            )
+            os.write(writer, said)
+        finally:
+            os.close(reader)
+            os.close(writer)
+    except (AttributeError, NotImplementedError):  # Windows, and systems whose posix_spawn knows no sessions
+        import subprocess
+
+        flags = 0
+        if sys.platform == "win32":
+            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            close_fds=True,
+            creationflags=flags,
+            start_new_session=not flags,
+        )
+        if child.stdin:
+            child.stdin.write(said)
+            child.stdin.close()
+        child.returncode = 0  # not waited for: it outlives this process, and Python would warn of it
