@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from sync.plex.media_paths import file_name
+
 RATING = "rating"  # the single field that no agent writes: one that is not ours is a person's
 SINGLE_FIELDS = {
     "title": "title",
@@ -69,10 +71,15 @@ class Scene:
     """When Stash changed it last, in seconds since the epoch; None where it did not say."""
 
     @property
+    def name(self) -> str:
+        """Its title or, as on Stash's pages, its file's name; cut to 80 characters."""
+        name = self.title or (file_name(self.files[0].path) if self.files else "")
+        return name if len(name) <= 80 else name[:79] + "…"
+
+    @property
     def label(self) -> str:
-        """How log lines name the scene: its number and, where it has one, its title."""
-        title = self.title if len(self.title) <= 80 else self.title[:79] + "…"
-        return f'Scene {self.id} "{title}"' if title else f"Scene {self.id}"
+        """How log lines name the scene: by its number and its name."""
+        return f'Scene {self.id} "{self.name}"' if self.name else f"Scene {self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,8 @@ class _Task:
                     tell = log.debug if batch.kind == CHANGE and not batch.done and not batch.failed else log.info
                     for line in summary_of(batch):
                         tell(line)
+            if self._order.by_hand and not drain.summary.scenes and not bulk.outcome():
+                log.info(f'Process queue: nothing was queued. Plex "{client.name}" answers and takes the token')
             own = [batch for batch in bulk.outcome() if batch.id in self._own]
             report = drain.summary.report()
             if not own:

@@ -6,7 +6,6 @@ a task which cannot go on leaves no promise behind.
 """
 
 import contextlib
-import json
 import os
 import sqlite3
 import time
@@ -55,7 +54,9 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     data = data_folder.data_folder(server_connection)
     hidden_paths.recall(data)
     if mode == "status":
-        return _status(data, is_logged=bool(args.get("log")))
+        from sync.status import task  # not at the top: a drain has no use for it
+
+        return task.run(server_connection, data, is_logged=bool(args.get("log")))
     return report_of(_run(mode, server_connection, args, data)).told(log.redact)
 
 
@@ -93,18 +94,6 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
     except PlexSyncError as error:
         error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
         raise
-
-
-def _status(data: str, *, is_logged: bool) -> str:
-    """Return the status as JSON, for a page or a script; for a person in the log, and in one line."""
-    from sync.status import page, status  # not at the top: a drain has no use for it
-
-    found = status.gather(data)
-    if not is_logged:
-        return json.dumps(found, ensure_ascii=False)
-    for text in page.page(found):
-        (log.error if text in found["troubles"] else log.info)(text)
-    return page.summary(found)
 
 
 def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:

@@ -16,7 +16,7 @@ from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
-from sync.queue.batch import CHANGE, FAILED, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
+from sync.queue.batch import CHANGE, FAILED, LATER, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
 from sync.queue.job import ClaimedJob
 from sync.state import chunks
 from sync.worker.run import Run
@@ -262,20 +262,20 @@ def ending_of_batch(batch: Batch) -> Ending:
 
 def summary_of(batch: Batch) -> list[str]:
     """Return what became of a batch, as lines for a person."""
-    left_out = batch.found.get(LEFT_OUT, 0)
+    left_out, later = (batch.found.get(reason, 0) for reason in (LEFT_OUT, LATER))
     parts = {
         "synced": batch.done,
-        "right already" if batch.kind != RECONCILE else "looked at and left": batch.skipped - left_out,
+        "right already" if batch.kind != RECONCILE else "looked at and left": batch.skipped - left_out - later,
         "left out by the settings": left_out,
+        "to be tried again later": later,
         "failed": batch.failed,
         "left": batch.left,
     }
     said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
     if batch.error:
         said += f"; ended before its end: {batch.error}"
-    found = ", ".join(
-        f"{batch.found[key]} {key.replace('_', ' ')}" for key in reconcile.REASONS if batch.found.get(key)
-    )
+    counts = [(batch.found.get(key, 0), text.partition(":")[0]) for key, text in reconcile.REASONS.items()]
+    found = ", ".join(f"{count} {text}" for count, text in counts if count)
     lines = [f"{title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
     for reason, text in reconcile.REASONS.items():
         count = batch.found.get(reason, 0)

@@ -59,8 +59,9 @@ class Batch:
         return min(1.0, self.concluded / self.total) if self.total else 0.0
 
 
-LEFT_OUT = "left_out"
-"""Under this stands in `found` how many of those that were skipped the settings leave out."""
+LEFT_OUT, LATER = "left_out", "later"
+"""Under these stands in `found` how many of those that were skipped the settings leave out, and how many somebody
+has saved meanwhile and are tried again without the batch."""
 WHOLE = {"scope": "all"}
 """What a reconcile of everything is started with."""
 SCOPES = {"all": None, "7d": 7.0, "1d": 1.0}

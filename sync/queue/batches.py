@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync.queue import schema
-from sync.queue.batch import COMPLETED, FAILED, PENDING, PERIODS, RECONCILE, RUNNING, WHOLE, Batch
+from sync.queue.batch import COMPLETED, FAILED, LATER, PENDING, PERIODS, RECONCILE, RUNNING, WHOLE, Batch
+from sync.queue.job import Job
 
 KEPT = 50
 """Batches of a kind that are kept after their end."""
@@ -208,7 +209,10 @@ def put_page(
     fresh = [row for row in rows if not connection.execute(queued, (row[0], batch.id)).fetchone()]
     connection.executemany(
         schema.INSERT_JOB,
-        [(_row(scene_id, update_type, batch.id, now), now) for scene_id, update_type in fresh],
+        [
+            (json.dumps(Job(scene, kind, enqueued_at=now, batch_id=batch.id).to_row()).encode(), now)
+            for scene, kind in fresh
+        ],
     )
     counts, samples = dict(known.found), {reason: list(texts) for reason, texts in known.samples.items()}
     for reason, texts in (found or {}).items():
@@ -229,10 +233,9 @@ def put_page(
     return len(fresh)
 
 
-def conclude(connection: sqlite3.Connection, batch_ids: Iterable[str], now: float, *, failed: bool = False) -> None:
-    """Count one scene of each of these batches (one id for each scene) as through. Call it inside the transaction
-    that ends the rows."""
-    column = "failed" if failed else "done"
+def conclude(connection: sqlite3.Connection, batch_ids: Iterable[str], now: float, how: str = "done") -> None:
+    """Count a scene of each of these batches as through ("done", "failed", LATER). Inside the rows' transaction."""
+    column = "skipped" if how == LATER else how
     counts: dict[str, int] = {}
     for batch_id in batch_ids:
         counts[batch_id] = counts.get(batch_id, 0) + 1
@@ -243,6 +246,12 @@ def conclude(connection: sqlite3.Connection, batch_ids: Iterable[str], now: floa
             f"UPDATE plexsync_batches SET {column} = {column} + ?, worked_at = ? WHERE number = ?",
             (count, now, int(batch_id)),
         )
+        if how == LATER:
+            connection.execute(
+                f"UPDATE plexsync_batches SET found = json_set(found, '$.{LATER}', "
+                f"coalesce(json_extract(found, '$.{LATER}'), 0) + ?) WHERE number = ?",
+                (count, int(batch_id)),
+            )
         _end_if_done(connection, batch_id, now)
 
 
@@ -309,17 +318,6 @@ def _restart(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
         "found = '{}', samples = '{}', libraries = '{}', started_at = ?, worked_at = ? WHERE number = ?",
         (now, now, int(batch.id)),
     )
-
-
-def _row(scene_id: int, update_type: str, batch_id: str, now: float) -> bytes:
-    job = {
-        "scene_id": scene_id,
-        "update_type": update_type,
-        "job_key": f"scene_{scene_id}",
-        "enqueued_at": now,
-        "batch_id": batch_id,
-    }
-    return json.dumps(job).encode()
 
 
 def _batch(row: Sequence[Any]) -> Batch:

@@ -20,7 +20,7 @@ from sync import data_folder
 from sync.errors import PermanentError
 from sync.fast import transaction
 from sync.queue import batches, schema, wake
-from sync.queue.batch import CHANGE
+from sync.queue.batch import CHANGE, LATER
 from sync.queue.dead_letters import (
     CREATE_DEAD_LETTERS,
     DELETE_DEAD_LETTER,
@@ -223,10 +223,10 @@ class JobStore:
             self.connection.executemany(DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
             self._conclude(claims)
 
-    def _conclude(self, claims: list[ClaimedJob], *, failed: bool = False) -> None:
+    def _conclude(self, claims: list[ClaimedJob], how: str = "done") -> None:
         named = [batch_id for claim in claims for batch_id in claim.batches]
         if named:
-            batches.conclude(self.connection, named, time.time(), failed=failed)
+            batches.conclude(self.connection, named, time.time(), how)
 
     def give_back(self, claims: list[ClaimedJob]) -> None:
         """Put claimed rows back as they were: no try is spent."""
@@ -243,14 +243,14 @@ class JobStore:
             self._set_status(list(claim.row_ids[:-1]), schema.ACKED)
             # The surviving row counts for one batch; where somebody saved the scene meanwhile, for none.
             others = tuple(batch_id for batch_id in claim.batches if batch_id != job.batch_id)
-            self._conclude([replace(claim, batches=others)])
+            self._conclude([replace(claim, batches=others)], LATER)
 
     def bury(self, claim: ClaimedJob, letter: DeadLetter) -> None:
         """Write a dead letter and acknowledge the scene's rows, all or nothing."""
         with self.transaction():
             self.connection.execute(PUT_DEAD_LETTER, letter.row())
             self._set_status(list(claim.row_ids), schema.ACKED)
-            self._conclude([claim], failed=True)
+            self._conclude([claim], "failed")
 
     def is_due(self, now: float, *, late: bool = True) -> bool:
         """Return whether a row is due at `now` (seconds since the epoch); batches' own only where `late`."""

@@ -112,6 +112,15 @@ def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
     return panel if isinstance(panel, dict) else {}
 
 
+def count_scenes(connection: Mapping[str, Any]) -> int:
+    """Return how many scenes Stash has. Raises AskFailedError, SetupError."""
+    query = "query PlexSyncCount { findScenes(filter: {per_page: 0}) { count } }"
+    count = (_graphql(connection, query, "{}").get("findScenes") or {}).get("count")
+    if not isinstance(count, int):
+        raise AskFailedError("Stash did not say how many scenes it has")
+    return count
+
+
 def config_file(connection: Mapping[str, Any]) -> str:
     """Return where Stash says its config.yml is, as Stash's machine names it. Raises AskFailedError, SetupError."""
     data = _graphql(connection, "query PlexSyncPlace { configuration { general { configFilePath } } }", "{}")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sync.queue.batch import LEFT_OUT
+from sync.queue.batch import COMPLETED, LATER, LEFT_OUT
 from sync.status.status import Status
 from sync.worker.circuit_breaker import CircuitState
 
@@ -71,14 +71,16 @@ def _queue(status: Status) -> list[str]:
 
 def _plex(status: Status) -> list[str]:
     breaker = status["breaker"]
-    state, failures = breaker["state"], breaker["failures"]
-    if state == CircuitState.CLOSED.value:
-        said = f", {_n(failures, 'failure')} in a row so far" if failures else ""
-        return [f"Plex: in use (circuit breaker {state}{said})"]
-    return [
-        f"Plex: failed again and again and is left alone since {_when(breaker['since'], status['at'])} "
-        f"(circuit breaker {state}); it is probed once a minute, and the queue goes on when it answers"
-    ]
+    if breaker["state"] != CircuitState.CLOSED.value:
+        return [
+            f"Plex: failed again and again and is left alone since {_when(breaker['since'], status['at'])}. It is "
+            "asked once a minute, and the queue goes on by itself when it answers"
+        ]
+    if breaker["failures"]:
+        return [f"Plex: has failed {breaker['failures']} times in a row; the queue tries again by itself"]
+    if status["drain"]["ended_at"] is None:
+        return ["Plex: nothing was asked of it yet"]
+    return ["Plex: see the last run" if not status["drain"]["went_well"] else "Plex: answered in the last run"]
 
 
 def _drain(status: Status) -> list[str]:
@@ -100,30 +102,36 @@ def _batches(status: Status) -> list[str]:
 
 def _batch(batch: Status, status: Status) -> str:
     done, failed, skipped, total = (batch[name] for name in ("done", "failed", "skipped", "total"))
-    left_out = batch["found"].get(LEFT_OUT, 0)
+    left_out, later = (batch["found"].get(reason, 0) for reason in (LEFT_OUT, LATER))
     parts = {
         "synced": done,
-        "right already": skipped - left_out,
+        "right already": skipped - left_out - later,
         "left out by the settings": left_out,
+        "to be tried again later": later,
         "failed": failed,
     }
     said = [", ".join(f"{count} {what}" for what, count in parts.items() if count)]
     for name, counts in sorted(batch["libraries"].items()):
         said.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())))
-    found = {reason.replace("_", " "): count for reason, count in batch["found"].items() if reason != LEFT_OUT}
-    said.append("found " + ", ".join(f"{count} {reason}" for reason, count in found.items()) if found else "")
+    found = [f"{count} {reason.replace('_', ' ')}" for reason, count in batch["found"].items()]
+    found = [text.replace("plex", "Plex") for text in found if not text.endswith((" left out", " later"))]
+    said.append("found " + ", ".join(found) if found else "")
     said = [part for part in (*said, batch["error"]) if part]
     if batch["completed_at"] is not None:
-        how = f"ended {_when(batch['completed_at'], status['at'])}, {_n(total, 'scene')}"
+        is_whole = batch["status"] == COMPLETED
+        how = f"{'complete' if is_whole else 'ended, not complete'} {_when(batch['completed_at'], status['at'])}"
+        how += f", {_n(total, 'scene')}"
     elif batch["started_at"] is None:
         how = "has not begun"
     else:
-        how = f"{done + failed + skipped} of {_n(total, 'scene')}, {batch['left']} left"
-        if not status["drain"]["running"]:
+        is_running = status["drain"]["running"]
+        how = f"{'at work' if is_running else 'stopped'}, {done + failed + skipped} of {_n(total, 'scene')}"
+        how += f", {batch['left']} left"
+        if not is_running:
             wakes = "by itself" if batch["goes_on_by_itself"] else 'with its task or "Process queue"'
             how += f"; it goes on {wakes}"
     detail = f" ({'; '.join(said)})" if said else ""
-    return f"Batch {batch['id']}, {batch['title']}: {batch['status']}, {how}{detail}"
+    return f"Batch {batch['id']}, {batch['title']}: {how}{detail}"
 
 
 def _last_day(status: Status) -> list[str]:
@@ -148,9 +156,10 @@ def _coverage(status: Status) -> list[str]:
     missing = [f"{_n(waiting, 'scene')} waiting for Plex to have the file"] if waiting else []
     missing += [f"{_n(failed, 'scene')} given up because Plex did not have the file"] if failed else []
     said = "; ".join(missing) or "none is known to be missing from Plex"
-    synced, held = _n(found["scenes_synced"], "scene"), _n(found["items_held"], "Plex item")
-    libraries = [f'Library "{one["name"]}": {_n(one["items"], "item")} held' for one in status["libraries"]]
-    return [f"Coverage: {synced} synced, {held} held; {said}", *libraries]
+    synced, total = found["scenes_synced"], found.get("scenes_in_stash")
+    of_all = _n(synced, "scene") if total is None else f"{synced} of {_n(total, 'scene')} in Stash"
+    libraries = [f'Library "{one["name"]}": {_n(one["items"], "item")} of scenes' for one in status["libraries"]]
+    return [f"In Plex: {of_all}, as {_n(found['items_held'], 'Plex item')}; {said}", *libraries]
 
 
 def _failed(status: Status) -> list[str]:

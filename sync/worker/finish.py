@@ -274,7 +274,7 @@ class Finish:
     def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
         letter = DeadLetter(
             scene_id=scene.id,
-            title=log.redact(scene.title),
+            title=log.redact(scene.name),
             error_type=type(error).__name__,
             message=log.redact(str(error)),
             tries=tries,

@@ -164,7 +164,7 @@ def test_three_libraries_follow_the_same_course_with_counts_kept_apart(site: Sit
         scene: f"Title {scene}" for _, scene in keys
     }
     assert set(edited(site).values()) == {1}
-    for line in ('"Clips" 3 changed', '"More clips" 2 changed', '"Films" 1 changed', "COMPLETED"):
+    for line in ('"Clips" 3 changed', '"More clips" 2 changed', '"Films" 1 changed', "complete"):
         assert line in page(site)
     # One library's own trouble is no other's.
     change(site, of_three, "Newer")
@@ -262,6 +262,16 @@ def test_a_cover_of_another_address_is_looked_at_in_stash_once(site: Site) -> No
     site.stash.clear_requests()
     site.call(ALL)
     assert scene_reads(site) == []
+
+
+def test_a_saved_scene_that_plex_lacks_is_not_told_as_synced(site: Site) -> None:
+    fill(site, 3)
+    lacking = site.stash.add_scene(files=[("/media/lacking.mp4", 7)])
+    site.sync(lacking)
+    assert [row["last_error_type"] for row, _ in site.rows()] == ["PlexNotFound"]
+    answer = site.call(ALL)
+    assert answer.output == "Sync all scenes: 4 scenes: 3 synced, 1 to be tried again later"
+    assert counts(newest(site)) == (COMPLETED, 4, 3, 1, 0)
 
 
 def removed(site: Site, scene: int, key: int) -> None:
