@@ -148,7 +148,7 @@ def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, w
         if ask.earlier_job and ask.earlier_asked_at is not None:
             try:
                 if still_waits(server_connection, ask.earlier_job, ask.earlier_asked_at):
-                    return _left_to_sleeper(server_connection, queue_file)
+                    return f"Process queue waits {_left_to_sleeper(server_connection, queue_file)}"
             except AskFailedError:
                 pass  # asking for a drain too many is cheap, missing one is not
         job = ask_for_drain(server_connection, "hook")
@@ -162,7 +162,7 @@ def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, w
         return "Process queue asked for"  # the note stays without the job's id: believed for 20 s, then asked again
     try:
         if others_stand_before(server_connection, job):
-            return _left_to_sleeper(server_connection, queue_file)
+            return f"Process queue asked for; it waits {_left_to_sleeper(server_connection, queue_file)}"
     except (AskFailedError, PermanentError):
         pass  # it is asked for all the same
     return "Process queue asked for"
@@ -174,7 +174,7 @@ def _left_to_sleeper(server_connection: Mapping[str, Any], queue_file: str) -> s
 
     data = os.path.dirname(os.path.dirname(queue_file))
     launch.ensure(server_connection, data, since=time.time())
-    return "Process queue waits behind another job of Stash's; PlexSync's sleeper sees to the save"
+    return "behind another task in Stash, so PlexSync's sleeper sees to the save"
 
 
 def _withdraw(queue_file: str, token: str) -> None:

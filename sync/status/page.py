@@ -157,7 +157,7 @@ def _coverage(status: Status) -> list[str]:
     missing += [f"{_n(failed, 'scene')} given up because Plex did not have the file"] if failed else []
     said = "; ".join(missing) or "none is known to be missing from Plex"
     synced, total = found["scenes_synced"], found.get("scenes_in_stash")
-    of_all = _n(synced, "scene") if total is None else f"{synced} of {_n(total, 'scene')} in Stash"
+    of_all = _n(synced, "scene") if total is None else f"{min(synced, total)} of {_n(total, 'scene')} in Stash"
     libraries = [f'Library "{one["name"]}": {_n(one["items"], "item")} of scenes' for one in status["libraries"]]
     return [f"In Plex: {of_all}, as {_n(found['items_held'], 'Plex item')}; {said}", *libraries]
 

@@ -330,7 +330,10 @@ def test_no_item_is_matched_without_a_reason(
         held = library[key - 1].files
         assert exact == (key in holders)
         if exact:
-            spelled = [c.rating_key for c in library if any(f.path.endswith(path.rpartition("/")[2]) for f in c.files)]
+            name = path.rpartition("/")[2]
+            spelled = [
+                c.rating_key for c in library if any(same(f.path, path) and f.path.endswith(name) for f in c.files)
+            ]
             assert not strict or [k for k in holders if k in spelled or len(holders) == 1] == [key]
         else:
             assert not holders
