@@ -7,6 +7,9 @@ is missing or has changed, the package itself does the work. The classes are the
 
 from __future__ import annotations
 
+import os
+import time
+
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +20,13 @@ else:
     except ImportError:  # another Python than CPython
         import sqlite3
 
-__all__ = ["loads", "quote", "sqlite3", "transaction"]
+__all__ = ["connect", "is_locked", "loads", "quote", "sqlite3", "transaction"]
+
+BUSY_TIMEOUT = 20.0
+"""Seconds a process waits for another's transaction; each of ours takes milliseconds."""
+NO_LOG = "no-write-ahead-log"
+"""Stands in a folder whose file system has no memory to share, as SQLite's write-ahead log needs it."""
+_FIRST_WAIT = 0.25  # seconds; where no lock works at all, a longer wait would be in vain
 
 try:
     import _json
@@ -68,6 +77,65 @@ def quote(text: str) -> str:
 
         return json.dumps(text)
     return _json.encode_basestring_ascii(text)
+
+
+def connect(file: str) -> sqlite3.Connection:
+    """Open a SQLite file with a write-ahead log, in autocommit mode; made where it is missing.
+
+    Where its file system has no memory to share (mergerfs, SMB, 9p), which the log needs, it gets a rollback journal.
+    Raises sqlite3.Error, and SetupError where no lock of a file works.
+    """
+    end = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        connection = sqlite3.connect(file, timeout=_FIRST_WAIT, isolation_level=None)
+        is_open = False
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal" and not os.path.exists(_mark(file)):
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA schema_version")  # the log's memory is asked for at the first read
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+            is_open = True
+            return connection
+        except sqlite3.OperationalError as error:
+            connection.close()
+            # Not at the top: as a rule nothing is wrong.
+            from sync.queue import lock
+
+            lock.check(os.path.dirname(file))
+            if _is_of_log(error) and not os.path.exists(_mark(file)):
+                _leave_log(file)
+            elif not is_locked(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.005)  # a switch of the mode is refused at once where another process is at it
+        finally:
+            if not is_open:
+                connection.close()
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Return whether an error says that another process is at work on the file at this moment."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+def _is_of_log(error: sqlite3.OperationalError) -> bool:
+    return str(error) in ("disk I/O error", "unable to open database file", "locking protocol")
+
+
+def _leave_log(file: str) -> None:
+    alone = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
+    try:
+        # A connection that is alone keeps the log's index in its own memory, and so can write the log back.
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        alone.close()
+    with open(_mark(file), "a", encoding="ascii"):
+        pass
+
+
+def _mark(file: str) -> str:
+    return os.path.join(os.path.dirname(file), NO_LOG)
 
 
 class transaction:  # noqa: N801 - reads as a statement

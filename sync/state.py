@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sync import log
 from sync.data_folder import move_aside
-from sync.fast import transaction
+from sync.fast import connect, transaction
 from sync.model import ItemRecord, Memory, StepRecord, StepState
 
 _SCHEMA = """
@@ -109,9 +109,8 @@ class State:
             self.connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=20.0, isolation_level=None)
+        connection = connect(self.path)
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(_SCHEMA)
             for table, column, kind in _LATER_COLUMNS:
                 if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:

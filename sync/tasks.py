@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from sync import data_folder, hidden_paths, log
+from sync import data_folder, fast, hidden_paths, log
 from sync.bulk import args as args_of_batch
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
@@ -296,14 +296,14 @@ def _queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
 
 
 def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
-    end = time.monotonic() + schema.BUSY_TIMEOUT
+    end = time.monotonic() + fast.BUSY_TIMEOUT
     while True:
         try:
             connection = schema.connect(queue_file)
             schema.create(connection)
             return connection
         except sqlite3.DatabaseError as error:
-            if schema.is_locked(error) and time.monotonic() < end:
+            if fast.is_locked(error) and time.monotonic() < end:
                 time.sleep(0.005)
             elif not mends or not damage.is_damage(error) or not damage.set_aside(queue_file):
                 raise

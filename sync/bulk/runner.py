@@ -274,8 +274,8 @@ def summary_of(batch: Batch) -> list[str]:
     said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
     if batch.error:
         said += f"; ended before its end: {batch.error}"
-    counts = [(batch.found.get(key, 0), text.partition(":")[0]) for key, text in reconcile.REASONS.items()]
-    found = ", ".join(f"{count} {text}" for count, text in counts if count)
+    counts = {reason: batch.found[reason] for reason in reconcile.REASONS if batch.found.get(reason)}
+    found = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items()).replace("plex", "Plex")
     lines = [f"{title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
     for reason, text in reconcile.REASONS.items():
         count = batch.found.get(reason, 0)

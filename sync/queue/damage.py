@@ -12,6 +12,7 @@ import os
 import sqlite3
 import time
 
+from sync import fast
 from sync.data_folder import move_aside
 from sync.fast import transaction
 from sync.queue import batches, schema
@@ -34,7 +35,7 @@ def is_damaged(file: str) -> bool:
     """Return whether a SQLite file is damaged, by SQLite's own check of all its pages."""
     if not os.path.exists(file):
         return False
-    connection = sqlite3.connect(file, timeout=schema.BUSY_TIMEOUT)
+    connection = sqlite3.connect(file, timeout=fast.BUSY_TIMEOUT)
     try:
         return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
     except sqlite3.Error as error:

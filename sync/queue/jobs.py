@@ -19,17 +19,9 @@ import persistqueue.serializers.json
 from sync import data_folder
 from sync.errors import PermanentError
 from sync.fast import transaction
-from sync.queue import batches, schema, wake
+from sync.queue import batches, dead_letters, schema, wake
 from sync.queue.batch import CHANGE, LATER
-from sync.queue.dead_letters import (
-    CREATE_DEAD_LETTERS,
-    DELETE_DEAD_LETTER,
-    KEPT_FOR,
-    LETTER_COLUMNS,
-    PUT_DEAD_LETTER,
-    REVIVED,
-    DeadLetter,
-)
+from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Change, ClaimedJob, Job, UnreadableJobError, read_change, read_job
 
 _SCENE, _DUE_AT, _LANE, _WAITING = schema.SCENE, schema.DUE_AT, schema.LANE, schema.WAITING
@@ -61,6 +53,10 @@ class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue
         connection: sqlite3.Connection = self._conn
         return connection
 
+    def _new_db_connection(self, path: str, _multithreading: bool, _timeout: float) -> sqlite3.Connection:
+        """Open the file as all of PlexSync does, and not in whatever mode the package would have it."""
+        return schema.connect(os.path.join(path, data_folder.QUEUE_FILE))
+
     def close(self) -> None:
         """Close the file once: the package closes it again when the object is collected, from any thread."""
         super().close()
@@ -78,14 +74,12 @@ class JobStore:
         self._rows = _Rows(
             folder,
             serializer=persistqueue.serializers.json,
-            timeout=schema.BUSY_TIMEOUT,
             auto_resume=True,
             db_file_name=data_folder.QUEUE_FILE,
         )
         self.connection = self._rows.connection
-        self.connection.isolation_level = None  # transactions begin where this class says so
         schema.create(self.connection)
-        self.connection.execute(CREATE_DEAD_LETTERS)
+        self.connection.execute(dead_letters.CREATE_DEAD_LETTERS)
         batches.create_tables(self.connection)
         for statement in _INDEXES:
             self.connection.execute(statement)
@@ -220,7 +214,7 @@ class JobStore:
             for batch_id, counts in (of_libraries or {}).items():
                 batches.add_libraries(self.connection, batch_id, counts)
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.ACKED)
-            self.connection.executemany(DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
+            self.connection.executemany(dead_letters.DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
             self._conclude(claims)
 
     def _conclude(self, claims: list[ClaimedJob], how: str = "done") -> None:
@@ -248,7 +242,7 @@ class JobStore:
     def bury(self, claim: ClaimedJob, letter: DeadLetter) -> None:
         """Write a dead letter and acknowledge the scene's rows, all or nothing."""
         with self.transaction():
-            self.connection.execute(PUT_DEAD_LETTER, letter.row())
+            self.connection.execute(dead_letters.PUT_DEAD_LETTER, letter.row())
             self._set_status(list(claim.row_ids), schema.ACKED)
             self._conclude([claim], "failed")
 
@@ -269,7 +263,7 @@ class JobStore:
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters, oldest first."""
         rows = self.connection.execute(
-            f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters ORDER BY last_at"
+            f"SELECT {dead_letters.LETTER_COLUMNS} FROM plexsync_dead_letters ORDER BY last_at"
         ).fetchall()
         return [DeadLetter(*row) for row in rows]
 
@@ -289,14 +283,16 @@ class JobStore:
                 (since, *error_types),
             ).fetchall()
             for (scene_id,) in rows:
-                data = persistqueue.serializers.json.dumps(Job(scene_id, REVIVED, enqueued_at=since).to_row())
+                data = persistqueue.serializers.json.dumps(
+                    Job(scene_id, dead_letters.REVIVED, enqueued_at=since).to_row()
+                )
                 self.connection.execute(schema.INSERT_JOB, (data, time.time()))
                 self.connection.execute("UPDATE plexsync_dead_letters SET revived = 1 WHERE scene_id = ?", (scene_id,))
         return len(rows)
 
     def clear_old_letters(self, now: float) -> None:
         """Delete dead letters that nobody has asked about for 30 days; `now` in seconds since the epoch."""
-        self.connection.execute("DELETE FROM plexsync_dead_letters WHERE last_at < ?", (now - KEPT_FOR,))
+        self.connection.execute("DELETE FROM plexsync_dead_letters WHERE last_at < ?", (now - dead_letters.KEPT_FOR,))
 
     def clear_acknowledged(self) -> None:
         """Delete acknowledged rows: persist-queue keeps them for ever, and its own way to delete reads every row."""
@@ -326,5 +322,5 @@ class JobStore:
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
         # The number of the row, negative, stands for the scene nobody can name any more.
         letter = DeadLetter(-row_id, "", type(error).__name__, str(error), 0, now, now, text[:2000])
-        self.connection.execute(PUT_DEAD_LETTER, letter.row())
+        self.connection.execute(dead_letters.PUT_DEAD_LETTER, letter.row())
         self._set_status([row_id], schema.ACKED)

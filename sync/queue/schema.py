@@ -6,8 +6,8 @@ written here against what the package itself writes and reads.
 """
 
 import os
-import time
 
+from sync import fast
 from sync.fast import sqlite3
 from sync.queue.lock import SharedLock
 
@@ -60,8 +60,6 @@ LONGEST_WAIT = 7200.0
 INSERT_JOB = f"INSERT INTO `{JOBS}` (data, timestamp, status) VALUES (?, ?, {NEW})"
 
 RESCUE_LOCK = "rescue.lock"
-BUSY_TIMEOUT = 20.0
-"""Seconds a process waits for another's transaction; each of ours takes milliseconds."""
 
 
 def new_row(scene_id: int, now: float) -> bytes:
@@ -85,7 +83,7 @@ def change_row(entity: str, entity_id: int, event: str, now: float) -> bytes:
 def connect(queue_file: str) -> sqlite3.Connection:
     """Open the queue's file in autocommit mode, making file, folder and tables where they are missing.
 
-    Raises sqlite3.Error and OSError.
+    Raises sqlite3.Error, OSError, and SetupError where no lock of a file works.
     """
     folder = os.path.dirname(queue_file)
     if not os.path.isdir(folder):
@@ -93,36 +91,14 @@ def connect(queue_file: str) -> sqlite3.Connection:
     # Not while a damaged file is moved away: its log would be taken for the new file's.
     with SharedLock(os.path.join(folder, RESCUE_LOCK)):
         fresh = not os.path.exists(queue_file)
-        connection = sqlite3.connect(queue_file, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection = fast.connect(queue_file)
         if fresh:
             create(connection)
-        else:
-            connection.execute("PRAGMA schema_version")  # SQLite opens its files at the first read only
     return connection
 
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables; safe to run by many processes at once."""
-    _use_log(connection)
     connection.execute(CREATE_JOBS)
     connection.execute(CREATE_WAKE)
     connection.execute("INSERT OR IGNORE INTO plexsync_wake (one) VALUES (1)")
-
-
-def _use_log(connection: sqlite3.Connection) -> None:
-    """Switch to SQLite's write-ahead log. Two processes that do so at once get "database is locked" at once:
-    the busy time-out does not hold for this switch."""
-    end = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if not is_locked(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.005)
-
-
-def is_locked(error: sqlite3.Error) -> bool:
-    """Return whether an error says that another process is at work on the file at this moment."""
-    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 
+from sync import fast
 from sync.fast import sqlite3, transaction
 from sync.queue import schema
 from sync.queue.lock import is_held
@@ -55,14 +56,14 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     the same transaction, so of fifty hooks at once one asks.
     Raises sqlite3.Error and OSError.
     """
-    end = time.monotonic() + schema.BUSY_TIMEOUT
+    end = time.monotonic() + fast.BUSY_TIMEOUT
     moves = 0
     while True:
         before = identity(queue_file)
         try:
             ask = _enqueue(queue_file, drain_lock, data)
         except sqlite3.DatabaseError as error:
-            if schema.is_locked(error) and time.monotonic() < end:
+            if fast.is_locked(error) and time.monotonic() < end:
                 time.sleep(0.005)  # SQLite says so at once in some moments, busy time-out or not
                 continue
             # Not at the top: a damaged file is no everyday matter.

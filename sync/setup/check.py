@@ -5,16 +5,17 @@ of its own that ends with the run: the drain's files and its lock are left alone
 leaves nothing behind.
 """
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync import hidden_paths, log
+from sync import fast, hidden_paths, log
 from sync.ending import Ending, Report
-from sync.errors import PlexSyncError, UnusablePictureError
+from sync.errors import PlexSyncError, SetupError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.model import Scene
@@ -23,6 +24,7 @@ from sync.plex.exceptions import PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.sections import Section, choose_sections, read_sections
+from sync.queue.lock import FileLock
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
 from sync.setup.path_map import propose
 from sync.setup.sample import Sample, sightings_of
@@ -112,6 +114,7 @@ class _Check:
 
     def run(self) -> None:
         """Check settings, Plex, libraries, scenes and pictures."""
+        self._check_data_folder()
         panel = self._stash.plugin_settings()
         log.keep_secret(panel.get("plex_token"))
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
@@ -133,6 +136,21 @@ class _Check:
         self._check_covers(settings, scenes)
         if settings.sync_performers:
             self._check_performer_pictures(settings, scenes)
+
+    def _check_data_folder(self) -> None:
+        """See whether the data folder can hold a queue, before a save has to find out."""
+        file = os.path.join(self._data, "check.db")
+        try:
+            fast.connect(file).close()
+            lock = FileLock(os.path.join(self._data, "check.lock"))
+            lock.acquire()
+            lock.release()
+        except (SetupError, sqlite3.Error, OSError) as error:
+            text = str(error) if isinstance(error, SetupError) else f"{self._data!r:.300} cannot be written ({error})"
+            self.fault(text)
+        for path in (file, f"{file}-wal", f"{file}-shm", os.path.join(self._data, "check.lock")):
+            with suppress(OSError):
+                os.remove(path)
 
     def _connect(self, settings: Settings, wrong: Mapping[str, str]) -> PlexClient | None:
         url = settings.plex_url

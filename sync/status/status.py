@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sync import data_folder, log
+from sync import data_folder, fast, log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
 from sync.queue import batches, damage, history, schema
@@ -124,7 +124,7 @@ def _open(file: str) -> sqlite3.Connection:
     with SharedLock(lock) if os.path.basename(file) == data_folder.QUEUE_FILE else contextlib.nullcontext():
         # Never made by this: it may be moved away at this moment.
         address = Path(file).absolute().as_uri() + "?mode=rw"
-        connection = sqlite3.connect(address, uri=True, timeout=schema.BUSY_TIMEOUT, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, timeout=fast.BUSY_TIMEOUT, isolation_level=None)
         try:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")

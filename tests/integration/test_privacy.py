@@ -276,7 +276,9 @@ def test_why_something_is_tried_again(site: Site) -> None:
     site.configure(debug_logging=True)
     scene = site.stash.add_scene(files=[("/media/a.mp4", 5)])
     said = site.sync(scene).said("i")
-    assert re.search(rf"Scene {scene}: PlexNotFound, tried again in \d+ s \(backoff from 30 s, at most 600 s\)", said)
+    assert re.search(
+        rf'Scene {scene} "a.mp4": PlexNotFound, tried again in \d+ s \(backoff from 30 s, at most 600 s\)', said
+    )
 
 
 def test_without_it_not_one_line_more(site: Site) -> None:

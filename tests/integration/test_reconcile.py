@@ -306,7 +306,7 @@ def test_each_planted_kind_is_found_and_no_other(site: Site, library: Library, t
     }
     for reason, count in expected.items():
         assert f"found {count} {looking.REASONS[reason]}" in dry.said("i")
-        assert f"{count} {reason.replace('_', ' ')}" in (dry.output or "")
+        assert f"{count} {reason.replace('_', ' ').replace('plex', 'Plex')}" in (dry.output or "")
     # A dry run changes nothing that counts: no edit, no row; what is forgotten are ratingKeys that no item has now.
     assert [request.method for request in site.plex.requests if request.method != "GET"] == []
     assert site.rows() == []
