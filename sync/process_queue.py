@@ -240,7 +240,7 @@ class _Task:
                 and not self._breaker.has_answered
                 and not sleeper.answers(settings.plex_url)
             ):
-                raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
+                raise PlexServerDown(f"Plex at {settings.plex_url} (plex_url) does not answer yet")
             client = open_plex(settings, self._data)
         except PlexTemporaryError:
             self._breaker.record_failure()

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUseDefault
 from sync.errors import SetupError
 from sync.text import template
 from sync.text.clean import LONGEST_LINE, clean_line
-from sync.text.patterns import may_match_a_path, split_names, split_paths, unquoted
+from sync.text.patterns import are_whole_paths, split_names, unquoted
 from sync.text.typed import PathPair, normal_url, parse_path_map
 
 SECRET_SETTINGS = ("plex_token",)
@@ -46,7 +46,7 @@ def _prefix(value: object) -> object:
     if not isinstance(value, str):
         return _text(value)
     bare = unquoted(value)
-    return value.strip()[1:-1] if bare != value.strip() else value.lstrip()
+    return bare if bare != value.strip() else value.lstrip()
 
 
 def _unquoted(value: object) -> object:
@@ -75,6 +75,7 @@ def _stash_url(value: str) -> str:
 
 
 def _token(value: str) -> str:
+    value = unquoted(value).strip().rpartition("X-Plex-Token=")[2]  # copied with what stands before it in an address
     if any(ord(c) < 33 or ord(c) > 126 for c in value):
         raise ValueError("no token")
     return value
@@ -98,15 +99,9 @@ def _role_template(value: str) -> str:
 
 
 def _line(value: str) -> str:
-    value = unquoted(value)
+    value = unquoted(value).strip()
     if clean_line(value, LONGEST_LINE) != value:
         raise ValueError("no line that Plex takes as it is")
-    return value
-
-
-def _libraries(value: str) -> str:
-    if value and not value.strip(", "):
-        raise ValueError("no names")
     return value
 
 
@@ -117,7 +112,7 @@ def _names(value: str) -> str:
 
 
 def _paths(value: str) -> str:
-    if value and not (split_paths(value) and all(map(may_match_a_path, split_paths(value)))):
+    if value and not are_whole_paths(value):
         raise ValueError("no paths")
     return value
 
@@ -139,7 +134,7 @@ class Settings(BaseModel):
 
     plex_url: Annotated[Text, AfterValidator(_url)] = ""
     plex_token: Annotated[Text, AfterValidator(_token)] = Field(default="", repr=False)
-    plex_library: Annotated[Text, AfterValidator(_libraries)] = ""
+    plex_library: Names = ""
     path_map: Annotated[Text, AfterValidator(_path_map)] = ""
     stash_url: Annotated[Text, AfterValidator(_stash_url)] = ""
     strict_matching: Switch = True
@@ -197,15 +192,19 @@ class Settings(BaseModel):
     @property
     def library_names(self) -> tuple[str, ...]:
         """The names in `plex_library`; none: every movie library."""
-        return tuple(name.strip() for name in self.plex_library.split(",") if name.strip())
+        return split_names(self.plex_library)
 
 
-_NAMES = "names of tags or globs (* and ?), separated by commas, or by semicolons where a name has a comma"
-_PATHS = "whole paths of folders, or globs (* and ?), as Stash writes them, separated by semicolons"
+_SEPARATED = "separated by commas, or by semicolons where a name has a comma, or in quotes"
+_NAMES = f"names of tags or globs (* and ?), {_SEPARATED}"
+_PATHS = (
+    "whole paths of folders, or globs (* and ?), as Stash writes them, separated by semicolons; in quotes where one "
+    "has a semicolon"
+)
 ACCEPTED = {
     "plex_url": "an address such as http://192.168.1.10:32400, without user, query or token",
     "plex_token": "the X-Plex-Token of the server's owner, of letters, digits, - and _ without blanks",
-    "path_map": "pairs such as /stash/prefix=/plex/prefix; /other=/elsewhere",
+    "path_map": "pairs such as /stash/prefix=/plex/prefix; /other=/elsewhere, a path with = or ; in quotes",
     "stash_url": "an address such as http://192.168.1.10:9999 under which Plex and its clients reach Stash, without "
     "user, query or key; empty for the one Stash itself gives",
     "max_retries": "a whole number from 0 to 100",
@@ -219,7 +218,7 @@ ACCEPTED = {
     "collection_tags": _NAMES,
     "only_paths": _PATHS,
     "skip_paths": _PATHS,
-    "plex_library": "names of Plex libraries, separated by commas; empty for every movie library",
+    "plex_library": f"names of Plex libraries, {_SEPARATED}; empty for every movie library",
     "max_tags": "a whole number from 0 (all of them) to 10000",
     "title_template": "text with at least one of " + ", ".join(f"{{{name}}}" for name in TITLE_PLACES),
     "performer_role": "empty, or text with " + ", ".join(f"{{{name}}}" for name in ROLE_PLACES),

@@ -6,6 +6,7 @@ plexapi builds and parses them; a session of requests bounds them in time and tu
 
 import os
 import socket
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,7 +20,9 @@ import plexapi
 import requests
 import urllib3
 from plexapi.server import PlexServer
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, InvalidHeader, ReadTimeout, SSLError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
@@ -41,16 +44,33 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
         SSLError,
         PlexSetupError,
         "plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct address that "
-        "Plex's certificate is for",
+        "Plex's certificate is for; or have a CA of your own trusted by this machine, or named in SSL_CERT_FILE",
     ),
-    (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
+    (
+        ConnectTimeout,
+        PlexServerDown,
+        "Plex at {address} accepts no connection within {connect:g} s (connect_timeout): start it, or correct plex_url",
+    ),
     (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
     (ReadTimeoutError, PlexTemporaryError, "Plex at {address} stopped for {read:g} s within an answer (read_timeout)"),
     (_NameUnknown, PlexServerDown, "Plex's host name in plex_url, {host}, is unknown at the moment"),
-    (NewConnectionError, PlexServerDown, "Plex at {address} cannot be reached (connection refused or no route)"),
+    (
+        NewConnectionError,
+        PlexServerDown,
+        "Plex at {address} cannot be reached (connection refused or no route): start it, or correct plex_url",
+    ),
     (ValueError, PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
 ]
 """What a request that got no answer means: the causes of a failure, decided in this order."""
+
+
+class _SystemTrust(HTTPAdapter):
+    """Trusts what this machine trusts, or SSL_CERT_FILE and SSL_CERT_DIR, besides what the session is told to."""
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        context = ssl.create_default_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # a CA made at home seldom keeps all the rules of Python 3.13
+        super().init_poolmanager(*args, **more, ssl_context=context)
 
 
 class PlexSession(requests.Session):
@@ -59,6 +79,10 @@ class PlexSession(requests.Session):
     def __init__(self, address: str, connect_timeout: float, read_timeout: float, pacer: Pacer) -> None:
         super().__init__()
         self.trust_env = False  # a proxy or a .netrc is no place for a token
+        if address.startswith("https:"):
+            named = os.environ.get("REQUESTS_CA_BUNDLE") or ""
+            self.verify = named if os.path.exists(named) else DEFAULT_CA_BUNDLE_PATH
+            self.mount("https://", _SystemTrust())
         self._address = address
         self._pacer = pacer
         self._timeouts = (connect_timeout, read_timeout)
@@ -221,6 +245,7 @@ def open_plex(settings: Settings, data: str) -> PlexClient:
 
     Raises PlexSyncError, and OSError where the folder cannot be written.
     """
+    log.keep_secret(settings.plex_token)  # the panel's may have quotes around it
     return PlexClient(
         settings.plex_url,
         settings.plex_token,

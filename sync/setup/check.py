@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from sync import hidden_paths, log
 from sync.ending import Ending, Report
@@ -19,7 +20,7 @@ from sync.mapping.conditions import why_left_out, within_paths
 from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.model import Scene
 from sync.plex.client import PlexClient, open_plex
-from sync.plex.exceptions import PlexServerDown, PlexSetupError
+from sync.plex.exceptions import PlexItemGone, PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.sections import Section, choose_sections, read_sections
@@ -38,6 +39,8 @@ ROUND = 100
 COVERS = 5
 """Covers that are fetched until one can be used."""
 
+_OWNERS = ("/accounts", "/status/sessions")
+"""Pages of Plex that a guest gets 401 or 403 for (its OpenAPI text: security admin; home-assistant/core 181394)."""
 _NEEDED = {"plex_url": "http://localhost", "plex_token": "none"}  # what stands in for these while others are read
 _PRIVATE = ""  # SQLite's name for a temporary database, which spills to disk where it grows and ends when closed
 
@@ -138,22 +141,30 @@ class _Check:
         url = settings.plex_url
         if "plex_url" in wrong:
             return None
-        trouble = ""
+        trouble, is_away = "", False
         try:
             if "plex_token" not in wrong:
                 client = open_plex(settings, self._data)
                 system = f" on {client.platform}" if client.platform else ""
                 log.info(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
+                if not _is_owner(client):
+                    self.fault(
+                        "plex_token reads, but may not write: it is a managed user's or a guest's. Set it to the "
+                        "X-Plex-Token of the server's owner"
+                    )
                 return client
         except PlexServerDown as error:
-            self.fault(f"plex_url: {error}")
-            return None
+            trouble, is_away = f"plex_url: {error}", True
         except PlexSyncError as error:
             trouble = str(error)
         except OSError as error:
             trouble = f"PlexSync's data folder cannot be written ({error.strerror}): check its space and permissions"
-        if answers(url):  # which needs no token: so the address is right
+        elsewhere = "" if urlsplit(url).port else f"{url.partition('/')[0]}//{urlsplit(url).netloc}:32400"
+        if not is_away and answers(url):  # which needs no token: so the address is right
             log.info(f"plex_url: a Plex answers at {url}")
+        elif elsewhere and answers(elsewhere):
+            self.fault(f"plex_url: no Plex answers at {url}, but one does at {elsewhere}. Set plex_url to {elsewhere}")
+            return self._connect(settings.model_copy(update={"plex_url": elsewhere}), wrong)
         elif not trouble:
             trouble = f"plex_url: no Plex Media Server answers at {url}; set it to the address Plex listens on"
         if trouble:
@@ -282,6 +293,18 @@ class _Check:
                 "machine. Set stash_url to the one under which Plex and its players reach Stash, or "
                 "performer_pictures to off"
             )
+
+
+def _is_owner(client: PlexClient) -> bool:
+    """Return whether Plex refuses nothing of what its owner alone may read, as it would refuse a guest's edits."""
+    for path in _OWNERS:
+        try:
+            client.get(path)
+        except PlexSetupError:
+            return False
+        except (PlexSyncError, PlexItemGone):  # a version that has no such page says nothing
+            continue
+    return True
 
 
 def _read_one_by_one(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:

@@ -24,6 +24,7 @@ from sync.settings import (
     read_settings,
     told,
 )
+from sync.text.typed import path_map_of
 
 PROPERTY = settings(max_examples=100, deadline=None)
 
@@ -107,6 +108,17 @@ def test_settings_of_another_version_are_no_error() -> None:
         ("http://plex:32400/web", "http://plex:32400"),
         ("http://plex:32400/web/index.html#!/settings/server", "http://plex:32400"),
         ("http://plex:32400/web/index.html?x=1", "http://plex:32400"),
+        ("https://example.org/plex/web/index.html#!/", "https://example.org/plex"),
+        ("https://example.org/plex/web", "https://example.org/plex"),
+        ("https://example.org/plex/web/", "https://example.org/plex"),
+        ("https://example.org/plex/website", "https://example.org/plex/website"),
+        ("plex:32400/web", "http://plex:32400"),
+        ("http://plex:32400/#!/settings/server", "http://plex:32400"),
+        ('"http://plex:32400"', "http://plex:32400"),
+        (" ' http://plex:32400/ ' ", "http://plex:32400"),
+        ("<http://plex:32400>", "http://plex:32400"),
+        ("“plex:32400”", "http://plex:32400"),
+        ("\u00a0http://plex:32400\u00a0", "http://plex:32400"),
         ("https://example.org/plex/", "https://example.org/plex"),
         ("https://example.org/website", "https://example.org/website"),
         ("http://[::1]:32400", "http://[::1]:32400"),
@@ -176,6 +188,13 @@ def test_a_token_in_an_address_is_refused_and_not_shown(typed: str) -> None:
 
     assert error.startswith("plex_url is ")
     assert TOKEN not in error
+
+
+@pytest.mark.parametrize(
+    "typed", [f'"{TOKEN}"', f" '{TOKEN}' ", f"X-Plex-Token={TOKEN}", f"?X-Plex-Token={TOKEN}", f"`{TOKEN} `"]
+)
+def test_tokens_as_people_type_them(typed: str) -> None:
+    assert read_settings({**GOOD, "plex_token": typed}).plex_token == TOKEN
 
 
 def test_a_path_with_a_token_is_no_address() -> None:
@@ -387,7 +406,10 @@ def test_quotes_in_a_path_map(typed: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["/data=>/media", "/data==/media", "data=media", "/data=media", "/data=/media,/x=/y", "/data=/a; /data=/b"],
+    [
+        *("/data=>/media", "/data==/media", "data=media", "/data=media", "/data=/media,/x=/y", "/data=/a; /data=/b"),
+        *('"/a"', '"data"=/media', '"/a=b', '/a="/b";"/c"'),
+    ],
 )
 def test_pairs_that_cannot_work(typed: str) -> None:
     assert "accepted: pairs such as" in refused({**GOOD, "path_map": typed})
@@ -670,6 +692,11 @@ def test_a_settings_error_concerns_the_whole_server() -> None:
         ("D:\\My films=/my films", (("D:\\My films", "/my films"),)),
         ("/a=\\\\nas\\v", (("/a", "\\\\nas\\v"),)),
         ("/a=/b=c", (("/a", "/b=c"),)),
+        ('"/a=x"=/b', (("/a=x", "/b"),)),
+        ('"/a;x"="/b;y"; /c=/d', (("/a;x", "/b;y"), ("/c", "/d"))),
+        ("'/a=x' = '/b' ; `/c`=/d", (("/a=x", "/b"), ("/c", "/d"))),
+        ('"/a,/x"=/b', (("/a,/x", "/b"),)),
+        ('`/a=/b; "/c=x"=/d`', (("/a", "/b"), ("/c=x", "/d"))),
     ],
 )
 def test_path_maps_as_people_type_them(typed: str, expected: tuple[tuple[str, str], ...]) -> None:
@@ -692,6 +719,9 @@ def test_what_is_no_path_map(typed: str) -> None:
         ("Films", ("Films",)),
         (" Films , My videos,", ("Films", "My videos")),
         ("Kids' films & more", ("Kids' films & more",)),
+        ("Films, old; Clips", ("Films, old", "Clips")),
+        ('"Films, old", Clips', ("Films, old", "Clips")),
+        ('"Films; old", " Clips"', ("Films; old", " Clips")),
     ],
 )
 def test_library_names_as_people_type_them(typed: str, expected: tuple[str, ...]) -> None:
@@ -798,3 +828,17 @@ def test_a_path_map_is_read_as_it_was_put_together(pairs: list[tuple[str, str]])
     typed = " ;\n".join(f"{source} = {target}" for source, target in pairs)
 
     assert parse_path_map(typed) == tuple((source.strip(), target.strip()) for source, target in pairs)
+
+
+@PROPERTY
+@given(
+    st.lists(
+        st.tuples(*[st.text(st.sampled_from("/a,;=\"' \\`é"), max_size=8).map(lambda text: f"/{text}")] * 2),
+        max_size=4,
+        unique_by=lambda pair: pair[0],
+    )
+)
+def test_a_path_map_that_is_written_is_read_as_the_same(pairs: list[tuple[str, str]]) -> None:
+    assert parse_path_map(path_map_of(pairs)) == tuple(pairs)
+    if "`" not in path_map_of(pairs):  # as it is copied off a line of the log
+        assert parse_path_map(f"`{path_map_of(pairs)}`") == tuple(pairs)
