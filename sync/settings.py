@@ -6,7 +6,7 @@ quotes are taken as they are meant.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -66,23 +66,10 @@ def _choice(value: object) -> object:
     return value.casefold().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
 
 
-def _url(value: str) -> str:
-    return normal_url(value) if value else ""
-
-
-def _stash_url(value: str) -> str:
-    return normal_url(value, whole_path=True) if value else ""
-
-
 def _token(value: str) -> str:
     value = unquoted(value).strip().rpartition("X-Plex-Token=")[2]  # copied with what stands before it in an address
     if any(ord(c) < 33 or ord(c) > 126 for c in value):
         raise ValueError("no token")
-    return value
-
-
-def _path_map(value: str) -> str:
-    parse_path_map(value)
     return value
 
 
@@ -105,22 +92,19 @@ def _line(value: str) -> str:
     return value
 
 
-def _names(value: str) -> str:
-    if value and not split_names(value):
-        raise ValueError("no names")
-    return value
+def _accepted_by(test: Callable[[str], object]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value and not test(value):
+            raise ValueError("nothing of its kind")
+        return value
 
-
-def _paths(value: str) -> str:
-    if value and not are_whole_paths(value):
-        raise ValueError("no paths")
-    return value
+    return AfterValidator(check)
 
 
 Text = Annotated[str, BeforeValidator(_text)]
 Line = Annotated[Text, AfterValidator(_line)]
-Names = Annotated[Text, AfterValidator(_names)]
-Paths = Annotated[Text, AfterValidator(_paths)]
+Names = Annotated[Text, _accepted_by(split_names)]
+Paths = Annotated[Text, _accepted_by(are_whole_paths)]
 Switch = Annotated[bool, BeforeValidator(_unquoted)]
 Seconds = Annotated[float, BeforeValidator(_number)]
 Rate = Annotated[float, BeforeValidator(_number)]
@@ -132,11 +116,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    plex_url: Annotated[Text, AfterValidator(_url)] = ""
+    plex_url: Annotated[Text, AfterValidator(lambda url: url and normal_url(url))] = ""
     plex_token: Annotated[Text, AfterValidator(_token)] = Field(default="", repr=False)
     plex_library: Names = ""
-    path_map: Annotated[Text, AfterValidator(_path_map)] = ""
-    stash_url: Annotated[Text, AfterValidator(_stash_url)] = ""
+    path_map: Annotated[Text, _accepted_by(parse_path_map)] = ""
+    stash_url: Annotated[Text, AfterValidator(lambda url: url and normal_url(url, whole_path=True))] = ""
     strict_matching: Switch = True
     trigger_plex_scan: Switch = False
     preserve_plex_edits: Switch = False
@@ -144,7 +128,7 @@ class Settings(BaseModel):
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
     max_edits_per_second: Rate = Field(default=0, ge=0, le=1000)
-    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "never"
+    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "weekly"
     debug_logging: Switch = False
     obfuscate_paths: Switch = False
 
@@ -171,7 +155,7 @@ class Settings(BaseModel):
     title_template: Annotated[Text, AfterValidator(_title_template)] = "{title}"
     code_field: Annotated[Literal["tagline", "original_title", "off"], BeforeValidator(_choice)] = "tagline"
     content_rating: Line = ""
-    performer_role: Annotated[Text, AfterValidator(_role_template)] = "{disambiguation}"
+    performer_role: Annotated[Text, AfterValidator(_role_template)] = ""
     performer_pictures: Annotated[Literal["auto", "on", "off"], BeforeValidator(_choice)] = "auto"
     ignore_tags: Names = ""
     max_tags: Count = Field(default=0, ge=0, le=10_000)
@@ -228,6 +212,11 @@ ACCEPTED = {
     "collection_prefix": f"text of at most {LONGEST_PREFIX} characters",
 }
 _ACCEPTED_SWITCH = "on or off"
+_OF_0_1 = {"performer_role": "{disambiguation}", "reconcile_every": "never"}
+"""What version 0.1.0 wrote into every panel as a default, where today's is another."""
+DEFAULTS_SINCE = "defaults_since"
+"""Beside the settings in the panel's map: since when, in seconds since the epoch, `reconcile_every` is PlexSync's own
+choice; 0 where a person chose."""
 _NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 
@@ -249,6 +238,20 @@ def lacking(panel: Mapping[str, Any]) -> dict[str, Any]:
         for name, default in defaults().items()
         if panel.get(name) is None or (name in _NEVER_EMPTY and not str(panel[name]).strip())
     }
+
+
+def to_fill_in(panel: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Return what to write into the panel: what it lacks and, once, today's defaults in place of those of 0.1.0.
+
+    The mark that says "once" goes along.
+    """
+    fresh = lacking(panel)
+    if panel.get(DEFAULTS_SINCE) is None:
+        if all(panel.get(name) is not None for name in _OF_0_1):
+            renewed = [name for name, old in _OF_0_1.items() if panel[name] == old]
+            fresh |= {name: Settings.model_fields[name].default for name in renewed}
+        fresh[DEFAULTS_SINCE] = int(now) if "reconcile_every" in fresh else 0
+    return fresh
 
 
 def read_settings(panel: Mapping[str, Any]) -> Settings:

@@ -46,19 +46,11 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
         "plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct address that "
         "Plex's certificate is for; or have a CA of your own trusted by this machine, or named in SSL_CERT_FILE",
     ),
-    (
-        ConnectTimeout,
-        PlexServerDown,
-        "Plex at {address} accepts no connection within {connect:g} s (connect_timeout): start it, or correct plex_url",
-    ),
+    (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
     (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
     (ReadTimeoutError, PlexTemporaryError, "Plex at {address} stopped for {read:g} s within an answer (read_timeout)"),
     (_NameUnknown, PlexServerDown, "Plex's host name in plex_url, {host}, is unknown at the moment"),
-    (
-        NewConnectionError,
-        PlexServerDown,
-        "Plex at {address} cannot be reached (connection refused or no route): start it, or correct plex_url",
-    ),
+    (NewConnectionError, PlexServerDown, "Plex at {address} cannot be reached (connection refused or no route)"),
     (ValueError, PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
 ]
 """What a request that got no answer means: the causes of a failure, decided in this order."""
@@ -137,7 +129,8 @@ def error_of_exception(error: Exception, address: str, timeouts: tuple[float, fl
     connect, read = timeouts
     for kind, meaning, text in _FAILURES:
         if any(isinstance(cause, kind) for cause in causes):
-            return meaning(text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read))
+            said = text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read)
+            return meaning(f"{said}. Is it running, and is plex_url right?" if meaning is PlexServerDown else said)
     return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
 
 

@@ -198,19 +198,17 @@ class _Check:
         except PlexSyncError as error:
             self.fault(f"plex_library: Plex's libraries cannot be read: {error}")
             return []
-        chosen: dict[int, Section] = {}
-        # All of them together, for a name with a comma in it; then one by one, to tell which is wrong.
-        several = [(name,) for name in settings.library_names] if len(settings.library_names) > 1 else []
-        for names in (settings.library_names, *several):
-            setting = settings.plex_library if names is settings.library_names else names[0]
+        names, chosen = settings.library_names, dict[int, Section]()
+        try:
+            return choose_sections(sections, names, settings.plex_library)
+        except PlexSetupError as error:
+            if len(names) < 2:
+                self.fault(str(error))
+        for name in names if len(names) > 1 else ():  # one by one, to tell which is wrong
             try:
-                chosen |= {section.id: section for section in choose_sections(sections, names, setting)}
+                chosen |= {section.id: section for section in choose_sections(sections, (name,), name)}
             except PlexSetupError as error:
-                if names is not settings.library_names or not several:
-                    self.fault(str(error))
-                continue
-            if names is settings.library_names:
-                break
+                self.fault(str(error))
         return list(chosen.values())
 
     def _sample(self, settings: Settings) -> list[Scene]:

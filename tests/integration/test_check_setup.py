@@ -137,8 +137,8 @@ def test_plex_is_away(site: Site) -> None:
     site.plex.stop()
     answer = check(site)
     (text,) = to_fix(answer)
-    assert text.startswith(f"plex_url: Plex at {site.plex.url} cannot be reached (connection refused or no route): ")
-    assert text.endswith("correct plex_url")
+    assert text.startswith(f"plex_url: Plex at {site.plex.url} cannot be reached (connection refused or no route). ")
+    assert text.endswith("is plex_url right?")
     assert str(answer.output).startswith("1 thing to fix: 1. plex_url: ")
 
 

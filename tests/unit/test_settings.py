@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sync.errors import SetupError
 from sync.settings import (
     ACCEPTED,
+    DEFAULTS_SINCE,
     ROLE_PLACES,
     SECRET_SETTINGS,
     TITLE_PLACES,
@@ -22,6 +23,7 @@ from sync.settings import (
     normal_url,
     parse_path_map,
     read_settings,
+    to_fill_in,
     told,
 )
 from sync.text.typed import path_map_of
@@ -70,7 +72,7 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
         *("strict_matching", "sync_title", "sync_summary", "sync_studio", "sync_date", "sync_rating"),
         *("sync_director", "sync_performers", "sync_tags", "sync_poster", "collection_groups"),
     }
-    assert (got.title_template, got.performer_role) == ("{title}", "{disambiguation}")
+    assert (got.title_template, got.performer_role, got.reconcile_every) == ("{title}", "", "weekly")
     assert (got.code_field, got.performer_pictures, got.max_tags) == ("tagline", "auto", 0)
     assert not any(getattr(got, name) for name in TEXTS)
 
@@ -78,7 +80,7 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
 def test_the_defaults_for_the_panel_are_what_is_in_force() -> None:
     shown = defaults()
 
-    assert shown.keys() == {*SWITCHES, *NUMBERS, *CHOICES, *TEMPLATES}
+    assert shown.keys() == {*SWITCHES, *NUMBERS, *CHOICES, "title_template"}
     assert not set(SECRET_SETTINGS) & shown.keys()
     assert read_settings({**shown, **GOOD}) == read_settings(GOOD)
 
@@ -482,10 +484,9 @@ def test_templates_as_people_type_them(name: str, typed: object, expected: str) 
     assert getattr(read_settings({**GOOD, name: typed}), name) == expected
 
 
-def test_an_emptied_role_is_no_role_and_a_missing_one_is_the_default() -> None:
-    assert read_settings({**GOOD, "performer_role": ""}).performer_role == ""
-    assert read_settings({**GOOD, "performer_role": " "}).performer_role == ""
-    assert read_settings(GOOD).performer_role == "{disambiguation}"
+@pytest.mark.parametrize("typed", ["", " ", None])
+def test_no_role_is_the_default(typed: object) -> None:
+    assert read_settings({**GOOD, "performer_role": typed}).performer_role == ""
 
 
 @pytest.mark.parametrize(
@@ -597,7 +598,8 @@ def test_a_panel_that_is_filled_lacks_nothing() -> None:
     ("panel", "lacks"),
     [
         ({"performer_role": ""}, {}),
-        ({"performer_role": None}, {"performer_role": "{disambiguation}"}),
+        ({"performer_role": None}, {}),
+        ({"reconcile_every": ""}, {"reconcile_every": "weekly"}),
         ({"title_template": ""}, {"title_template": "{title}"}),
         ({"title_template": "  "}, {"title_template": "{title}"}),
         ({"title_template": "{titel}"}, {}),
@@ -611,6 +613,37 @@ def test_a_panel_that_is_filled_lacks_nothing() -> None:
 )
 def test_what_a_panel_lacks(panel: dict[str, Any], lacks: dict[str, Any]) -> None:
     assert lacking({**defaults(), **panel}) == lacks
+
+
+OF_0_1 = {**defaults(), "performer_role": "{disambiguation}", "reconcile_every": "never"}
+"""A panel as version 0.1.0 filled it."""
+
+
+@pytest.mark.parametrize(
+    ("panel", "written"),
+    [
+        pytest.param({}, {**defaults(), DEFAULTS_SINCE: 1000}, id="fresh"),
+        pytest.param(
+            OF_0_1, {"performer_role": "", "reconcile_every": "weekly", DEFAULTS_SINCE: 1000}, id="left as 0.1.0 had it"
+        ),
+        pytest.param(
+            {**OF_0_1, "performer_role": "{age}"}, {"reconcile_every": "weekly", DEFAULTS_SINCE: 1000}, id="own role"
+        ),
+        pytest.param(
+            {**OF_0_1, "reconcile_every": "daily"}, {"performer_role": "", DEFAULTS_SINCE: 0}, id="reconciles daily"
+        ),
+        pytest.param(
+            {"reconcile_every": "never"},
+            {name: value for name, value in defaults().items() if name != "reconcile_every"} | {DEFAULTS_SINCE: 0},
+            id="chosen before the first run",
+        ),
+        pytest.param({**OF_0_1, DEFAULTS_SINCE: 0}, {}, id="chosen since"),
+        pytest.param({**OF_0_1, DEFAULTS_SINCE: 1000}, {}, id="chosen again"),
+    ],
+)
+def test_what_is_written_into_the_panel(panel: dict[str, Any], written: dict[str, Any]) -> None:
+    assert to_fill_in(panel, 1000.9) == written
+    assert to_fill_in({**panel, **written}, 2000) == {}, "once"
 
 
 @pytest.mark.parametrize("name", sorted(defaults()))
