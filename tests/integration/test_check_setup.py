@@ -317,6 +317,9 @@ def test_an_empty_library(site: Site) -> None:
         pytest.param("Z:\\films", "/media/films", "Z:=/media", id="Windows to POSIX"),
         pytest.param("\\\\nas\\share\\x", "/media/x", "\\\\nas\\share=/media", id="a Windows share"),
         pytest.param("/data", "D:\\Media", "/data=D:\\Media", id="POSIX to Windows"),
+        pytest.param("/data/a;b=c", "/media/x", '"/data/a;b=c"="/media/x"', id="a folder with ; and ="),
+        pytest.param("/data/a,/b", "/media/x", '"/data/a,/b"="/media/x"', id="a folder that ends with a comma"),
+        pytest.param("/data/'a'", '/media/"x"', "/data/'a'=/media/\"x\"", id="quotes in folders"),
     ],
 )
 def test_a_foreign_prefix_and_its_map(site: Site, own: str, theirs: str, proposed: str) -> None:
@@ -326,9 +329,10 @@ def test_a_foreign_prefix_and_its_map(site: Site, own: str, theirs: str, propose
     answer = check(site)
     said = f"path_map: 5 of 5 sampled scenes would match with `{proposed}` (0 match by their path now)"
     assert [text for text in to_fix(answer) if said in text]
-    site.configure(path_map=proposed, plex_library="More")
-    again = check(site)
-    assert again.output == "The setup is good. 5 of 5 sampled scenes match (5 by their path)"
+    for typed in (proposed, f" `{proposed}` "):  # as it is copied off the line
+        site.configure(path_map=typed, plex_library="More")
+        again = check(site)
+        assert again.output == "The setup is good. 5 of 5 sampled scenes match (5 by their path)"
 
 
 def test_several_prefixes(site: Site) -> None:
