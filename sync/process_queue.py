@@ -23,7 +23,7 @@ from sync.queue.batch import CHANGE, RECONCILE, WHOLE
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.jobs import JobStore
 from sync.queue.outlook import resume_later, run_of_stash
-from sync.settings import ACCEPTED, Settings, lacking, read_settings, told
+from sync.settings import ACCEPTED, DEFAULTS_SINCE, Settings, read_settings, to_fill_in, told
 from sync.sleeper import launch
 from sync.sleeper.probe import answers
 from sync.sleeper.sleeper import something_waits
@@ -106,6 +106,7 @@ class _Task:
         self._everything = order.by_hand
         self._own = [order.batch.id] if order.batch else []
         self._bulk: Bulk | None = None
+        self._defaults_since: object = None
         self._breaker = CircuitBreaker(store.connection)
         self._looked_at = time.time()
         record = self._breaker.record
@@ -121,7 +122,8 @@ class _Task:
         settings: Settings | None = None
         try:
             try:
-                panel = stash.fill_settings(lacking)
+                panel = stash.fill_settings(to_fill_in)
+                self._defaults_since = panel.get(DEFAULTS_SINCE)
                 log.keep_secret(panel.get("plex_token"))
                 hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
@@ -246,7 +248,7 @@ class _Task:
             return None
         try:
             if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
-                raise PlexServerDown(f"Plex at {settings.plex_url} does not answer yet")
+                raise PlexServerDown(f"Plex at {settings.plex_url} (plex_url) does not answer yet")
             client = open_plex(settings, self._data)
         except PlexTemporaryError:
             self._breaker.record_failure()
@@ -274,7 +276,8 @@ class _Task:
     def _reconcile_when_due(self, settings: Settings) -> None:
         """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
         now = time.time()
-        if self._order.is_dry or not batches.is_due(self._store.connection, settings.reconcile_every, now):
+        connection, since = self._store.connection, self._defaults_since
+        if self._order.is_dry or not batches.is_due(connection, settings.reconcile_every, now, since):
             return
         with self._store.transaction() as connection:
             batch = batches.start(connection, RECONCILE, WHOLE, now)

@@ -6,7 +6,7 @@ quotes are taken as they are meant.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -15,7 +15,7 @@ from pydantic_core import PydanticUseDefault
 from sync.errors import SetupError
 from sync.text import template
 from sync.text.clean import LONGEST_LINE, clean_line
-from sync.text.patterns import may_match_a_path, split_names, split_paths, unquoted
+from sync.text.patterns import are_whole_paths, split_names, unquoted
 from sync.text.typed import PathPair, normal_url, parse_path_map
 
 SECRET_SETTINGS = ("plex_token",)
@@ -46,7 +46,7 @@ def _prefix(value: object) -> object:
     if not isinstance(value, str):
         return _text(value)
     bare = unquoted(value)
-    return value.strip()[1:-1] if bare != value.strip() else value.lstrip()
+    return bare if bare != value.strip() else value.lstrip()
 
 
 def _unquoted(value: object) -> object:
@@ -66,22 +66,10 @@ def _choice(value: object) -> object:
     return value.casefold().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
 
 
-def _url(value: str) -> str:
-    return normal_url(value) if value else ""
-
-
-def _stash_url(value: str) -> str:
-    return normal_url(value, whole_path=True) if value else ""
-
-
 def _token(value: str) -> str:
+    value = unquoted(value).strip().rpartition("X-Plex-Token=")[2]  # copied with what stands before it in an address
     if any(ord(c) < 33 or ord(c) > 126 for c in value):
         raise ValueError("no token")
-    return value
-
-
-def _path_map(value: str) -> str:
-    parse_path_map(value)
     return value
 
 
@@ -98,34 +86,25 @@ def _role_template(value: str) -> str:
 
 
 def _line(value: str) -> str:
-    value = unquoted(value)
+    value = unquoted(value).strip()
     if clean_line(value, LONGEST_LINE) != value:
         raise ValueError("no line that Plex takes as it is")
     return value
 
 
-def _libraries(value: str) -> str:
-    if value and not value.strip(", "):
-        raise ValueError("no names")
-    return value
+def _accepted_by(test: Callable[[str], object]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value and not test(value):
+            raise ValueError("nothing of its kind")
+        return value
 
-
-def _names(value: str) -> str:
-    if value and not split_names(value):
-        raise ValueError("no names")
-    return value
-
-
-def _paths(value: str) -> str:
-    if value and not (split_paths(value) and all(map(may_match_a_path, split_paths(value)))):
-        raise ValueError("no paths")
-    return value
+    return AfterValidator(check)
 
 
 Text = Annotated[str, BeforeValidator(_text)]
 Line = Annotated[Text, AfterValidator(_line)]
-Names = Annotated[Text, AfterValidator(_names)]
-Paths = Annotated[Text, AfterValidator(_paths)]
+Names = Annotated[Text, _accepted_by(split_names)]
+Paths = Annotated[Text, _accepted_by(are_whole_paths)]
 Switch = Annotated[bool, BeforeValidator(_unquoted)]
 Seconds = Annotated[float, BeforeValidator(_number)]
 Rate = Annotated[float, BeforeValidator(_number)]
@@ -137,11 +116,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    plex_url: Annotated[Text, AfterValidator(_url)] = ""
+    plex_url: Annotated[Text, AfterValidator(lambda url: url and normal_url(url))] = ""
     plex_token: Annotated[Text, AfterValidator(_token)] = Field(default="", repr=False)
-    plex_library: Annotated[Text, AfterValidator(_libraries)] = ""
-    path_map: Annotated[Text, AfterValidator(_path_map)] = ""
-    stash_url: Annotated[Text, AfterValidator(_stash_url)] = ""
+    plex_library: Names = ""
+    path_map: Annotated[Text, _accepted_by(parse_path_map)] = ""
+    stash_url: Annotated[Text, AfterValidator(lambda url: url and normal_url(url, whole_path=True))] = ""
     strict_matching: Switch = True
     trigger_plex_scan: Switch = False
     preserve_plex_edits: Switch = False
@@ -149,7 +128,7 @@ class Settings(BaseModel):
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
     max_edits_per_second: Rate = Field(default=0, ge=0, le=1000)
-    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "never"
+    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "weekly"
     debug_logging: Switch = False
     obfuscate_paths: Switch = False
 
@@ -176,7 +155,7 @@ class Settings(BaseModel):
     title_template: Annotated[Text, AfterValidator(_title_template)] = "{title}"
     code_field: Annotated[Literal["tagline", "original_title", "off"], BeforeValidator(_choice)] = "tagline"
     content_rating: Line = ""
-    performer_role: Annotated[Text, AfterValidator(_role_template)] = "{disambiguation}"
+    performer_role: Annotated[Text, AfterValidator(_role_template)] = ""
     performer_pictures: Annotated[Literal["auto", "on", "off"], BeforeValidator(_choice)] = "auto"
     ignore_tags: Names = ""
     max_tags: Count = Field(default=0, ge=0, le=10_000)
@@ -197,15 +176,19 @@ class Settings(BaseModel):
     @property
     def library_names(self) -> tuple[str, ...]:
         """The names in `plex_library`; none: every movie library."""
-        return tuple(name.strip() for name in self.plex_library.split(",") if name.strip())
+        return split_names(self.plex_library)
 
 
-_NAMES = "names of tags or globs (* and ?), separated by commas, or by semicolons where a name has a comma"
-_PATHS = "whole paths of folders, or globs (* and ?), as Stash writes them, separated by semicolons"
+_SEPARATED = "separated by commas, or by semicolons where a name has a comma, or in quotes"
+_NAMES = f"names of tags or globs (* and ?), {_SEPARATED}"
+_PATHS = (
+    "whole paths of folders, or globs (* and ?), as Stash writes them, separated by semicolons; in quotes where one "
+    "has a semicolon"
+)
 ACCEPTED = {
     "plex_url": "an address such as http://192.168.1.10:32400, without user, query or token",
     "plex_token": "the X-Plex-Token of the server's owner, of letters, digits, - and _ without blanks",
-    "path_map": "pairs such as /stash/prefix=/plex/prefix; /other=/elsewhere",
+    "path_map": "pairs such as /stash/prefix=/plex/prefix; /other=/elsewhere, a path with = or ; in quotes",
     "stash_url": "an address such as http://192.168.1.10:9999 under which Plex and its clients reach Stash, without "
     "user, query or key; empty for the one Stash itself gives",
     "max_retries": "a whole number from 0 to 100",
@@ -219,7 +202,7 @@ ACCEPTED = {
     "collection_tags": _NAMES,
     "only_paths": _PATHS,
     "skip_paths": _PATHS,
-    "plex_library": "names of Plex libraries, separated by commas; empty for every movie library",
+    "plex_library": f"names of Plex libraries, {_SEPARATED}; empty for every movie library",
     "max_tags": "a whole number from 0 (all of them) to 10000",
     "title_template": "text with at least one of " + ", ".join(f"{{{name}}}" for name in TITLE_PLACES),
     "performer_role": "empty, or text with " + ", ".join(f"{{{name}}}" for name in ROLE_PLACES),
@@ -229,6 +212,11 @@ ACCEPTED = {
     "collection_prefix": f"text of at most {LONGEST_PREFIX} characters",
 }
 _ACCEPTED_SWITCH = "on or off"
+_OF_0_1 = {"performer_role": "{disambiguation}", "reconcile_every": "never"}
+"""What version 0.1.0 wrote into every panel as a default, where today's is another."""
+DEFAULTS_SINCE = "defaults_since"
+"""Beside the settings in the panel's map: since when, in seconds since the epoch, `reconcile_every` is PlexSync's own
+choice; 0 where a person chose."""
 _NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 
@@ -250,6 +238,20 @@ def lacking(panel: Mapping[str, Any]) -> dict[str, Any]:
         for name, default in defaults().items()
         if panel.get(name) is None or (name in _NEVER_EMPTY and not str(panel[name]).strip())
     }
+
+
+def to_fill_in(panel: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Return what to write into the panel: what it lacks and, once, today's defaults in place of those of 0.1.0.
+
+    The mark that says "once" goes along.
+    """
+    fresh = lacking(panel)
+    if panel.get(DEFAULTS_SINCE) is None:
+        if all(panel.get(name) is not None for name in _OF_0_1):
+            renewed = [name for name, old in _OF_0_1.items() if panel[name] == old]
+            fresh |= {name: Settings.model_fields[name].default for name in renewed}
+        fresh[DEFAULTS_SINCE] = int(now) if "reconcile_every" in fresh else 0
+    return fresh
 
 
 def read_settings(panel: Mapping[str, Any]) -> Settings:

@@ -56,7 +56,7 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     if mode == "status":
         from sync.status import task  # not at the top: a drain has no use for it
 
-        return task.run(server_connection, data, is_logged=bool(args.get("log")))
+        return task.run(server_connection, data, is_logged=args_of_batch.is_on("log", args.get("log")))
     return report_of(_run(mode, server_connection, args, data)).told(log.redact)
 
 
@@ -276,10 +276,10 @@ def _reconcile_is_due(server_connection: Mapping[str, Any], connection: sqlite3.
     if not batches.is_due(connection, "daily", now):
         return False  # not to ask Stash at every page
     try:
-        every = plugin_settings(server_connection).get("reconcile_every")
+        panel = plugin_settings(server_connection)
     except AskFailedError:
         return False
-    return batches.is_due(connection, str(every).strip().casefold(), now)
+    return batches.is_due(connection, panel.get("reconcile_every"), now, panel.get("defaults_since"))
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ def read(mode: str, args: Mapping[str, Any]) -> dict[str, Any]:
         scope = "all" if scope is None else scope
         if scope not in tuple(SCOPES):
             raise SetupError(f"args.scope is {scope!r:.100}; accepted: {', '.join(SCOPES)}")
-        return {"scope": scope} | ({"dry_run": True} if _is_on("dry_run", args.get("dry_run")) else {})
+        return {"scope": scope} | ({"dry_run": True} if is_on("dry_run", args.get("dry_run")) else {})
     return {}
 
 
@@ -40,7 +40,8 @@ def _days(value: object) -> float:
     return days
 
 
-def _is_on(name: str, value: object) -> bool:
+def is_on(name: str, value: object) -> bool:
+    """Return a switch as a page, a script or PlexSync.yml sends it; raises SetupError, which names it."""
     if value is None or isinstance(value, bool):
         return bool(value)
     text = str(value).strip().casefold()

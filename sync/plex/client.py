@@ -6,6 +6,7 @@ plexapi builds and parses them; a session of requests bounds them in time and tu
 
 import os
 import socket
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,7 +20,9 @@ import plexapi
 import requests
 import urllib3
 from plexapi.server import PlexServer
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, InvalidHeader, ReadTimeout, SSLError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
@@ -41,7 +44,7 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
         SSLError,
         PlexSetupError,
         "plex_url {address}: no trusted https connection. Use http://, or the https://….plex.direct address that "
-        "Plex's certificate is for",
+        "Plex's certificate is for; or have a CA of your own trusted by this machine, or named in SSL_CERT_FILE",
     ),
     (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
     (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
@@ -53,12 +56,25 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
 """What a request that got no answer means: the causes of a failure, decided in this order."""
 
 
+class _SystemTrust(HTTPAdapter):
+    """Trusts what this machine trusts, or SSL_CERT_FILE and SSL_CERT_DIR, besides what the session is told to."""
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        context = ssl.create_default_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # a CA made at home seldom keeps all the rules of Python 3.13
+        super().init_poolmanager(*args, **more, ssl_context=context)
+
+
 class PlexSession(requests.Session):
     """A session that knows how long to wait, in seconds, and what a failure means; writes keep the pace."""
 
     def __init__(self, address: str, connect_timeout: float, read_timeout: float, pacer: Pacer) -> None:
         super().__init__()
         self.trust_env = False  # a proxy or a .netrc is no place for a token
+        if address.startswith("https:"):
+            named = os.environ.get("REQUESTS_CA_BUNDLE") or ""
+            self.verify = named if os.path.exists(named) else DEFAULT_CA_BUNDLE_PATH
+            self.mount("https://", _SystemTrust())
         self._address = address
         self._pacer = pacer
         self._timeouts = (connect_timeout, read_timeout)
@@ -113,7 +129,8 @@ def error_of_exception(error: Exception, address: str, timeouts: tuple[float, fl
     connect, read = timeouts
     for kind, meaning, text in _FAILURES:
         if any(isinstance(cause, kind) for cause in causes):
-            return meaning(text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read))
+            said = text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read)
+            return meaning(f"{said}. Is it running, and is plex_url right?" if meaning is PlexServerDown else said)
     return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
 
 
@@ -221,6 +238,7 @@ def open_plex(settings: Settings, data: str) -> PlexClient:
 
     Raises PlexSyncError, and OSError where the folder cannot be written.
     """
+    log.keep_secret(settings.plex_token)  # the panel's may have quotes around it
     return PlexClient(
         settings.plex_url,
         settings.plex_token,

@@ -7,6 +7,8 @@ from sync.model import MediaFile
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexSetupError, PlexTemporaryError
 from sync.plex.items import files_in
+from sync.text.clean import name_key
+from sync.text.patterns import quoted
 
 Listed = tuple[int, tuple[MediaFile, ...]]
 """The ratingKey of an item and its files."""
@@ -57,26 +59,30 @@ def choose_sections(sections: Sequence[Section], names: Sequence[str], setting: 
     is of another type.
     """
     movies = [section for section in sections if section.type == "movie"]
-    offered = ", ".join(f'"{section.title}"' for section in movies) or "no movie library"
+    offered = ", ".join(quoted(section.title) for section in movies) or "no movie library"
     if not names:
         if not movies:
             raise PlexSetupError(
                 "plex_library is empty and Plex has no movie library (films or Other Videos); make one in Plex"
             )
         return movies
-    # A library's own name may have a comma in it.
-    whole = [section for section in movies if section.title.casefold() == setting.strip().casefold()]
-    if whole:
+    if whole := _named(movies, setting):  # a library's own name may have a comma in it
         return whole
     chosen: list[Section] = []
     for name in names:
-        named = [section for section in sections if section.title.casefold() == name.casefold()]
-        fitting = [section for section in named if section.type == "movie"]
+        fitting = _named(movies, name)
         if not fitting:
+            named = _named(sections, name)
             why = f'is a library of type "{named[0].type}"' if named else "was not found in Plex"
-            raise PlexSetupError(f'plex_library "{name}" {why}; accepted: {offered}')
+            raise PlexSetupError(f"plex_library {quoted(name)} {why}; accepted: {offered}")
         chosen += [section for section in fitting if section not in chosen]
     return chosen
+
+
+def _named(sections: Sequence[Section], name: str) -> list[Section]:
+    """Return the libraries of this very name, or else of one that is spelt like it: case, blanks around, accents."""
+    exact = [section for section in sections if section.title == name]
+    return exact or [section for section in sections if name_key(section.title.strip()) == name_key(name.strip())]
 
 
 def read_page(

@@ -65,10 +65,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute(CREATE_ROWS_INDEX)
 
 
-def is_due(connection: sqlite3.Connection, every: str, now: float) -> bool:
-    """Return whether a reconcile of everything is due at `now`; `every` is the setting `reconcile_every`."""
-    period = PERIODS.get(every)
-    if period is None:
+def is_due(connection: sqlite3.Connection, every: object, now: float, since: object = None) -> bool:
+    """Return whether a reconcile of everything is due at `now`; `since`: when PlexSync chose "weekly" by itself."""
+    chosen = str(every).strip().casefold()
+    if chosen not in PERIODS:
         return False
     try:
         row = connection.execute(
@@ -77,9 +77,9 @@ def is_due(connection: sqlite3.Connection, every: str, now: float) -> bool:
             (RECONCILE, json.dumps(WHOLE, sort_keys=True)),
         ).fetchone()
     except sqlite3.OperationalError:
-        return True  # no drain has made the table yet
-    last = row[0] if row else None
-    return last is None or not 0 <= now - last < period  # a clock that was set back keeps nothing from being due
+        row = None  # no drain has made the table yet
+    last = row[0] if row else since if chosen == "weekly" and isinstance(since, (int, float)) else 0
+    return not 0 <= now - last < PERIODS[chosen]  # a clock that was set back keeps nothing from being due
 
 
 def start(connection: sqlite3.Connection, kind: str, args: Mapping[str, Any], now: float) -> Batch:

@@ -5,27 +5,27 @@ of its own that ends with the run: the drain's files and its lock are left alone
 leaves nothing behind.
 """
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
-from sync import fast, hidden_paths, log
+from sync import hidden_paths, log
 from sync.ending import Ending, Report
-from sync.errors import PlexSyncError, SetupError, UnusablePictureError
+from sync.errors import PlexSyncError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.model import Scene
 from sync.plex.client import PlexClient, open_plex
-from sync.plex.exceptions import PlexServerDown, PlexSetupError
+from sync.plex.exceptions import PlexItemGone, PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.sections import Section, choose_sections, read_sections
-from sync.queue.lock import FileLock
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
+from sync.setup.folder import trouble_with
 from sync.setup.path_map import propose
 from sync.setup.sample import Sample, sightings_of
 from sync.sleeper.probe import answers
@@ -40,6 +40,8 @@ ROUND = 100
 COVERS = 5
 """Covers that are fetched until one can be used."""
 
+_OWNERS = ("/accounts", "/status/sessions")
+"""Pages of Plex that a guest gets 401 or 403 for (its OpenAPI text: security admin; home-assistant/core 181394)."""
 _NEEDED = {"plex_url": "http://localhost", "plex_token": "none"}  # what stands in for these while others are read
 _PRIVATE = ""  # SQLite's name for a temporary database, which spills to disk where it grows and ends when closed
 
@@ -114,7 +116,8 @@ class _Check:
 
     def run(self) -> None:
         """Check settings, Plex, libraries, scenes and pictures."""
-        self._check_data_folder()
+        if trouble := trouble_with(self._data):
+            self.fault(trouble)
         panel = self._stash.plugin_settings()
         log.keep_secret(panel.get("plex_token"))
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
@@ -137,41 +140,34 @@ class _Check:
         if settings.sync_performers:
             self._check_performer_pictures(settings, scenes)
 
-    def _check_data_folder(self) -> None:
-        """See whether the data folder can hold a queue, before a save has to find out."""
-        file = os.path.join(self._data, "check.db")
-        try:
-            fast.connect(file).close()
-            lock = FileLock(os.path.join(self._data, "check.lock"))
-            lock.acquire()
-            lock.release()
-        except (SetupError, sqlite3.Error, OSError) as error:
-            text = str(error) if isinstance(error, SetupError) else f"{self._data!r:.300} cannot be written ({error})"
-            self.fault(text)
-        for path in (file, f"{file}-wal", f"{file}-shm", os.path.join(self._data, "check.lock")):
-            with suppress(OSError):
-                os.remove(path)
-
     def _connect(self, settings: Settings, wrong: Mapping[str, str]) -> PlexClient | None:
         url = settings.plex_url
         if "plex_url" in wrong:
             return None
-        trouble = ""
+        trouble, is_away = "", False
         try:
             if "plex_token" not in wrong:
                 client = open_plex(settings, self._data)
                 system = f" on {client.platform}" if client.platform else ""
                 log.info(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
+                if not _is_owner(client):
+                    self.fault(
+                        "plex_token reads, but may not write: it is a managed user's or a guest's. Set it to the "
+                        "X-Plex-Token of the server's owner"
+                    )
                 return client
         except PlexServerDown as error:
-            self.fault(f"plex_url: {error}")
-            return None
+            trouble, is_away = f"plex_url: {error}", True
         except PlexSyncError as error:
             trouble = str(error)
         except OSError as error:
             trouble = f"PlexSync's data folder cannot be written ({error.strerror}): check its space and permissions"
-        if answers(url):  # which needs no token: so the address is right
+        elsewhere = "" if urlsplit(url).port else f"{url.partition('/')[0]}//{urlsplit(url).netloc}:32400"
+        if not is_away and answers(url):  # which needs no token: so the address is right
             log.info(f"plex_url: a Plex answers at {url}")
+        elif elsewhere and answers(elsewhere):
+            self.fault(f"plex_url: no Plex answers at {url}, but one does at {elsewhere}. Set plex_url to {elsewhere}")
+            return self._connect(settings.model_copy(update={"plex_url": elsewhere}), wrong)
         elif not trouble:
             trouble = f"plex_url: no Plex Media Server answers at {url}; set it to the address Plex listens on"
         if trouble:
@@ -205,19 +201,17 @@ class _Check:
         except PlexSyncError as error:
             self.fault(f"plex_library: Plex's libraries cannot be read: {error}")
             return []
-        chosen: dict[int, Section] = {}
-        # All of them together, for a name with a comma in it; then one by one, to tell which is wrong.
-        several = [(name,) for name in settings.library_names] if len(settings.library_names) > 1 else []
-        for names in (settings.library_names, *several):
-            setting = settings.plex_library if names is settings.library_names else names[0]
+        names, chosen = settings.library_names, dict[int, Section]()
+        try:
+            return choose_sections(sections, names, settings.plex_library)
+        except PlexSetupError as error:
+            if len(names) < 2:
+                self.fault(str(error))
+        for name in names if len(names) > 1 else ():  # one by one, to tell which is wrong
             try:
-                chosen |= {section.id: section for section in choose_sections(sections, names, setting)}
+                chosen |= {section.id: section for section in choose_sections(sections, (name,), name)}
             except PlexSetupError as error:
-                if names is not settings.library_names or not several:
-                    self.fault(str(error))
-                continue
-            if names is settings.library_names:
-                break
+                self.fault(str(error))
         return list(chosen.values())
 
     def _sample(self, settings: Settings) -> list[Scene]:
@@ -300,6 +294,18 @@ class _Check:
                 "machine. Set stash_url to the one under which Plex and its players reach Stash, or "
                 "performer_pictures to off"
             )
+
+
+def _is_owner(client: PlexClient) -> bool:
+    """Return whether Plex refuses nothing of what its owner alone may read, as it would refuse a guest's edits."""
+    for path in _OWNERS:
+        try:
+            client.get(path)
+        except PlexSetupError:
+            return False
+        except (PlexSyncError, PlexItemGone):  # a version that has no such page says nothing
+            continue
+    return True
 
 
 def _read_one_by_one(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:

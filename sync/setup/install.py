@@ -51,6 +51,7 @@ from sync.setup import dependencies
 lacks = dependencies.missing(dependencies.read_requirements(dependencies.requirements_file()))
 if lacks:
     sys.exit("; ".join(lacks))
+import sync.plex  # which keeps plexapi from the user's own configuration
 import persistqueue.serializers.json, plexapi.server, pydantic, stashapi.classes
 """
 

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 
 from sync.model import MediaFile
 from sync.plex.media_paths import is_windows, map_path, path_key, trailing_folders, unify
-
-PathPair = tuple[str, str]
-"""(prefix in Stash, prefix in Plex)"""
+from sync.text.typed import PathPair, path_map_of
 
 MOST_PAIRS = 8
 """Pairs that are proposed at the most; who needs more has another problem than `path_map`."""
@@ -52,7 +50,7 @@ class Proposal:
     @property
     def path_map(self) -> str:
         """The map as the setting takes it."""
-        return "; ".join(f"{source}={target}" for source, target in self.pairs)
+        return path_map_of(self.pairs)
 
 
 def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fold: bool) -> frozenset[int]:
@@ -173,13 +171,11 @@ def pairs_between(stash: str, plex: str, *, fold: bool) -> Iterator[PathPair]:
             break
         common += 1
     for count in range(common, 0, -1):
-        source, target = pair = _prefix(stash, own[-count][1]), _prefix(plex, theirs[-count][1])
-        # `;` ends a pair, the first `=` its first side.
-        can_be_written = source and target and "=" not in source and pair == (source.strip(), target.strip())
-        if not can_be_written or any(c == ";" or ord(c) < 32 for c in source + target):
+        source, target = _prefix(stash, own[-count][1]), _prefix(plex, theirs[-count][1])
+        if not (source and target) or any(ord(c) < 32 for c in source + target):
             continue
         if path_key(source, fold=fold).rstrip("/") != path_key(target, fold=fold).rstrip("/"):
-            yield pair
+            yield source, target
 
 
 def _parts(path: str) -> tuple[str, list[tuple[str, int]]]:

@@ -3,7 +3,6 @@
 `*` stands for any characters, `?` for one; everything else is itself, brackets too: names of tags and files have them.
 """
 
-import csv
 import fnmatch
 import re
 from collections.abc import Collection, Iterable
@@ -12,6 +11,7 @@ from functools import lru_cache
 from sync.plex.media_paths import is_windows, unify
 from sync.text.clean import name_key
 
+_QUOTED = r"\"(?:[^\"]|\"\")*\"|'[^']*'|`[^`]*`|[“„][^“”]*[“”]"
 _WHOLE = re.compile(r"[/\\*?]|[A-Za-z]:")
 _TWO_PATHS = re.compile(r",\s*(?:/|[A-Za-z]:[\\/]|\\\\)")
 
@@ -20,32 +20,56 @@ _TWO_PATHS = re.compile(r",\s*(?:/|[A-Za-z]:[\\/]|\\\\)")
 def split_names(text: str) -> tuple[str, ...]:
     """Give the names of a list: comma-separated, or by semicolons where there is one (a name may have commas).
 
-    Quotes around a name are not part of it, and hold a comma together.
+    Quotes around a name are not part of it, and hold all in them together, blanks too; `""` in them is one quote.
     """
-    separator = ";" if ";" in text else ","
-    line = text.replace("\n", separator).replace("\r", "")
-    (names,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
-    return tuple(bare for name in names if (bare := unquoted(name)).strip(",; "))
+    separator = ";\n" if len(parts_of(text, ";", opening=",\n")) > 1 else ",\n"
+    names = map(unquoted, parts_of(text, separator, opening=",;"))
+    return tuple(name for name in names if name.strip().strip(",; "))
 
 
 @lru_cache(64)
 def split_paths(text: str) -> tuple[str, ...]:
-    """Give the globs of a list of paths, without quotes. Semicolons separate them: a path may have commas."""
-    return tuple(filter(None, map(unquoted, text.replace("\n", ";").split(";"))))
+    """Give the globs of a list of paths, by the same rules. Semicolons separate them: a path may have commas."""
+    return tuple(path for part in parts_of(text, ";\n") if (path := unquoted(part).lstrip()))
+
+
+def are_whole_paths(text: str) -> bool:
+    """Tell whether a list has paths or globs, and each may match a whole path."""
+    return bool(split_paths(text)) and all(may_match_a_path(part) for part in parts_of(text, ";\n") if unquoted(part))
+
+
+def parts_of(text: str, separators: str, opening: str = "") -> list[str]:
+    """Give what stands between separators, its quotes included.
+
+    Quotes hold together what is in them. They open at the beginning and behind a separator or one of `opening`.
+    """
+    ends = re.escape(separators + opening)
+    parts = [""]
+    for piece in re.findall(rf"[^\S\n]*(?:{_QUOTED})\s*(?=[{ends}]|\Z)|[^{ends}]+|[{ends}]", text):
+        if piece in separators:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
 
 
 def unquoted(text: str) -> str:
-    """Give a text without blanks, and without the quotes of one kind that people put around it."""
+    """Give a text without the blanks and the quotes of one kind that people put around it."""
     text = text.strip()
-    for quote in "\"'":
-        if len(text) > 1 and text[0] == text[-1] == quote and quote not in text[1:-1]:
-            text = text[1:-1].strip()
-    return text
+    if not re.fullmatch(_QUOTED, text):
+        return text
+    return text[1:-1].replace('""', '"') if text[0] == '"' else text[1:-1]
+
+
+def quoted(text: str) -> str:
+    """Give a text in quotes, as a list takes it whatever is in it."""
+    return '"{}"'.format(text.replace('"', '""'))
 
 
 def may_match_a_path(glob: str) -> bool:
-    """Tell whether a glob can fit a whole path at all: `private` cannot, nor can two paths with a comma between."""
-    return bool(_WHOLE.match(glob)) and not _TWO_PATHS.search(glob)
+    """Tell whether a glob can fit a whole path: `private` cannot, nor two paths with a comma between but in quotes."""
+    bare = unquoted(glob).lstrip()
+    return bool(_WHOLE.match(bare)) and (bare != glob.strip() or not _TWO_PATHS.search(bare))
 
 
 def names_match(name: str, patterns: Collection[str]) -> bool:

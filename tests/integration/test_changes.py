@@ -144,7 +144,7 @@ CHANGES = {
     ),
     "performer disambiguated": Change(
         *(lambda _: ANN, save_performer(disambiguation="dancer")),
-        *(actors, [("Ann", "")], [("Ann (dancer)", "dancer")]),
+        *(actors, [("Ann", "")], [("Ann (dancer)", "")]),
     ),
     "performer deleted": Change(
         *(lambda _: ANN, lambda site: destroy(site, "performer", site.stash.add_performer("Ann"))),

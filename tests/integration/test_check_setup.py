@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from typing import Any
 
 import pytest
@@ -135,7 +136,9 @@ def test_plex_is_away(site: Site) -> None:
     fill(site, "/media", "/media")
     site.plex.stop()
     answer = check(site)
-    assert to_fix(answer) == [f"plex_url: Plex at {site.plex.url} cannot be reached (connection refused or no route)"]
+    (text,) = to_fix(answer)
+    assert text.startswith(f"plex_url: Plex at {site.plex.url} cannot be reached (connection refused or no route). ")
+    assert text.endswith("is plex_url right?")
     assert str(answer.output).startswith("1 thing to fix: 1. plex_url: ")
 
 
@@ -156,6 +159,55 @@ def test_another_server(site: Site) -> None:
     assert "not as a Plex" in text or "redirect" in text
 
 
+def test_an_address_without_its_port(site: Site) -> None:
+    try:
+        plex = PlexStandIn(port=32400)
+        plex.start()
+    except OSError:
+        pytest.skip("another server has Plex's port")
+    with plex:
+        plex.add_item(plex.add_library("Films"), [("/media/clips/clips-0.mp4", 1000)])
+        fill(site, "/media", "/media", 1)
+        site.configure(plex_url='"127.0.0.1/web/index.html#!/"')
+        answer = check(site)
+        (text,) = to_fix(answer)
+        assert text == (
+            "plex_url: no Plex answers at http://127.0.0.1, but one does at http://127.0.0.1:32400. Set plex_url to "
+            "http://127.0.0.1:32400"
+        )
+        assert "1 of 1 sampled scenes match" in str(answer.output), "and the rest is checked there"
+        site.configure(plex_url=text.rpartition(" ")[2])
+        assert str(check(site).output).startswith("The setup is good")
+
+
+def test_an_address_without_a_port_where_no_plex_is(site: Site) -> None:
+    fill(site, "/media", "/media", 1)
+    site.configure(plex_url="127.0.0.2")
+    (text,) = to_fix(check(site))
+    assert text.startswith("plex_url: Plex at http://127.0.0.2 cannot be reached")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_reads_and_may_not_write(site: Site, status: int) -> None:
+    site.plex.guest_token, site.plex.guest_status = "guest-token-9", status
+    fill(site, "/media", "/media", 1)
+    site.configure(plex_token=site.plex.guest_token)
+    answer = check(site)
+    (text,) = to_fix(answer)
+    assert text.startswith("plex_token reads, but may not write: it is a managed user's or a guest's.")
+    assert "1 of 1 sampled scenes match" in str(answer.output)
+    assert "guest-token-9" not in answer.said() + str(answer.output)
+    drained = site.sync(1)
+    assert "plex_token is refused" in str(drained.error)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_plex_without_pages_for_its_owner(site: Site, status: int) -> None:
+    site.plex.fail(status=status, times=None, where=lambda one: one.path in ("/accounts", "/status/sessions"))
+    fill(site, "/media", "/media", 1)
+    assert to_fix(check(site)) == []
+
+
 def test_a_token_that_plex_refuses(site: Site) -> None:
     site.configure(plex_token="not-the-token")
     answer = check(site)
@@ -165,6 +217,52 @@ def test_a_token_that_plex_refuses(site: Site) -> None:
 
 
 # --- libraries
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Films, old",
+        "Films; new",
+        'The "best"',
+        " Clips of mine ",
+        "Zoe\u0301",
+        "'80s, 90s'",
+        '"Quoted"',
+        "a=b",
+        "“Best, of”",
+    ],
+)
+def test_what_is_offered_is_accepted(site: Site, title: str) -> None:
+    other = site.plex.add_library(title)
+    scene, key = site.add("/media/films-0.mp4", 1000)
+    site.plex.add_item(other, [("/media/films-0.mp4", 1000)])
+    site.plex.add_item(site.plex.add_library("Third"), [("/media/films-0.mp4", 1000)])
+    site.configure(plex_library="Nowhere")
+    (text,) = [text for text in to_fix(check(site)) if text.startswith("plex_library")]
+    offered = text.partition("accepted: ")[2]
+    for typed, chosen in (
+        (offered, ["Clips", title, "Third"]),
+        (offered.removeprefix('"Clips", ').removesuffix(', "Third"'), [title]),
+        (title, [title]),
+        (unicodedata.normalize("NFC", title).strip().upper(), [title]),
+    ):
+        site.configure(plex_library=typed)
+        said = check(site).said("i")
+        assert [f'Library "{name}": 1 item in Plex' in said for name in ("Clips", title, "Third")] == [
+            name in chosen for name in ("Clips", title, "Third")
+        ], typed
+    site.configure(plex_library=offered)
+    assert site.save_and_sync(scene, title="T").error is None
+    assert site.item(key).title == "T"
+
+
+def test_of_libraries_that_are_spelt_alike_the_very_one_is_taken(site: Site) -> None:
+    site.plex.add_item(site.plex.add_library(" Clips"), [("/media/clips/clips-0.mp4", 1000)])
+    fill(site, "/media", "/media", 1)
+    for typed, chosen in (("Clips", "Clips"), ('" Clips"', " Clips"), ("clips", "Clips")):
+        site.configure(plex_library=typed)
+        assert f'Library "{chosen}": 1 item in Plex' in check(site).said("i")
 
 
 def test_a_library_that_is_not_there(site: Site) -> None:
@@ -219,6 +317,9 @@ def test_an_empty_library(site: Site) -> None:
         pytest.param("Z:\\films", "/media/films", "Z:=/media", id="Windows to POSIX"),
         pytest.param("\\\\nas\\share\\x", "/media/x", "\\\\nas\\share=/media", id="a Windows share"),
         pytest.param("/data", "D:\\Media", "/data=D:\\Media", id="POSIX to Windows"),
+        pytest.param("/data/a;b=c", "/media/x", '"/data/a;b=c"="/media/x"', id="a folder with ; and ="),
+        pytest.param("/data/a,/b", "/media/x", '"/data/a,/b"="/media/x"', id="a folder that ends with a comma"),
+        pytest.param("/data/'a'", '/media/"x"', "/data/'a'=/media/\"x\"", id="quotes in folders"),
     ],
 )
 def test_a_foreign_prefix_and_its_map(site: Site, own: str, theirs: str, proposed: str) -> None:
@@ -228,9 +329,10 @@ def test_a_foreign_prefix_and_its_map(site: Site, own: str, theirs: str, propose
     answer = check(site)
     said = f"path_map: 5 of 5 sampled scenes would match with `{proposed}` (0 match by their path now)"
     assert [text for text in to_fix(answer) if said in text]
-    site.configure(path_map=proposed, plex_library="More")
-    again = check(site)
-    assert again.output == "The setup is good. 5 of 5 sampled scenes match (5 by their path)"
+    for typed in (proposed, f" `{proposed}` "):  # as it is copied off the line
+        site.configure(path_map=typed, plex_library="More")
+        again = check(site)
+        assert again.output == "The setup is good. 5 of 5 sampled scenes match (5 by their path)"
 
 
 def test_several_prefixes(site: Site) -> None:

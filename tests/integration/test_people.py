@@ -40,7 +40,8 @@ def guarded(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
 
 
 def performer(site: Site, name: str, which: str = "", *, face: bytes | None = FACE) -> int:
-    """A performer, with a picture."""
+    """A performer, with a picture, whose role tells which one it is."""
+    site.stash.plugin_settings.setdefault("performer_role", "{disambiguation}")
     return site.stash.add_performer(name, which, image=face)
 
 

@@ -19,6 +19,7 @@ from sync.model import Scene
 from sync.queue import batches
 from sync.queue.batch import CHANGE, RECONCILE
 from sync.queue.outlook import outlook
+from sync.settings import DEFAULTS_SINCE, defaults
 from sync.sleeper.sleeper import next_step
 from sync.stash.exceptions import StashTemporaryError
 from sync.worker.circuit_breaker import CircuitState, read_record
@@ -610,6 +611,7 @@ def test_a_reconcile_that_is_due_is_begun_by_any_waker(site: Site, library: Libr
 
 def test_a_page_wakes_a_reconcile_that_is_due(site: Site, library: Library) -> None:
     library.add()
+    site.configure(reconcile_every="never")
     library.sync()
     assert site.call({"mode": "wake"}).output == "Nothing waits"
     site.configure(reconcile_every="weekly")
@@ -666,6 +668,42 @@ def test_many_changes_do_not_make_a_reconcile_due_again(site: Site, library: Lib
             connection.execute("UPDATE plexsync_batches SET status = 'COMPLETED' WHERE number = ?", (made.id,))
         assert not batches.is_due(store.connection, "weekly", time.time())
     store.close()
+
+
+def test_by_default_it_is_weekly_and_the_first_is_a_week_after_the_first_run(site: Site, library: Library) -> None:
+    library.add()
+    library.sync()
+    panel = site.stash.plugin_settings
+    assert panel["reconcile_every"] == "weekly"
+    for days, due in ((0, False), (6.9, False), (0.2, True)):
+        panel[DEFAULTS_SINCE] -= days * 86_400
+        asked = len(site.stash.plugin_requests("PlexSyncAsk"))
+        site.call({"mode": "wake"})
+        assert (len(site.stash.plugin_requests("PlexSyncAsk")) > asked) is due
+        site.call({"mode": "process_queue", "trigger": "page"})
+        assert reconciles(site) == ["COMPLETED"] * due
+
+
+def test_what_0_1_0_had_written_as_its_default_counts_as_unset_once(site: Site, library: Library) -> None:
+    scene, key = library.add()
+    site.stash.store.performers[site.stash.scene(scene).performer_ids[0]].disambiguation = "UK"
+    own = {"reconcile_every": "never", "performer_role": "{disambiguation}"}
+    site.stash.scene(scene).updated_s -= 10
+    site.configure(**defaults() | own | {DEFAULTS_SINCE: 0})
+    library.sync()
+    assert site.item(key).actors[0].role == "UK"
+    del site.stash.plugin_settings[DEFAULTS_SINCE]
+    edits = len(site.plex.edits)
+    answer = site.drain(by_hand=True)
+    panel = site.stash.plugin_settings
+    assert (panel["reconcile_every"], panel["performer_role"]) == ("weekly", "")
+    assert "performer_role (until now: {disambiguation})" in answer.said("i")
+    assert len(site.plex.edits) == edits, "nothing is written anew at once"
+    site.save_and_sync(scene, title="Saved")
+    assert site.item(key).actors[0].role == ""
+    site.configure(reconcile_every="never", performer_role="{disambiguation}")
+    site.drain(by_hand=True)
+    assert (panel["reconcile_every"], panel["performer_role"]) == ("never", "{disambiguation}")
 
 
 def test_never_is_never(site: Site, library: Library) -> None:

@@ -78,6 +78,20 @@ def test_an_empty_installation(site: Site) -> None:
     assert not site.data.joinpath("state.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("log", "in_log"), [("true", True), ("1", True), (1, True), ("false", False), ("0", False), (None, False)]
+)
+def test_whether_it_is_told_in_the_log_may_come_as_a_text(site: Site, log: object, in_log: bool) -> None:
+    answer = site.call({"mode": "status", "log": log})
+    assert bool(answer.said("i")) is in_log
+    assert str(answer.output).startswith("{") is not in_log
+
+
+def test_a_switch_that_is_none_is_named(site: Site) -> None:
+    answer = site.call({"mode": "status", "log": "perhaps"})
+    assert "args.log is 'perhaps'; accepted: true or false" in str(answer.error)
+
+
 def test_a_queue_that_only_hooks_have_seen(site: Site) -> None:
     site.hook(5)
     assert told(site)["queue"] == {"due": 1, "waiting": 0, "bulk": 0, "claimed": 0, "next_due_at": None}

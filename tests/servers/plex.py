@@ -57,6 +57,9 @@ _STARTING = (
     b'status="Plex Media Server is currently running startup maintenance tasks."/>\n'
 )
 
+_FOR_OWNERS = ("/accounts", "/status/sessions")
+"""What a token that is not the owner's gets a refusal for (home-assistant/core 181394, the OpenAPI text)."""
+
 _Handler: TypeAlias = Callable[[Call], Response]
 _ROUTE_TABLE: dict[str, dict[str, _Handler]] = {
     r"/library/sections/(\d+)/all": {"GET": plex_reads.list_items, "PUT": plex_edits.edit_section},
@@ -128,6 +131,10 @@ class PlexStandIn(Library, HttpServer[Request]):
         """What a longer one is answered with; 431 and 400 are seen, too."""
         self.bad_token_status = 401
         """What a wrong token is answered with; 498 is an expired one."""
+        self.guest_token = ""
+        """A managed user's or a guest's: it reads and rates. Edits and the owner's pages are refused."""
+        self.guest_status = 403
+        """What such a refusal is; 401 is seen, too."""
         self.starting = False
         """While True every request gets 503, as from a server that is starting up."""
         self.on_scan: Callable[[int | None, str | None], object] | None = None
@@ -223,10 +230,17 @@ class PlexStandIn(Library, HttpServer[Request]):
         reads = request.method == "GET"
         if reads and path == "/identity":
             return container([], claimed=1, machineIdentifier=self.machine_identifier, version=VERSION)
-        if (request.headers.get("x-plex-token") or request.query.get("X-Plex-Token")) != self.token:
-            raise RefusedError(self.bad_token_status)
+        token = request.headers.get("x-plex-token") or request.query.get("X-Plex-Token")
+        if token != self.token:
+            if not token or token != self.guest_token:
+                raise RefusedError(self.bad_token_status)
+            if (not reads and path != "/:/rate") or path in _FOR_OWNERS or _SCAN.match(path):
+                raise RefusedError(self.guest_status)
         if reads:
             run.wait(self.read_delay)
+        if reads and path in _FOR_OWNERS:
+            rows = ['<Account id="1" key="/accounts/1" name="Owner"/>\n'] if path == "/accounts" else []
+            return container(rows)
         if reads and path == "/":
             return self._root()
         if reads and (scan := _SCAN.match(path)):

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +29,61 @@ def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context, certificate
+
+
+def home_ca(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Make a CA as people make them at home, and a certificate of 127.0.0.1 by it; return as `self_signed` does.
+
+    The file is the CA's. The test is skipped where there is no openssl.
+    """
+    steps = (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=home -keyout ca.key -out ca.pem -config ca.cnf",
+        "req -newkey rsa:2048 -nodes -subj /CN=plex -keyout plex.key -out plex.csr -config ca.cnf",
+        "x509 -req -in plex.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile plex.cnf -out plex.pem",
+    )
+    # No identifiers of keys: Python 3.13 is strict about that, and such CAs are about.
+    (folder / "ca.cnf").write_text(
+        "[req]\ndistinguished_name=dn\nx509_extensions=ca\n[dn]\n[ca]\nbasicConstraints=CA:TRUE\n"
+    )
+    (folder / "plex.cnf").write_text("subjectAltName=IP:127.0.0.1\n")
+    try:
+        for step in steps:
+            subprocess.run(["openssl", *step.split()], capture_output=True, check=True, cwd=folder)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no openssl to make certificates with")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "plex.pem", folder / "plex.key")
+    return context, folder / "ca.pem"
+
+
+@contextlib.contextmanager
+def tls_before(port: int, context: ssl.SSLContext) -> Iterator[int]:
+    """A proxy that speaks TLS and hands on to a server of this machine; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = listener.accept()
+                threading.Thread(target=hand_on, args=(caller,), daemon=True).start()
+
+    def hand_on(caller: socket.socket) -> None:
+        with contextlib.suppress(OSError), caller, socket.create_connection(("127.0.0.1", port)) as inner:
+            outer = context.wrap_socket(caller, server_side=True)
+            threading.Thread(target=copy, args=(inner, outer), daemon=True).start()
+            copy(outer, inner)
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield int(listener.getsockname()[1])
 
 
 class Canned:

@@ -52,12 +52,26 @@ def test_the_panel_is_filled_with_all_that_it_would_show_as_something_else() -> 
     assert texts == {
         "title_template": "{title}",
         "code_field": "tagline",
-        "performer_role": "{disambiguation}",
         "performer_pictures": "auto",
-        "reconcile_every": "never",
+        "reconcile_every": "weekly",
     }
     for name, value in texts.items():
         assert value in PLUGIN["settings"][name]["description"], "what is normal stands beside the field"
+
+
+def test_tasks_have_the_arguments_that_stashs_schema_of_plugins_takes() -> None:
+    assert {type(value) for task in PLUGIN["tasks"] for value in task["defaultArgs"].values()} == {str}
+
+
+def test_each_setting_has_its_key_beside_its_name_in_the_panel_and_in_the_docs() -> None:
+    """The log and the command line speak of keys, the panel of names: whoever reads one finds the other."""
+    docs, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/settings.md", "README.md"))
+    for key, one in PLUGIN["settings"].items():
+        name, _, rest = one["displayName"].rpartition(" (")
+        assert rest == f"{key})"
+        for page in (docs, readme):
+            assert f"`{key}`" in page, key
+            assert name in page, name
 
 
 def test_choices_are_told() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sync.errors import SetupError
 from sync.settings import (
     ACCEPTED,
+    DEFAULTS_SINCE,
     ROLE_PLACES,
     SECRET_SETTINGS,
     TITLE_PLACES,
@@ -22,8 +23,10 @@ from sync.settings import (
     normal_url,
     parse_path_map,
     read_settings,
+    to_fill_in,
     told,
 )
+from sync.text.typed import path_map_of
 
 PROPERTY = settings(max_examples=100, deadline=None)
 
@@ -69,7 +72,7 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
         *("strict_matching", "sync_title", "sync_summary", "sync_studio", "sync_date", "sync_rating"),
         *("sync_director", "sync_performers", "sync_tags", "sync_poster", "collection_groups"),
     }
-    assert (got.title_template, got.performer_role) == ("{title}", "{disambiguation}")
+    assert (got.title_template, got.performer_role, got.reconcile_every) == ("{title}", "", "weekly")
     assert (got.code_field, got.performer_pictures, got.max_tags) == ("tagline", "auto", 0)
     assert not any(getattr(got, name) for name in TEXTS)
 
@@ -77,7 +80,7 @@ def test_an_untouched_panel_takes_the_defaults() -> None:
 def test_the_defaults_for_the_panel_are_what_is_in_force() -> None:
     shown = defaults()
 
-    assert shown.keys() == {*SWITCHES, *NUMBERS, *CHOICES, *TEMPLATES}
+    assert shown.keys() == {*SWITCHES, *NUMBERS, *CHOICES, "title_template"}
     assert not set(SECRET_SETTINGS) & shown.keys()
     assert read_settings({**shown, **GOOD}) == read_settings(GOOD)
 
@@ -107,6 +110,17 @@ def test_settings_of_another_version_are_no_error() -> None:
         ("http://plex:32400/web", "http://plex:32400"),
         ("http://plex:32400/web/index.html#!/settings/server", "http://plex:32400"),
         ("http://plex:32400/web/index.html?x=1", "http://plex:32400"),
+        ("https://example.org/plex/web/index.html#!/", "https://example.org/plex"),
+        ("https://example.org/plex/web", "https://example.org/plex"),
+        ("https://example.org/plex/web/", "https://example.org/plex"),
+        ("https://example.org/plex/website", "https://example.org/plex/website"),
+        ("plex:32400/web", "http://plex:32400"),
+        ("http://plex:32400/#!/settings/server", "http://plex:32400"),
+        ('"http://plex:32400"', "http://plex:32400"),
+        (" ' http://plex:32400/ ' ", "http://plex:32400"),
+        ("<http://plex:32400>", "http://plex:32400"),
+        ("“plex:32400”", "http://plex:32400"),
+        ("\u00a0http://plex:32400\u00a0", "http://plex:32400"),
         ("https://example.org/plex/", "https://example.org/plex"),
         ("https://example.org/website", "https://example.org/website"),
         ("http://[::1]:32400", "http://[::1]:32400"),
@@ -176,6 +190,13 @@ def test_a_token_in_an_address_is_refused_and_not_shown(typed: str) -> None:
 
     assert error.startswith("plex_url is ")
     assert TOKEN not in error
+
+
+@pytest.mark.parametrize(
+    "typed", [f'"{TOKEN}"', f" '{TOKEN}' ", f"X-Plex-Token={TOKEN}", f"?X-Plex-Token={TOKEN}", f"`{TOKEN} `"]
+)
+def test_tokens_as_people_type_them(typed: str) -> None:
+    assert read_settings({**GOOD, "plex_token": typed}).plex_token == TOKEN
 
 
 def test_a_path_with_a_token_is_no_address() -> None:
@@ -387,7 +408,10 @@ def test_quotes_in_a_path_map(typed: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["/data=>/media", "/data==/media", "data=media", "/data=media", "/data=/media,/x=/y", "/data=/a; /data=/b"],
+    [
+        *("/data=>/media", "/data==/media", "data=media", "/data=media", "/data=/media,/x=/y", "/data=/a; /data=/b"),
+        *('"/a"', '"data"=/media', '"/a=b', '/a="/b";"/c"'),
+    ],
 )
 def test_pairs_that_cannot_work(typed: str) -> None:
     assert "accepted: pairs such as" in refused({**GOOD, "path_map": typed})
@@ -460,10 +484,9 @@ def test_templates_as_people_type_them(name: str, typed: object, expected: str) 
     assert getattr(read_settings({**GOOD, name: typed}), name) == expected
 
 
-def test_an_emptied_role_is_no_role_and_a_missing_one_is_the_default() -> None:
-    assert read_settings({**GOOD, "performer_role": ""}).performer_role == ""
-    assert read_settings({**GOOD, "performer_role": " "}).performer_role == ""
-    assert read_settings(GOOD).performer_role == "{disambiguation}"
+@pytest.mark.parametrize("typed", ["", " ", None])
+def test_no_role_is_the_default(typed: object) -> None:
+    assert read_settings({**GOOD, "performer_role": typed}).performer_role == ""
 
 
 @pytest.mark.parametrize(
@@ -575,7 +598,8 @@ def test_a_panel_that_is_filled_lacks_nothing() -> None:
     ("panel", "lacks"),
     [
         ({"performer_role": ""}, {}),
-        ({"performer_role": None}, {"performer_role": "{disambiguation}"}),
+        ({"performer_role": None}, {}),
+        ({"reconcile_every": ""}, {"reconcile_every": "weekly"}),
         ({"title_template": ""}, {"title_template": "{title}"}),
         ({"title_template": "  "}, {"title_template": "{title}"}),
         ({"title_template": "{titel}"}, {}),
@@ -589,6 +613,37 @@ def test_a_panel_that_is_filled_lacks_nothing() -> None:
 )
 def test_what_a_panel_lacks(panel: dict[str, Any], lacks: dict[str, Any]) -> None:
     assert lacking({**defaults(), **panel}) == lacks
+
+
+OF_0_1 = {**defaults(), "performer_role": "{disambiguation}", "reconcile_every": "never"}
+"""A panel as version 0.1.0 filled it."""
+
+
+@pytest.mark.parametrize(
+    ("panel", "written"),
+    [
+        pytest.param({}, {**defaults(), DEFAULTS_SINCE: 1000}, id="fresh"),
+        pytest.param(
+            OF_0_1, {"performer_role": "", "reconcile_every": "weekly", DEFAULTS_SINCE: 1000}, id="left as 0.1.0 had it"
+        ),
+        pytest.param(
+            {**OF_0_1, "performer_role": "{age}"}, {"reconcile_every": "weekly", DEFAULTS_SINCE: 1000}, id="own role"
+        ),
+        pytest.param(
+            {**OF_0_1, "reconcile_every": "daily"}, {"performer_role": "", DEFAULTS_SINCE: 0}, id="reconciles daily"
+        ),
+        pytest.param(
+            {"reconcile_every": "never"},
+            {name: value for name, value in defaults().items() if name != "reconcile_every"} | {DEFAULTS_SINCE: 0},
+            id="chosen before the first run",
+        ),
+        pytest.param({**OF_0_1, DEFAULTS_SINCE: 0}, {}, id="chosen since"),
+        pytest.param({**OF_0_1, DEFAULTS_SINCE: 1000}, {}, id="chosen again"),
+    ],
+)
+def test_what_is_written_into_the_panel(panel: dict[str, Any], written: dict[str, Any]) -> None:
+    assert to_fill_in(panel, 1000.9) == written
+    assert to_fill_in({**panel, **written}, 2000) == {}, "once"
 
 
 @pytest.mark.parametrize("name", sorted(defaults()))
@@ -670,6 +725,11 @@ def test_a_settings_error_concerns_the_whole_server() -> None:
         ("D:\\My films=/my films", (("D:\\My films", "/my films"),)),
         ("/a=\\\\nas\\v", (("/a", "\\\\nas\\v"),)),
         ("/a=/b=c", (("/a", "/b=c"),)),
+        ('"/a=x"=/b', (("/a=x", "/b"),)),
+        ('"/a;x"="/b;y"; /c=/d', (("/a;x", "/b;y"), ("/c", "/d"))),
+        ("'/a=x' = '/b' ; `/c`=/d", (("/a=x", "/b"), ("/c", "/d"))),
+        ('"/a,/x"=/b', (("/a,/x", "/b"),)),
+        ('`/a=/b; "/c=x"=/d`', (("/a", "/b"), ("/c=x", "/d"))),
     ],
 )
 def test_path_maps_as_people_type_them(typed: str, expected: tuple[tuple[str, str], ...]) -> None:
@@ -692,6 +752,9 @@ def test_what_is_no_path_map(typed: str) -> None:
         ("Films", ("Films",)),
         (" Films , My videos,", ("Films", "My videos")),
         ("Kids' films & more", ("Kids' films & more",)),
+        ("Films, old; Clips", ("Films, old", "Clips")),
+        ('"Films, old", Clips', ("Films, old", "Clips")),
+        ('"Films; old", " Clips"', ("Films; old", " Clips")),
     ],
 )
 def test_library_names_as_people_type_them(typed: str, expected: tuple[str, ...]) -> None:
@@ -798,3 +861,17 @@ def test_a_path_map_is_read_as_it_was_put_together(pairs: list[tuple[str, str]])
     typed = " ;\n".join(f"{source} = {target}" for source, target in pairs)
 
     assert parse_path_map(typed) == tuple((source.strip(), target.strip()) for source, target in pairs)
+
+
+@PROPERTY
+@given(
+    st.lists(
+        st.tuples(*[st.text(st.sampled_from("/a,;=\"' \\`é"), max_size=8).map(lambda text: f"/{text}")] * 2),
+        max_size=4,
+        unique_by=lambda pair: pair[0],
+    )
+)
+def test_a_path_map_that_is_written_is_read_as_the_same(pairs: list[tuple[str, str]]) -> None:
+    assert parse_path_map(path_map_of(pairs)) == tuple(pairs)
+    if "`" not in path_map_of(pairs):  # as it is copied off a line of the log
+        assert parse_path_map(f"`{path_map_of(pairs)}`") == tuple(pairs)

@@ -88,10 +88,25 @@ TWO = ("/clips/a.mp4", "/clips/b.mp4")
         ),
         pytest.param([seen("/data/a.mp4", "/media/a.mp4")], "", "/data=/media", 1, id="one scene, no doubt"),
         pytest.param(
-            [seen("/a;b/x/1.mp4", "/m/x/1.mp4"), seen("/a;b/y/2.mp4", "/m/y/2.mp4")], "", None, 0, id="a semicolon"
+            [seen("/a;b/x/1.mp4", "/m/x/1.mp4"), seen("/a;b/y/2.mp4", "/m/y/2.mp4")],
+            "",
+            '"/a;b"="/m"',
+            2,
+            id="a semicolon",
         ),
         pytest.param(
-            [seen("/a=b/x/1.mp4", "/m/x/1.mp4"), seen("/a=b/y/2.mp4", "/m/y/2.mp4")], "", None, 0, id="= at the left"
+            [seen("/a=b/x/1.mp4", "/m/x/1.mp4"), seen("/a=b/y/2.mp4", "/m/y/2.mp4")],
+            "",
+            '"/a=b"="/m"',
+            2,
+            id="= at the left",
+        ),
+        pytest.param(
+            [seen("/a,/s/1.mp4", "/m/t /1.mp4"), seen("/a,/s/2.mp4", "/m/t /2.mp4")],
+            "",
+            '"/a,/s"="/m/t "',
+            2,
+            id="a comma and a blank at a folder's end",
         ),
         pytest.param(
             [seen("/m/x/1.mp4", "/a=b/x/1.mp4"), seen("/m/y/2.mp4", "/a=b/y/2.mp4")],

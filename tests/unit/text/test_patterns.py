@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.text.clean import name_key
-from sync.text.patterns import names_match, path_matches, split_names, split_paths
+from sync.text.patterns import are_whole_paths, names_match, parts_of, path_matches, quoted, split_names, split_paths
 
 PROPERTY = settings(max_examples=100, deadline=None)
 
@@ -23,6 +23,18 @@ PROPERTY = settings(max_examples=100, deadline=None)
         pytest.param("Rock, modern;", ["Rock, modern"], id="one name with a comma"),
         pytest.param("Rock\nJazz", ["Rock", "Jazz"], id="lines"),
         pytest.param(", ,", [], id="commas alone"),
+        pytest.param('"Rock, modern", Jazz', ["Rock, modern", "Jazz"], id="a comma in quotes"),
+        pytest.param('Jazz, "a; b"', ["Jazz", "a; b"], id="a semicolon in quotes among commas"),
+        pytest.param("'Rock, modern', Jazz", ["Rock, modern", "Jazz"], id="single quotes"),
+        pytest.param("`Rock, modern`, “Jazz, old”, „Soul“", ["Rock, modern", "Jazz, old", "Soul"], id="other quotes"),
+        pytest.param('" Rock ", Jazz', [" Rock ", "Jazz"], id="blanks in quotes"),
+        pytest.param('"the ""best"", so far"', ['the "best", so far'], id="quotes in quotes"),
+        pytest.param('12" mix, 7" mix', ['12" mix', '7" mix'], id="quotes within"),
+        pytest.param("'80s, '90s, Rock 'n' Roll", ["'80s", "'90s", "Rock 'n' Roll"], id="apostrophes"),
+        pytest.param("Director's cut, Dad's", ["Director's cut", "Dad's"], id="apostrophes within"),
+        pytest.param('"Rock, Jazz', ['"Rock', "Jazz"], id="quotes that do not close"),
+        pytest.param('"a"\n"b"\n\nc', ["a", "b", "c"], id="quotes on lines"),
+        pytest.param('""', [], id="empty quotes"),
     ],
 )
 def test_lists_of_names(text: str, expected: list[str]) -> None:
@@ -37,10 +49,22 @@ def test_lists_of_names(text: str, expected: list[str]) -> None:
         (" /a ; /b;", ["/a", "/b"]),
         ("/a\n/b", ["/a", "/b"]),
         ("D:\\a;*.mkv", ["D:\\a", "*.mkv"]),
+        ('"/a;b"; /c', ["/a;b", "/c"]),
+        ("'/a;b';/c", ["/a;b", "/c"]),
+        ('/a, "b"; /c', ['/a, "b"', "/c"]),
+        ('"/a "', ["/a "]),
     ],
 )
 def test_lists_of_paths(text: str, expected: list[str]) -> None:
     assert split_paths(text) == tuple(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("/a; *.mkv", True), ("/a,/b", False), ('"/a,/b"', True), ("/a; b", False), ('"b"', False), ('""', False)],
+)
+def test_whole_paths(text: str, whole: bool) -> None:
+    assert are_whole_paths(text) is whole
 
 
 @pytest.mark.parametrize(
@@ -115,6 +139,36 @@ def test_paths(path: str, pattern: str, matches: bool) -> None:
 
 
 # Properties
+
+awkward = st.text(st.sampled_from("ab ,;=\"'`“”\n/\\e\u0301") | st.characters(codec="utf-8"), min_size=1, max_size=8)
+
+
+@PROPERTY
+@given(
+    st.lists(awkward.filter(lambda name: name.strip().strip(",; ")), max_size=4),
+    st.sampled_from([",", ", ", ";", "\n"]),
+)
+def test_names_in_quotes_are_read_as_they_are(names: list[str], separator: str) -> None:
+    assert split_names(separator.join(map(quoted, names))) == tuple(names)
+
+
+@PROPERTY
+@given(st.lists(awkward.map(lambda name: f"/{name}"), max_size=4), st.sampled_from([";", " ; ", "\n"]))
+def test_paths_in_quotes_are_read_as_they_are(paths: list[str], separator: str) -> None:
+    text = separator.join(map(quoted, paths))
+
+    assert split_paths(text) == tuple(paths)
+    assert are_whole_paths(text) is bool(paths)
+
+
+@PROPERTY
+@given(awkward, st.sampled_from([",\n", ";\n", "="]), st.sampled_from(["", "=", ",;"]))
+def test_parts_lose_nothing(text: str, separators: str, opening: str) -> None:
+    parts = parts_of(text, separators, opening)
+
+    assert sum(map(len, parts)) + len(parts) - 1 == len(text)
+    assert all(part in text for part in parts)
+
 
 signs = st.text(st.sampled_from("abAB[](){}.+^$|\\!-#&~ \n*?"), max_size=8)
 
