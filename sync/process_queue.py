@@ -122,7 +122,7 @@ class _Task:
         settings: Settings | None = None
         try:
             try:
-                panel = stash.fill_settings(to_fill_in)
+                panel = stash.fill_settings(lambda panel: to_fill_in(panel, time.time()))
                 self._defaults_since = panel.get(DEFAULTS_SINCE)
                 log.keep_secret(panel.get("plex_token"))
                 hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])

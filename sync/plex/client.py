@@ -130,7 +130,10 @@ def error_of_exception(error: Exception, address: str, timeouts: tuple[float, fl
     for kind, meaning, text in _FAILURES:
         if any(isinstance(cause, kind) for cause in causes):
             said = text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read)
-            return meaning(f"{said}. Is it running, and is plex_url right?" if meaning is PlexServerDown else said)
+            if meaning is PlexServerDown:
+                said += ". Is it running, and is plex_url right?"
+                said += "" if urlsplit(address).port else " It names no port; Plex's own is 32400"
+            return meaning(said)
     return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
 
 

@@ -7,7 +7,6 @@ so the connection, the time-out and the meaning of a failure are PlexSync's own.
 
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -140,15 +139,15 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         settings = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
         return settings if isinstance(settings, dict) else {}
 
-    def fill_settings(self, to_fill_in: Callable[[Mapping[str, Any], float], dict[str, Any]]) -> dict[str, Any]:
-        """Return the panel's settings, after writing into it what there is `to_fill_in` now.
+    def fill_settings(self, lacking: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        """Return the panel's settings, after writing into it what it is `lacking`.
 
         Stash has no defaults for settings: an unset switch shows as off, an unset
         number as 0. `configurePlugin` replaces the whole map, so all that is
         there goes back as it is, unknown settings too.
         """
         panel = self.plugin_settings()
-        fresh = to_fill_in(panel, time.time())
+        fresh = lacking(panel)
         if fresh:
             self.ask(_CONFIGURE_MUTATION, {"input": {**panel, **fresh}})
             named = sorted(fresh.keys() - {DEFAULTS_SINCE})

@@ -163,6 +163,13 @@ def test_a_time_out_says_how_long_was_waited(failure: Exception, said: str) -> N
     assert said in str(error_of_exception(failure, ADDRESS, TIMEOUTS))
 
 
+def test_an_address_without_a_port_is_told_of_plexs_own() -> None:
+    failure = exhausted(urllib3.exceptions.NewConnectionError(CONNECTION, "refused"))
+
+    assert str(error_of_exception(failure, "http://nas", TIMEOUTS)).endswith("names no port; Plex's own is 32400")
+    assert str(error_of_exception(failure, ADDRESS, TIMEOUTS)).endswith("is plex_url right?")
+
+
 def test_the_text_of_a_failure_decides_nothing() -> None:
     failure = broken(ConnectionResetError(errno.ECONNRESET, "[Errno 111] Connection refused, 401, name unknown"))
 
