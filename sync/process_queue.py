@@ -131,7 +131,7 @@ class _Task:
                 return self._drain(stash, settings)
             except PlexTemporaryError as error:
                 self._interrupt_batches()
-                self._resume_after_plex()
+                self._resume_after_plex(error.wait)
                 if self._is_said:
                     log.debug(f"Plex is still away: {error}")
                     return Report(f"Plex is still away: {error}", Ending.LATER)
@@ -296,8 +296,9 @@ class _Task:
         else:
             resume_later(connection, None)
 
-    def _resume_after_plex(self) -> None:
-        """While the breaker is closed, a later try of the whole drain; once it is open, its probes decide."""
+    def _resume_after_plex(self, wait: float) -> None:
+        """While the breaker is closed, a later try of the whole drain, after `wait` seconds at the least; once it is
+        open, its probes decide."""
         record = self._breaker.record
         if record.opened_at is not None:
             if not self._was_open:
@@ -306,7 +307,7 @@ class _Task:
                     "probed once a minute, and the queue goes on by itself when it answers"
                 )
             return
-        pause = 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP)
+        pause = max(wait, 1.0 + calculate_delay(max(0, record.failures - 1), TRANSIENT_BASE, TRANSIENT_CAP))
         resume_later(self._store.connection, time.time() + pause)
 
     def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:

@@ -8,6 +8,7 @@ from sync.mapping.conditions import within_paths
 from sync.mapping.fields import fingerprint, wanted_of
 from sync.model import LIST_FIELDS, SINGLE_FIELDS, PlexItem, Scene, Wanted
 from sync.plex.difference import Edit, bears_file_name, difference
+from sync.plex.edits import fitting, limit_of
 from sync.plex.exceptions import PlexNotFound, PlexServerDown, PlexTemporaryError
 from sync.stash.exceptions import StashTemporaryError
 from sync.worker.contenders import Located
@@ -60,6 +61,7 @@ class Reconciler:
     """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
 
     def __init__(self, run: Run, *, having_covers: Callable[[Sequence[Scene]], set[int]]) -> None:
+        self._run = run
         self._state = run.state
         self._locator = run.locator
         self._settings = run.settings
@@ -91,6 +93,7 @@ class Reconciler:
             narrow = within_paths(scene, self._settings)
             wanted = wanted_of(narrow, self._settings, self._pictures)
             mark = fingerprint(wanted, self._settings)
+            wanted = fitting(wanted, limit_of(self._run.plex)) if self._run.plex.ways.longest else wanted
             looks = []
             for target in located.targets:
                 record = target.record

@@ -5,6 +5,7 @@ plexapi builds and parses them; a session of requests bounds them in time and tu
 """
 
 import os
+import re
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, ParseError
@@ -34,6 +36,9 @@ from sync.settings import Settings
 PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
 locked; a longer wait is not for a task, which holds Stash's one job slot."""
+
+LONGEST_WAIT = 600.0
+"""Seconds for which a server that asks to be left alone is, at the most."""
 
 _T = TypeVar("_T")
 Parameters = Sequence[tuple[str, str]]
@@ -81,6 +86,8 @@ class PlexSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; give an answer of 2xx whose body has arrived whole. Raises the errors of `exceptions.py`."""
+        if request.method == "PUT" and _is_for_a_whole_library(request.path_url):
+            raise ValueError("an edit that names no item would be one of the whole library")
         # Followed, a redirect would carry the token to whatever host it names.
         kwargs |= {"timeout": self._timeouts, "allow_redirects": False}
         with self._pacer.edit() if request.method in ("PUT", "POST") else nullcontext():
@@ -96,13 +103,56 @@ class PlexSession(requests.Session):
                 took = (time.perf_counter() - began) * 1000
                 log.detail("Plex: %s %s %s in %.0f ms", request.method, path, outcome, took)
             if response.status_code >= 300:
-                raise error_of_status(response.status_code, self._address)
+                raise error_of_response(response, self._address)
+            if request.method == "GET" and _is_no_xml(response.content):
+                raise not_as_plex(self._address)
         response.encoding = "utf-8"  # without a charset in the header requests would guess
         return response
 
 
-def error_of_status(status: int, address: str) -> Exception:
-    """Tell what an answer of this status means."""
+def _is_for_a_whole_library(path: str) -> bool:
+    where, _, query = path.partition("?")
+    return where.endswith("/all") and not re.search(r"(?:^|&)id=\d", query)
+
+
+def _is_no_xml(body: bytes) -> bool:
+    begins = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
+    return bool(begins) and (not begins.startswith(b"<") or begins.startswith((b"<!doctype html", b"<html")))
+
+
+def not_as_plex(address: str) -> PlexServerDown:
+    """Return what to say of an answer that is none of Plex's: a page of a proxy's, nothing at all, another list.
+
+    It says nothing of any scene, so that every job stays as it was.
+    """
+    return PlexServerDown(
+        f"plex_url {address} answers, but not as a Plex Media Server does; accepted: Plex's own address, such as "
+        "http://192.168.1.10:32400",
+        stumbled=True,
+    )
+
+
+def error_of_response(response: requests.Response, address: str) -> Exception:
+    """Tell what an answer means that is no success."""
+    if response.status_code == 400 and address.startswith("http:") and b"https" in response.content[:1000].lower():
+        return PlexSetupError(f"plex_url {address} wants a secure connection; begin it with https://")
+    return error_of_status(response.status_code, address, _seconds(response.headers.get("Retry-After", "")))
+
+
+def _seconds(retry_after: str) -> float:
+    """Return for how long a server asks to be left alone: given in seconds, or as a date."""
+    try:
+        wait = float(retry_after)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return 0.0
+    return min(max(0.0, wait), LONGEST_WAIT)
+
+
+def error_of_status(status: int, address: str, wait: float = 0.0) -> Exception:
+    """Tell what an answer of this status means; `wait`: seconds for which the server asks to be left alone."""
     if status in (401, 403, 498):
         return PlexSetupError(
             f"plex_token is refused by Plex at {address} (status {status}); accepted: the X-Plex-Token of the "
@@ -111,7 +161,9 @@ def error_of_status(status: int, address: str) -> Exception:
     if status == 404:
         return PlexItemGone(f"Plex answered {status}")
     if status == 503:
-        return PlexServerDown(f"Plex at {address} is starting or shutting down (status 503)")
+        return PlexServerDown(f"Plex at {address} is starting or shutting down (status 503)", wait=wait)
+    if status == 429 and wait:
+        return PlexServerDown(f"Plex at {address} asks to be left alone for {wait:.0f} s (status 429)", wait=wait)
     if status in (408, 429) or status >= 500:
         return PlexTemporaryError(f"Plex at {address} answered with status {status}", stumbled=status in (500, 502))
     if status < 400:
@@ -119,7 +171,7 @@ def error_of_status(status: int, address: str) -> Exception:
             f"plex_url {address} answers with a redirect (status {status}); set plex_url to the address Plex "
             "itself listens on, with https:// where it asks for that"
         )
-    return PlexPermanentError(f"Plex refused the request (status {status})")
+    return PlexPermanentError(f"Plex refused the request (status {status})", status=status)
 
 
 def error_of_exception(error: Exception, address: str, timeouts: tuple[float, float]) -> PlexSyncError:
@@ -134,7 +186,12 @@ def error_of_exception(error: Exception, address: str, timeouts: tuple[float, fl
                 said += ". Is it running, and is plex_url right?"
                 said += "" if urlsplit(address).port else " It names no port; Plex's own is 32400"
             return meaning(said)
-    return PlexTemporaryError(f"Plex at {address} broke the connection off in the middle of an answer", stumbled=True)
+    secure = "; where it asks for secure connections, plex_url has to begin with https://"
+    return PlexTemporaryError(
+        f"Plex at {address} broke the connection off in the middle of an answer"
+        f"{secure if address.startswith('http:') else ''}",
+        stumbled=True,
+    )
 
 
 @dataclass(slots=True)
@@ -145,6 +202,7 @@ class ServerWays:
     rating: str = ""  # "apart": it takes a rating by `PUT /:/rate` alone
     search: str = ""  # "never <seconds since the epoch>": it did not find files by name at that time
     roles: str = ""  # "anew": an actor's role changes only when the actor is taken away and added
+    longest: str = ""  # characters that the query of an edit may have, where a longer one was refused
 
 
 class PlexClient:
@@ -171,19 +229,15 @@ class PlexClient:
         plexapi.BASE_HEADERS.update(
             {"X-Plex-Client-Identifier": identifier, "X-Plex-Product": "PlexSync", "X-Plex-Device-Name": "PlexSync"}
         )
-        no_plex = PlexSetupError(
-            f"plex_url {address} answers, but not as a Plex Media Server does; "
-            "accepted: Plex's own address, such as http://192.168.1.10:32400"
-        )
         try:
             self._server = patiently(lambda: PlexServer(address, token, session=self._session))
         except PlexSyncError:
             raise
         except (ParseError, PlexItemGone, AttributeError, TypeError, ValueError):
-            raise no_plex from None
-        self.machine: str = self._server.machineIdentifier or ""
+            raise PlexSetupError(str(not_as_plex(address))) from None
+        self.machine: str = getattr(self._server, "machineIdentifier", None) or ""
         if not self.machine:
-            raise no_plex
+            raise PlexSetupError(str(not_as_plex(address)))
         self.name: str = self._server.friendlyName or "Plex"
         self.platform: str = self._server.platform or ""
         self.version: str = self._server.version or "of an unknown version"
@@ -195,8 +249,8 @@ class PlexClient:
 
         def ask() -> Element:
             root = self.send("get", path, parameters, headers=headers)
-            if root is None:
-                raise PlexTemporaryError(f"Plex at {self.address} gave an empty answer", stumbled=True)
+            if root is None or root.tag != "MediaContainer":
+                raise not_as_plex(self.address)
             return root
 
         return patiently(ask)

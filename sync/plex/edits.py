@@ -7,20 +7,27 @@ edit that is the same for many items is one request. A server that replaces list
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import quote
 
-from sync.model import LIST_FIELDS, PLEX_NAMES, RATING, SINGLE_FIELDS, PlexItem
+from sync.model import LIST_FIELDS, PLEX_NAMES, SINGLE_FIELDS, PlexItem, Wanted
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import Edit, detail_key, public_thumb, whole_lists
+from sync.plex.exceptions import PlexPermanentError, PlexTooLong
 from sync.state import chunks
 from sync.text.clean import name_key
 
 LONGEST_QUERY = 7_800
 """Characters of an edit's own query; Plex names no limit, servers and proxies have theirs. With the path, the
 type and the item before it a request stays within 8,000."""
+LIMITS = (LONGEST_QUERY, 3_800, 1_800)
+"""What is tried where a request is refused as too long."""
+TOO_LONG = (413, 414, 431)
 MOST_ITEMS = 100  # in one edit. Plex names no limit; Kometa, which is in wide use, sends at most so many
 MOVIE_TYPE = "1"
+_AROUND_A_TEXT = 100  # characters beside a text: its name, its lock, the item
+_CUT = "…"
 
 
 def send(client: PlexClient, section: int, rating_keys: Sequence[int], parameters: Parameters) -> None:
@@ -34,12 +41,52 @@ def send(client: PlexClient, section: int, rating_keys: Sequence[int], parameter
     client.send("put", f"/library/sections/{section}/all", [*_addressed_to(rating_keys), *parameters])
 
 
-def write(client: PlexClient, item: PlexItem, section: int, edit: Edit) -> None:
-    """Write an edit to one item, in several requests where it is very long. Raises as `send`."""
+def limit_of(client: PlexClient) -> int:
+    """Return how many characters the query of an edit may have on this server."""
+    return int(client.ways.longest or LONGEST_QUERY)
+
+
+def write(client: PlexClient, item: PlexItem, section: int, edit: Edit, limit: int = LONGEST_QUERY) -> None:
+    """Write an edit to one item, in several requests where it has more than `limit` characters. Raises as `send`.
+
+    Where Plex refuses a field, the others are written, and PlexPermanentError names those that were refused.
+    PlexTooLong is raised where a field has to become shorter, or its requests more.
+    """
     if client.ways.roles == "anew":
         edit = with_actors_anew(edit, item)
-    for parameters in requests_of(edit, item if client.ways.lists == "replaces" else None):
-        send(client, section, [item.rating_key], parameters)
+    refused: dict[str, PlexPermanentError] = {}
+    for part in parts_of(edit, item if client.ways.lists == "replaces" else None, limit):
+        _write_part(client, section, item.rating_key, part, refused)
+    if refused:
+        raise PlexPermanentError(str(next(iter(refused.values()))), fields=tuple(refused))
+
+
+def _write_part(
+    client: PlexClient, section: int, rating_key: int, part: Edit, refused: dict[str, PlexPermanentError]
+) -> None:
+    parameters = _parameters(part)
+    try:
+        send(client, section, [rating_key], parameters)
+    except PlexPermanentError as error:
+        names, length = _names(part), length_of(parameters)
+        may_be_too_long = error.status in TOO_LONG or (error.status == 400 and len(names) == 1)
+        if may_be_too_long and length > LIMITS[-1]:
+            raise PlexTooLong(str(error), status=error.status, length=length) from None
+        if len(names) > 1:
+            for name in names:
+                _write_part(client, section, rating_key, _only(part, [name]), refused)
+        else:
+            refused |= dict.fromkeys(names, error)
+
+
+def fitting(wanted: Wanted, limit: int) -> Wanted:
+    """Give what an item should hold with its summary cut to what goes through in a query of `limit` characters."""
+    room = limit - _AROUND_A_TEXT
+    if wanted.summary is None or len(quote(wanted.summary, safe="")) <= room:
+        return wanted
+    sizes = accumulate(len(quote(character, safe="")) for character in wanted.summary)
+    fits = sum(size <= room - len(quote(_CUT)) for size in sizes)
+    return replace(wanted, summary=wanted.summary[:fits].rstrip() + _CUT)
 
 
 def rate(client: PlexClient, rating_key: int, rating: str) -> None:
@@ -49,27 +96,36 @@ def rate(client: PlexClient, rating_key: int, rating: str) -> None:
     client.send("put", "/:/rate", [("key", str(rating_key)), *parameters])
 
 
-def requests_of(edit: Edit, replacing: PlexItem | None = None) -> list[Parameters]:
-    """Give an edit's parameters, in as many requests as their length asks for; a single field is never divided.
+def requests_of(edit: Edit, replacing: PlexItem | None = None, limit: int = LONGEST_QUERY) -> list[Parameters]:
+    """Give an edit's parameters, in as many requests as their length asks for; see `parts_of`."""
+    return [_parameters(part) for part in parts_of(edit, replacing, limit)]
+
+
+def parts_of(edit: Edit, replacing: PlexItem | None = None, limit: int = LONGEST_QUERY) -> list[Edit]:
+    """Give edits that add up to one, each of `limit` characters at the most; a single field is never divided.
 
     `replacing`: the item as it is, of a server that replaces lists: they go whole, and none of them is divided.
     """
     if replacing is not None:
-        return _requests(whole_lists(replacing, edit), divide=False)
-    return _requests(edit, divide=True)
+        return _parts(whole_lists(replacing, edit), limit, divide=False)
+    return _parts(edit, limit, divide=True)
 
 
-def _requests(edit: Edit, *, divide: bool) -> list[Parameters]:
+def _parts(edit: Edit, limit: int, *, divide: bool) -> list[Edit]:
     parameters = _parameters(edit)
-    halves = _halves(edit, divide=divide) if length_of(parameters) > LONGEST_QUERY else ()
+    halves = _halves(edit, divide=divide) if length_of(parameters) > limit else ()
     if halves:
-        return [request for half in halves for request in _requests(half, divide=divide)]
-    return [parameters] if parameters else []
+        return [part for half in halves for part in _parts(half, limit, divide=divide)]
+    return [edit] if parameters else []
+
+
+def _names(edit: Edit) -> list[str]:
+    return [*edit.fields, *sorted(edit.lock_too)]
 
 
 def _halves(edit: Edit, *, divide: bool) -> tuple[Edit, ...]:
     """Give two edits that add up to one: of several fields, or else of one list where it may be divided."""
-    names = [*edit.fields, *sorted(edit.lock_too)]
+    names = _names(edit)
     if len(names) > 1:
         middle = len(names) // 2
         return _only(edit, names[:middle]), _only(edit, names[middle:])
@@ -137,7 +193,7 @@ class Group(NamedTuple):
     parameters: Parameters  # the edit, without the items it is for
 
 
-def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
+def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS, limit: int = LONGEST_QUERY) -> list[Group]:
     """Give the edits that go as one request for two or more items, `most` at the most; the others go alone.
 
     Of the locks an edit would take along those go that every item asks for or has. An edit that needs several
@@ -145,13 +201,13 @@ def grouped(edits: Iterable[ItemEdit], most: int = MOST_ITEMS) -> list[Group]:
     """
     alike: dict[tuple[int, tuple[tuple[str, str], ...]], list[ItemEdit]] = {}
     for one in edits:
-        requests = requests_of(replace(one.edit, lock_too=set()))
+        requests = requests_of(replace(one.edit, lock_too=set()), limit=limit)
         if len(requests) == 1:
             alike.setdefault((one.section, tuple(requests[0])), []).append(one)
     groups: list[Group] = []
     for (section, request), members in alike.items():
         size = min(most, len(members))
-        while size > 1 and _length(_group(section, request, members[:size])) > LONGEST_QUERY:
+        while size > 1 and _length(_group(section, request, members[:size])) > limit:
             size //= 2
         if size > 1:
             groups += [_group(section, request, some) for some in chunks(members, size) if len(some) > 1]
@@ -193,6 +249,6 @@ def with_actors_anew(edit: Edit, item: PlexItem) -> Edit:
     return replace(edit, removed={**edit.removed, "actors": (*edit.removed.get("actors", ()), *anew)}) if anew else edit
 
 
-def without_rating(edit: Edit) -> Edit:
-    """Give the edit without the rating, for a server that takes it by a request of its own alone."""
-    return replace(edit, single={name: value for name, value in edit.single.items() if name != RATING})
+def without(edit: Edit, names: Collection[str]) -> Edit:
+    """Give the edit without some fields: what was refused, or the rating of a server that takes it apart alone."""
+    return _only(edit, [name for name in _names(edit) if name not in names])

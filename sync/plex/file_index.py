@@ -69,6 +69,7 @@ class LibraryIndex:
         self._listed_at: float | None = None
         self._asked: dict[str, tuple[float, bool]] = {}
         """Names that Plex was asked for in this run: when, and whether its answer can be relied on."""
+        self._in_trash: set[str] = set()
         state.connection.executescript(_SCHEMA)
         self._library = self._open()
 
@@ -90,10 +91,8 @@ class LibraryIndex:
             return int(cursor.lastrowid or 0)
 
     def candidates(self, path: str, size: int | None) -> tuple[set[int], bool]:
-        """Return the items that may hold a file (its path in Plex), and whether by that very path.
-
-        By the same path where there is one, else by the file name with no contradicting size.
-        """
+        """Return the items that may hold a file (its path in Plex), and whether by that very path; else by the file's
+        name, with no contradicting size."""
         exact = self._keys("path_key = ?", path_key(path, fold=self.fold))
         if exact:
             return exact, True
@@ -136,8 +135,7 @@ class LibraryIndex:
                 return added > 0
 
     def ask_for(self, path: str) -> bool:
-        """Ask Plex for the items that hold a file of this path's name, and bring them in; one request as a rule.
-
+        """Ask Plex for the items that hold a file of this path's name, and bring them in: one request as a rule,
         `GET /library/sections/<id>/all?type=1&file=<file name>`, recorded on PMS 1.43.1. The answer is looked at and
         not believed. False where it cannot be relied on: the library has to be listed to know.
         """
@@ -171,7 +169,9 @@ class LibraryIndex:
             if bearing:
                 self._store(bearing)
                 is_found = True
-            if any(not any(form.casefold() in file.path.casefold() for file in files) for _, files in found):
+            self._in_trash |= {key for _, files in found if not files}
+            others = (files for _, files in found if files)
+            if any(not any(form.casefold() in file.path.casefold() for file in files) for files in others):
                 return self._found_not_to_search("it answers with other files")
             if len(found) >= ASKED_ITEMS or (total is not None and total > len(found)):
                 return False
@@ -186,9 +186,7 @@ class LibraryIndex:
     def list_again(self, *, by_hand: bool = False) -> bool:
         """List the whole library again because a file could not be found; True when that was done.
 
-        Files that moved in Plex keep their item and its date, so only this finds
-        them. Bounded to a small share of the time; once a run where a person
-        asked (`by_hand`) whatever was listed before.
+        Only this finds files that moved in Plex. Bounded to a small share of the time; once a run where a person asked.
         """
         listed_at, seconds = self._listing()
         if _within(max(LOOK_PAUSE, seconds * FULL_SHARE), self._listed_at):
@@ -201,6 +199,10 @@ class LibraryIndex:
     def count_named(self, path: str) -> int:
         """Return how many items hold a file of this path's name, whatever its size."""
         return len(self._keys("name_key = ?", name_key(path, fold=self.fold)))
+
+    def has_in_trash(self, path: str) -> bool:
+        """Return whether Plex, asked in this run, had a file of this path's name in the library's trash."""
+        return name_key(path, fold=self.fold) in self._in_trash
 
     def named(self, name: str) -> list[MediaFile]:
         """Return the files of a name (its name_key), whatever their sizes."""

@@ -68,10 +68,22 @@ def _rating(text: str) -> str:
 
 
 def files_in(element: Element) -> tuple[MediaFile, ...]:
-    """Give the files of an item that was read or listed."""
-    parts = element.findall("Media/Part")
+    """Give the files of an item that was read or listed; none that stands in the library's trash.
+
+    Plex marks what it no longer finds with `deletedAt`, until the trash is emptied (OpenAPI text; its database has the
+    same mark on items, media and parts).
+    """
+    if is_trash(element):
+        return ()
+    media = (medium for medium in element.findall("Media") if not is_trash(medium))
+    parts = (part for medium in media for part in medium.findall("Part") if not is_trash(part))
     return tuple(
         MediaFile(path, int(size) if (size := part.get("size", "")).isdigit() else None)
         for part in parts
         if (path := part.get("file"))
     )
+
+
+def is_trash(element: Element) -> bool:
+    """Return whether an item, or a medium or part of one, stands in the library's trash."""
+    return element.get("deletedAt", "0") not in ("", "0")

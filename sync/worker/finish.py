@@ -247,7 +247,7 @@ class Finish:
         if isinstance(error, PermanentError) or is_last or is_given_up:
             line = self._bury(claim, scene, error, count, now)
         else:
-            delay = calculate_delay(job.retry_count, base, cap)
+            delay = max(calculate_delay(job.retry_count, base, cap), getattr(error, "wait", 0.0))
             if job.batch_id is not None:  # a thousand of them become due together, not one by one
                 pause = MISSING_ROUND if isinstance(error, PlexNotFound) else LATE_ROUND
                 delay = math.ceil((now + delay) / pause) * pause - now

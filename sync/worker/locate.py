@@ -253,6 +253,11 @@ class Locator:
         other = sum(index.count_named(path) for index in indexes)
         hint = f" ({other} with this name, but of another size or another scene's)" if other else ""
         where = ", ".join(f'"{index.section.title}"' for index in indexes)
+        if any(index.has_in_trash(path) for index in indexes):
+            return PlexNotFound(
+                f'no Plex item in {where} holds its file "{name}" but in the trash. Empty the trash of the library '
+                "in Plex, and let it scan the folder"
+            )
         return PlexNotFound(
             f'no Plex item in {where} holds its file "{name}" yet{hint}. If Plex has it, check path_map; else let '
             "Plex scan the folder"

@@ -7,6 +7,7 @@ from sync.mapping.conditions import within_paths
 from sync.mapping.fields import fingerprint, wanted_of
 from sync.model import METADATA, MediaFile, Scene, StepState
 from sync.plex.difference import difference, outline
+from sync.plex.edits import fitting, limit_of
 from sync.plex.exceptions import PlexNotFound
 from sync.plex.matcher import Candidate, holds_file_of
 from sync.worker.contenders import Located, Target
@@ -54,8 +55,9 @@ def _is_of(run: Run, target: Target, left_out: list[MediaFile]) -> bool:
 
 def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target]) -> None:
     """Hold a scene, with its performers' pictures known by content, against its items."""
-    wanted = wanted_of(within_paths(pictured, run.settings), run.settings, run.pictures)
-    mark = fingerprint(wanted, run.settings)
+    whole = wanted_of(within_paths(pictured, run.settings), run.settings, run.pictures)
+    mark = fingerprint(whole, run.settings)
+    wanted = fitting(whole, limit_of(run.plex)) if run.plex.ways.longest else whole
     for target in targets:
         item, record = target.item, target.record
         edit = difference(item, wanted, record.memory, preserve=run.preserve)
@@ -64,7 +66,8 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
             found = f'Plex item {item.rating_key} in library "{target.library}"'
             log.detail("%s: matched by %s to %s; %s", one.scene.label, how, found, outline(edit))
         failed = record.step(METADATA).state is StepState.FAILED
-        one.items.append(ItemSync(item, record, target.library, wanted, edit, mark, goes_alone=failed))
+        is_cut = wanted is not whole
+        one.items.append(ItemSync(item, record, target.library, wanted, edit, mark, goes_alone=failed, is_cut=is_cut))
 
 
 def _have_scanned(run: Run, one: SceneSync) -> None:

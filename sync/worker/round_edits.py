@@ -18,6 +18,7 @@ from sync.plex.exceptions import (
     PlexPermanentError,
     PlexServerDown,
     PlexTemporaryError,
+    PlexTooLong,
 )
 from sync.plex.items import read_items
 from sync.plex.read_back import seen_to_replace, unset_details
@@ -136,7 +137,7 @@ class RoundEdits:
             lock_pictures(item, set(item.record.memory.sent))
             edit = whole_lists(item.item, item.edit) if ways.lists == "replaces" else item.edit
             alike.append(ItemEdit(*item.place, edit, item.item.locked))
-        for group in grouped(alike, self._most):
+        for group in grouped(alike, self._most, edits.limit_of(self._run.plex)):
             if not self._send_group(group, [of_key[key] for key in group.rating_keys]):
                 self._most //= 4  # one that cannot keep up is not given as much again
                 return
@@ -275,6 +276,26 @@ class RoundEdits:
             return False
         return True
 
+    def shorten(self, item: ItemSync, refused: PlexTooLong) -> bool:
+        """Make an item's edit shorter than one that was refused; False where it is short enough for any server."""
+        item.limit = next((limit for limit in edits.LIMITS if limit < refused.length), 0)
+        if not item.limit:
+            return False
+        wanted = edits.fitting(item.wanted, item.limit)
+        item.is_cut, item.wanted = item.is_cut or wanted is not item.wanted, wanted
+        item.edit = difference(item.item, wanted, item.record.memory, preserve=self._run.preserve)
+        return True
+
+    def note_taken(self, one: SceneSync, item: ItemSync) -> None:
+        """Remember what an edit has shown of the length that this server takes, and tell what was cut."""
+        if item.limit:
+            self._learn(longest=str(item.limit))
+        if item.is_cut and (summary := item.edit.single.get("summary")):
+            log.warning(
+                f"{one.scene.label}: its summary was cut to the first {len(summary)} of {len(one.scene.details)} "
+                "characters, for Plex, or a proxy before it, takes no longer request"
+            )
+
     def _learn(self, **ways: str) -> None:
         plex = self._run.plex
         known = replace(plex.ways, **ways)
@@ -285,8 +306,8 @@ class RoundEdits:
 
 def _put(run: Run, item: ItemSync, edit: Edit) -> None:
     if run.plex.ways.rating == "apart":
-        edit = edits.without_rating(edit)
-    edits.write(run.plex, item.item, item.record.section, edit)
+        edit = edits.without(edit, [RATING])
+    edits.write(run.plex, item.item, item.record.section, edit, item.limit or edits.limit_of(run.plex))
 
 
 def _left_to_do(run: Run, item: ItemSync) -> Edit:

@@ -97,6 +97,10 @@ class ItemSync:
     """The names of the steps that wrote to Plex, in order."""
     goes_alone: bool = False
     """An earlier edit failed: it goes by itself now, so that others are not sent in vain."""
+    limit: int = 0
+    """Characters of an edit that are tried, after a longer one was refused; 0: what the server is known to take."""
+    is_cut: bool = False
+    """Its summary is shorter than in Stash, for that would not go through."""
     after: PlexItem | None = None
     """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
 

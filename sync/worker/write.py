@@ -14,7 +14,8 @@ from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.mapping.performer_pictures import dated_cover
 from sync.model import METADATA, Picture
 from sync.plex.difference import kept_entries
-from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError
+from sync.plex.edits import without
+from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError, PlexTooLong
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.worker.covers import Covers, Upload
 from sync.worker.round_edits import Answer, MetadataEdit, RoundEdits, Write, lock_pictures, send_in_order
@@ -136,14 +137,15 @@ class Writer:
         one, left, coming = under_way
         while left:
             answers = coming.result()
-            self._take(one, answers)
-            left = left[len(answers) :]
+            left = [*self._take(one, answers), *left[len(answers) :]]
             if not left or not self._run.health.is_good:
                 break
             coming = self._helper.submit(send_in_order, left)
         self._tell_health(one)
 
-    def _take(self, one: SceneSync, answers: Sequence[Answer]) -> None:
+    def _take(self, one: SceneSync, answers: Sequence[Answer]) -> list[Write]:
+        """Note what became of writes; return those that go again, shorter."""
+        again: list[Write] = []
         for write, wrote, error in ((answer.write, answer.wrote, answer.error) for answer in answers):
             record = write.item.record
             if error is None:
@@ -151,6 +153,12 @@ class Writer:
                     write.item.sent.append(write.step)
                 if isinstance(write, Upload):
                     self.covers.note_sent(write, self._now)
+                else:
+                    self._edits.note_taken(one, write.item)
+                continue
+            if isinstance(error, PlexTooLong) and self._edits.shorten(write.item, error):
+                self.note_intended([one], self._now)
+                again.append(write)
                 continue
             record.steps[write.step] = record.step(write.step).failed(error)
             if isinstance(error, (PlexServerDown, SetupError)):
@@ -159,7 +167,11 @@ class Writer:
                 self.covers.note_refused(one.scene, write, error)
                 continue
             one.errors.append(_refusal_of(write.item, error) if isinstance(error, PermanentError) else error)
+            if isinstance(error, PlexPermanentError) and error.fields:
+                write.item.edit = without(write.item.edit, error.fields)
+                write.item.sent += [METADATA] if write.item.edit else []
             self._run.health.failed(error, one.job.job.job_key)
+        return again
 
     def _tell_health(self, one: SceneSync) -> None:
         # A write that went well clears nothing where Plex failed another of the scene.
@@ -240,7 +252,8 @@ def _has_more_to_send(one: SceneSync) -> bool:
 
 def _refusal_of(item: ItemSync, error: PermanentError) -> PermanentError:
     """Return what Plex will not take, and where to look: a refusal names neither."""
+    refused = error.fields if isinstance(error, PlexPermanentError) and error.fields else item.edit.fields
     return PlexPermanentError(
-        f"{str(error).rstrip('. ')} to write {', '.join(item.edit.fields)} to item {item.record.rating_key}. Look at "
+        f"{str(error).rstrip('. ')} to write {', '.join(refused)} to item {item.record.rating_key}. Look at "
         "these fields of the scene in Stash for something unusual, or leave them out by their settings"
     )

@@ -160,6 +160,8 @@ class Item:
     locked: frozenset[str] = frozenset()
     pictures: dict[str, Pictures] = field(default_factory=lambda: {"posters": Pictures(), "arts": Pictures()})
     user_rating: float | None = None
+    deleted_at: int = 0
+    """When its files were found to be gone; 0: they are there."""
     listed: str | None = None
     """The item as listings show it, kept because a library is listed over and over."""
 
@@ -330,6 +332,11 @@ class Library:
             self.items[key] = home.items[key] = item
             home.note(membership=True)
             return key
+
+    def trash_item(self, key: int) -> None:
+        """Its files vanished, and the library's trash is not emptied: it is listed still."""
+        with self.lock:
+            self.items[key].deleted_at, self.items[key].listed = int(time.time()), None
 
     def remove_item(self, key: int) -> None:
         """Remove an item, as when its files vanished and the trash was emptied."""

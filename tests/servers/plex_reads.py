@@ -248,6 +248,7 @@ def _video(
         "duration": item.duration,
         "addedAt": item.added_at,
         "updatedAt": item.updated_at,
+        "deletedAt": item.deleted_at or None,
     }
     out = [f"<Video{attributes(**{name: value for name, value in fields.items() if name not in hidden})}>\n"]
     if "Media" not in dropped:
