@@ -303,7 +303,7 @@ class _Task:
         if record.opened_at is not None:
             if not self._was_open:
                 log.warning(
-                    f"Plex failed {record.failures} times in a row and is left alone (circuit breaker OPEN). It is "
+                    f"Plex failed {record.failures} times in a row and is left alone. It is "
                     "probed once a minute, and the queue goes on by itself when it answers"
                 )
             return

@@ -27,7 +27,7 @@ from sync.queue import schema, wake
 from sync.queue.lock import FileLock
 from sync.sleeper import run
 from sync.sleeper.probe import answers
-from sync.stash.ask import AskFailedError, ask_for_drain, is_blocked, renewed, still_waits
+from sync.stash.ask import AskFailedError, ask_for_drain, is_blocked, renewed, see_to_enabled, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
 
 SLEEPER_PID = "sleeper.pid"
@@ -197,6 +197,7 @@ class Sleeper:
             self._nap(1.0)
             return True
         try:
+            see_to_enabled(self._stash)
             behind = bool(ask.earlier_job) and still_waits(self._stash, str(ask.earlier_job), ask.earlier_asked_at or 0)
             if not behind:
                 job = ask_for_drain(self._stash, "sleeper")
@@ -216,6 +217,7 @@ class Sleeper:
         point in waiting."""
         outlook = waits.outlook(connection, self._drain_lock, now=self._clock(), since=self._since)
         try:
+            see_to_enabled(self._stash)
             if not is_blocked(self._stash, outlook.job, outlook.job_at):
                 wake.drop_job(connection, outlook.job)  # it has begun, or a person has stopped it
                 return True

@@ -68,13 +68,23 @@ def others_stand_before(connection: Mapping[str, Any], job_id: str) -> bool:
 def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> bool:
     """Return whether the job asked for at `asked_at` (seconds since the epoch) has still not begun.
 
-    Raises AskFailedError, `refused` where the plugin is disabled or removed; SetupError.
+    Raises AskFailedError, SetupError.
     """
-    plugins = _graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
-    enabled = [one.get("id") for one in plugins if one.get("enabled")] if isinstance(plugins, list) else [PLUGIN_ID]
-    if PLUGIN_ID not in enabled:
-        raise AskFailedError("the plugin is disabled in Stash", refused=True)
     return still_waits(connection, job_id, asked_at, ("READY",))
+
+
+def see_to_enabled(connection: Mapping[str, Any]) -> None:
+    """Raise AskFailedError, `refused`, where the plugin is disabled in Stash or removed. Raises SetupError."""
+    try:
+        plugins = _graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
+    except AskFailedError as error:
+        if error.refused:
+            raise
+        return  # whoever asks for something else next hears of it
+    if isinstance(plugins, list) and not any(
+        isinstance(one, dict) and one.get("id") == PLUGIN_ID and one.get("enabled") for one in plugins
+    ):
+        raise AskFailedError("the plugin is disabled in Stash", refused=True)
 
 
 def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, states: tuple[str, ...] = _ALIVE) -> bool:

@@ -440,7 +440,7 @@ def test_it_ends_when_stash_refuses(guarded: Site, clock: Clock) -> None:
     queue(guarded, Job(1, retry_count=1, next_retry_at=clock.now + 30))
     clock.at(10, guarded.stash.expire_cookies)
     assert asleep(guarded, clock).run() is False
-    (ask,) = guarded.stash.plugin_requests("PlexSyncAsk(")
+    (ask,) = guarded.stash.plugin_requests("PlexSync")
     assert ask.status == 401
     connection = schema.connect(data_folder.queue_file(str(guarded.data)))
     assert connection.execute("SELECT asked_at FROM plexsync_wake").fetchone() == (None,), "the next save has to ask"
