@@ -149,6 +149,7 @@ class HttpServer(Generic[R]):
         """Mistakes of the stand-in itself, or of a client that must not happen; leaving the `with` block raises."""
         self._port = port
         self._run: Run | None = None
+        self._is_over = False
         self._placeholder: socket.socket | None = None
         self._outage: object | None = None
         self._switch = threading.RLock()  # start, stop
@@ -229,7 +230,8 @@ class HttpServer(Generic[R]):
             for listener in run.listeners:
                 listener.close()
             # A socket that is bound and does not listen refuses connections, and keeps the port ours.
-            self._placeholder = self._bind(*self.addresses()[0])
+            if not self._is_over:
+                self._placeholder = self._bind(*self.addresses()[0])
             connections = list(run.connections.items())
             for connection, _ in connections:
                 with contextlib.suppress(OSError):
@@ -243,6 +245,7 @@ class HttpServer(Generic[R]):
         """stop(), and give the port back."""
         with self._switch:
             self._outage = None
+            self._is_over = True
             self.stop()
             if self._placeholder is not None:
                 self._placeholder.close()
