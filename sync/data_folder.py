@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 QUEUE_FOLDER = "queue"
 QUEUE_FILE = "data.db"  # the name persist-queue gives its file
 STATE_FILE = "state.db"
+FILE_ENDINGS = ("-wal", "-shm", "-journal", "")
+"""SQLite's files beside each of ours, and it. They first: left behind, they would be taken for the new file's."""
 DRAIN_LOCK = "drain.lock"
 SLEEPER_LOCK = "sleeper.lock"
 DEPENDENCIES_FOLDER = "deps"
@@ -62,7 +64,9 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SetupError(f"PlexSync's data folder {folder!r:.300} cannot be made ({reason})") from None
+        raise SetupError(
+            f"PlexSync's data folder {folder!r:.300} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
+        ) from None
     return folder
 
 
@@ -92,10 +96,9 @@ def sleeper_lock(data: str) -> str:
 
 
 def move_aside(file: str) -> str:
-    """Move a SQLite file away with its log and shared memory; return its new path. Raises OSError."""
+    """Move a SQLite file away with its journal, log and shared memory; return its new path. Raises OSError."""
     aside = f"{file}.damaged-{time.time_ns()}"
-    # The log first: left behind, it would be taken for the new file's.
-    for ending in ("-wal", "-shm", ""):
+    for ending in FILE_ENDINGS:
         if os.path.exists(file + ending):
             os.replace(file + ending, aside + ending)
     return aside

@@ -24,8 +24,8 @@ __all__ = ["connect", "is_locked", "loads", "quote", "sqlite3", "transaction"]
 
 BUSY_TIMEOUT = 20.0
 """Seconds a process waits for another's transaction; each of ours takes milliseconds."""
-NO_LOG = "no-write-ahead-log"
-"""Stands in a folder whose file system has no memory to share, as SQLite's write-ahead log needs it."""
+_NO_LOG = ("disk I/O error", "unable to open database file", "locking protocol")
+"""What SQLite says, among other times, where the write-ahead log's memory cannot be shared."""
 _FIRST_WAIT = 0.25  # seconds; where no lock works at all, a longer wait would be in vain
 
 try:
@@ -79,19 +79,19 @@ def quote(text: str) -> str:
     return _json.encode_basestring_ascii(text)
 
 
-def connect(file: str) -> sqlite3.Connection:
+def connect(file: str, uri: str = "") -> sqlite3.Connection:
     """Open a SQLite file with a write-ahead log, in autocommit mode; made where it is missing.
 
     Where its file system has no memory to share (mergerfs, SMB, 9p), which the log needs, it gets a rollback journal.
-    Raises sqlite3.Error, and SetupError where no lock of a file works.
+    `uri`: its address in SQLite's own words. Raises sqlite3.Error, and SetupError where no lock of a file works.
     """
-    end = time.monotonic() + BUSY_TIMEOUT
+    end, with_log = time.monotonic() + BUSY_TIMEOUT, True
     while True:
-        connection = sqlite3.connect(file, timeout=_FIRST_WAIT, isolation_level=None)
+        connection = sqlite3.connect(uri or file, timeout=_FIRST_WAIT, isolation_level=None, uri=bool(uri))
         is_open = False
         try:
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if mode != "wal" and not os.path.exists(_mark(file)):
+            # SQLite opens its files at the first read only. A file without tables is new.
+            if connection.execute("PRAGMA schema_version").fetchone() == (0,) and with_log:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA schema_version")  # the log's memory is asked for at the first read
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
@@ -103,7 +103,8 @@ def connect(file: str) -> sqlite3.Connection:
             from sync.queue import lock
 
             lock.check(os.path.dirname(file))
-            if _is_of_log(error) and not os.path.exists(_mark(file)):
+            if with_log and str(error) in _NO_LOG:
+                with_log = False
                 _leave_log(file)
             elif not is_locked(error) or time.monotonic() > end:
                 raise
@@ -118,10 +119,6 @@ def is_locked(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
-def _is_of_log(error: sqlite3.OperationalError) -> bool:
-    return str(error) in ("disk I/O error", "unable to open database file", "locking protocol")
-
-
 def _leave_log(file: str) -> None:
     alone = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
@@ -130,12 +127,6 @@ def _leave_log(file: str) -> None:
         alone.execute("PRAGMA journal_mode = DELETE")
     finally:
         alone.close()
-    with open(_mark(file), "a", encoding="ascii"):
-        pass
-
-
-def _mark(file: str) -> str:
-    return os.path.join(os.path.dirname(file), NO_LOG)
 
 
 class transaction:  # noqa: N801 - reads as a statement

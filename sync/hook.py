@@ -111,10 +111,11 @@ def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> 
     try:
         ask = wake.enqueue(queue_file, data_folder.drain_lock(data), row)
     except (sqlite3.Error, OSError) as error:
-        raise QueueError(
-            f"{what} was not queued: PlexSync's queue {queue_file!r:.300} cannot be written ({error}). "
-            f"Check the folder's free space and permissions, then save the {entity} again"
-        ) from None
+        # Not at the top: as a rule nothing is wrong.
+        from sync.queue.damage import why_unusable
+
+        why = why_unusable("queue", queue_file, error)
+        raise QueueError(f"{what} was not queued: {why}. Then save the {entity} again") from None
     if ask is None:
         return f"{what} queued"
     return f"{what} queued, {_ask(server_connection, queue_file, ask, what)}"

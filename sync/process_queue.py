@@ -56,9 +56,9 @@ def process_queue(server_connection: Mapping[str, Any], data: str, order: Order)
             return _with_store(server_connection, data, order)
         except sqlite3.Error as error:
             if not damage.is_damage(error) or not _set_aside(data):
-                raise _unusable(data, error) from None
+                raise SetupError(damage.why_unusable("data", data, error)) from None
         except OSError as error:
-            raise _unusable(data, error) from None
+            raise SetupError(damage.why_unusable("data", data, error)) from None
     raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
 
 
@@ -318,10 +318,3 @@ class _Task:
         launch.ensure(
             connection, self._data, plex_url=plex_url, since=since, api_key=stash.api_key, session_age=stash.session_age
         )
-
-
-def _unusable(path: str, error: Exception) -> SetupError:
-    return SetupError(
-        f"PlexSync's data in {path!r:.300} cannot be read or written ({error}). Check the folder's free space and "
-        "permissions"
-    )

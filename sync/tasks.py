@@ -310,10 +310,10 @@ def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
 
 
 def _unusable(data: str, error: Exception) -> SetupError:
-    queue = f"PlexSync's queue {data_folder.queue_file(data)!r:.300}"
+    file = data_folder.queue_file(data)
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         return SetupError(
-            f'{queue} is damaged ({error}), so nothing was changed in it. Press "Process queue", which begins a new '
-            "one and compares every scene, and then press this again"
+            f"PlexSync's queue {file!r:.300} is damaged ({error}), so nothing was changed in it. "
+            'Press "Process queue", which begins a new one and compares every scene, and then press this again'
         )
-    return SetupError(f"{queue} cannot be read or written ({error}). Check the folder's free space and permissions")
+    return SetupError(damage.why_unusable("queue", file, error))

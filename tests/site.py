@@ -149,7 +149,7 @@ class Site:
 
     def rows(self) -> list[tuple[dict[str, Any], int]]:
         """(job, status) of every row that is not acknowledged."""
-        with sqlite3.connect(data_folder.queue_file(str(self.data))) as connection:
+        with contextlib.closing(sqlite3.connect(data_folder.queue_file(str(self.data)))) as connection:
             rows = connection.execute("SELECT data, status FROM ack_queue_default WHERE status <> 5 ORDER BY _id")
             return [(json.loads(data), status) for data, status in rows]
 
@@ -229,6 +229,10 @@ class Child:
         finally:
             self._process.kill()
         return (self._said + stderr).decode()
+
+    def send(self, signal_number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(signal_number)
 
     def end(self) -> Answer:
         """Wait for its own end."""

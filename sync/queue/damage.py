@@ -8,12 +8,13 @@ once more (`wake.enqueue`), so nothing falls between the two.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
 
 from sync import fast
-from sync.data_folder import move_aside
+from sync.data_folder import FILE_ENDINGS, move_aside
 from sync.fast import transaction
 from sync.queue import batches, schema
 from sync.queue.batch import SYNC_ALL
@@ -31,17 +32,33 @@ def is_damage(error: sqlite3.Error) -> bool:
     )
 
 
+def why_unusable(what: str, path: str, error: Exception) -> str:
+    """Say what keeps a file or folder from being used, and what to do, for an OSError or sqlite3.Error of its.
+
+    `what` is the word for it: "queue", "data". A sentence and what mends it, without a full stop at the end.
+    """
+    text, number = str(error), getattr(error, "errno", None)
+    elsewhere = "set the environment variable PLEXSYNC_DATA_DIR, for Stash, to a folder on a disk of its own machine"
+    if number in (errno.ENOSPC, errno.EDQUOT) or "is full" in text:
+        kind, mends = "its disk is full", f"Make free space, or {elsewhere}"
+    elif number in (errno.EACCES, errno.EPERM, errno.EROFS) or "readonly" in text or "unable to open" in text:
+        kind, mends = "it is not writable for Stash's user", f"Check the permissions and the mount, or {elsewhere}"
+    elif isinstance(error, sqlite3.Error) and fast.is_locked(error):
+        kind, mends = "another program keeps it locked", "Find that program (a backup, a database browser) and end it"
+    else:
+        kind, mends = "its disk or mount fails", f"Check its free space, the disk and the mount, or {elsewhere}"
+    return f"PlexSync's {what} {path!r:.300} cannot be read or written: {kind} ({error}). {mends}"
+
+
 def is_damaged(file: str) -> bool:
     """Return whether a SQLite file is damaged, by SQLite's own check of all its pages."""
     if not os.path.exists(file):
         return False
-    connection = sqlite3.connect(file, timeout=fast.BUSY_TIMEOUT)
     try:
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+        with contextlib.closing(fast.connect(file)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
     except sqlite3.Error as error:
         return is_damage(error)
-    finally:
-        connection.close()
 
 
 def set_aside(queue_file: str) -> bool:
@@ -71,7 +88,7 @@ def compare_all(queue_file: str, connection: sqlite3.Connection) -> list[str]:
     aside = sorted(
         entry
         for entry in os.listdir(folder)
-        if entry.startswith(name + _MARK) and _DONE not in entry and not entry.endswith("-shm")
+        if entry.startswith(name + _MARK) and _DONE not in entry and not entry.endswith(("-shm", "-journal"))
     )
     if not aside:
         return []
@@ -80,7 +97,7 @@ def compare_all(queue_file: str, connection: sqlite3.Connection) -> list[str]:
         connection.execute("UPDATE plexsync_batches SET by_itself = 1 WHERE number = ?", (int(batch.id),))
     files = list(dict.fromkeys(entry.removesuffix("-wal") for entry in aside))
     for file in files:
-        for ending in ("-wal", "-shm", ""):
+        for ending in FILE_ENDINGS:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(os.path.join(folder, file + ending), os.path.join(folder, file + _DONE + ending))
     return [file + _DONE for file in files]

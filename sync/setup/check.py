@@ -25,7 +25,7 @@ from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.sections import Section, choose_sections, read_sections
 from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
-from sync.setup.folder import trouble_with
+from sync.setup.folder import look_at
 from sync.setup.path_map import propose
 from sync.setup.sample import Sample, sightings_of
 from sync.sleeper.probe import answers
@@ -116,11 +116,11 @@ class _Check:
 
     def run(self) -> None:
         """Check settings, Plex, libraries, scenes and pictures."""
-        if trouble := trouble_with(self._data):
-            self.fault(trouble)
         panel = self._stash.plugin_settings()
         log.keep_secret(panel.get("plex_token"))
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
+        said, is_usable = look_at(self._data)
+        (log.info if is_usable else self.fault)(said)
         settings, wrong = _read_one_by_one(panel)
         for text in wrong.values():
             self.fault(text)
@@ -160,8 +160,8 @@ class _Check:
             trouble, is_away = f"plex_url: {error}", True
         except PlexSyncError as error:
             trouble = str(error)
-        except OSError as error:
-            trouble = f"PlexSync's data folder cannot be written ({error.strerror}): check its space and permissions"
+        except OSError:
+            pass  # the data folder cannot be written, which is told already
         elsewhere = "" if urlsplit(url).port else f"{url.partition('/')[0]}//{urlsplit(url).netloc}:32400"
         if not is_away and answers(url):  # which needs no token: so the address is right
             log.info(f"plex_url: a Plex answers at {url}")

@@ -107,12 +107,16 @@ def _reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Conn
     except (sqlite3.Error, OSError) as error:
         if connection is None:
             yield None
-        mends = "check its folder's permissions"
-        is_damaged = isinstance(error, sqlite3.Error) and damage.is_damage(error)
-        if is_damaged:
+        if isinstance(error, sqlite3.Error) and damage.is_damage(error):
             mends = '"Process queue" sets it aside and compares every scene with Plex'
-        how = "is damaged" if is_damaged else "cannot be read"
-        troubles.append(log.redact(f"PlexSync's {what} {file!r:.300} {how} ({error}): {mends}"))
+            trouble = f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}"
+        else:
+            trouble = damage.why_unusable(what, file, error)
+        troubles.append(log.redact(trouble))
+    except SetupError as error:
+        if connection is None:
+            yield None
+        troubles.append(log.redact(str(error)))
     finally:
         if connection is not None:
             connection.close()
@@ -124,7 +128,7 @@ def _open(file: str) -> sqlite3.Connection:
     with SharedLock(lock) if os.path.basename(file) == data_folder.QUEUE_FILE else contextlib.nullcontext():
         # Never made by this: it may be moved away at this moment.
         address = Path(file).absolute().as_uri() + "?mode=rw"
-        connection = sqlite3.connect(address, uri=True, timeout=fast.BUSY_TIMEOUT, isolation_level=None)
+        connection = fast.connect(file, address)
         try:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")

@@ -1,195 +1,268 @@
-"""A data folder on a file system that lacks something: locks, ranges of locks, memory to share."""
+"""A data folder on any mount: file systems without flock, without shared memory, without locks, full or read-only.
+
+Real processes of plexsync.py under `tests/data/odd_mount.c`, which makes one facility fail for files below a folder.
+"""
 
 from __future__ import annotations
 
 import errno
-import json
+import itertools
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sync import data_folder, fast
-from tests.site import ROOT, Site
+from sync import data_folder
+from sync.queue import schema
+from sync.queue.jobs import JobStore
+from sync.state import State
+from tests.site import ROOT, Answer, Child, Site
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the lacking file system is played on Linux alone"),
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or not COMPILER, reason="the odd file systems need Linux and a C compiler"
+)
+
+# facility of odd_mount.c -> errno
+Lacks = dict[str, int]
+NO_FLOCK = [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.ENOSYS]
+NO_SHM: list[Lacks] = [
+    {"ODD_SHM_MAP": errno.ENODEV},
+    {"ODD_SHM_OPEN": errno.EINVAL},
+    {"ODD_SHM_LOCK": errno.EOPNOTSUPP},
+    {"ODD_SHM_MAP": errno.EINVAL, "ODD_FLOCK": errno.EOPNOTSUPP},
 ]
-
-FLOCK, RANGES, SHM = "FLOCK", "RANGES", "SHM"
-NO, NO_LOCKS, NO_DEVICE, BAD = errno.EOPNOTSUPP, errno.ENOLCK, errno.ENODEV, errno.EINVAL
-WORKS = [
-    {},
-    {FLOCK: NO},
-    {FLOCK: NO_LOCKS},
-    {FLOCK: BAD},
-    {FLOCK: errno.ENOSYS},
-    {SHM: NO_DEVICE},
-    {SHM: BAD},
-    {FLOCK: NO, SHM: NO_DEVICE},
+NO_RANGE: list[Lacks] = [
+    {"ODD_RANGE": errno.ENOLCK},
+    {"ODD_RANGE": errno.EOPNOTSUPP},
+    {"ODD_RANGE": errno.ENOLCK, "ODD_FLOCK": errno.ENOLCK},
+    {"ODD_RANGE": errno.ENOSYS, "ODD_FLOCK": errno.ENOSYS},
 ]
-LACKS = [{RANGES: NO_LOCKS}, {RANGES: NO}, {FLOCK: NO, RANGES: NO}, {FLOCK: NO_LOCKS, RANGES: NO_LOCKS}]
-
-
-def named(what: dict[str, int]) -> str:
-    return " ".join(f"{name}-{errno.errorcode[code]}" for name, code in what.items()) or "all there"
+NUMBERS = itertools.count()
+NO_TIME = 5.0
+"""Seconds: a process on a busy machine, and far below any wait for a lock."""
 
 
 @pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What makes calls fail, compiled."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if not compiler:
-        pytest.skip("no C compiler")
-    made = tmp_path_factory.mktemp("shim") / "mount.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", str(made), str(ROOT / "tests" / "data" / "mount.c"), "-ldl"], check=True
-    )
-    return str(made)
-
-
-class Mount:
-    """A data folder on such a file system, and the processes of PlexSync that use it."""
-
-    def __init__(self, site: Site, shim: str) -> None:
-        self.site, self._shim = site, shim
-        self.lacks: dict[str, int] = {}
-
-    def start(self, args: dict[str, Any]) -> subprocess.Popen[bytes]:
-        connection = {
-            "Scheme": "http",
-            "Host": "127.0.0.1",
-            "Port": self.site.stash.port,
-            "SessionCookie": {"Name": "session", "Value": self.site.stash.session_cookie()},
-            "Dir": str(self.site.stash.config_dir),
-        }
-        below = {"LD_PRELOAD": self._shim, "LACKS_BELOW": str(self.site.data)}
-        process = subprocess.Popen(
-            [sys.executable, "-S", str(ROOT / "plexsync.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **below, **{name: str(code) for name, code in self.lacks.items()}},
-        )
-        assert process.stdin
-        process.stdin.write(json.dumps({"server_connection": connection, "args": args}).encode())
-        process.stdin.close()
-        process.stdin = None
-        return process
-
-    def call(self, args: dict[str, Any]) -> dict[str, str]:
-        """What it answered, with what it logged as `log`."""
-        said, logged = self.start(args).communicate(timeout=60)
-        answer: dict[str, str] = json.loads(said)
-        return answer | {"log": logged.decode()}
-
-    def save(self, scene: int) -> dict[str, str]:
-        context = {"id": scene, "type": "Scene.Update.Post", "input": None, "inputFields": ["id", "title"]}
-        return self.call({"hookContext": context})
-
-    def drain(self) -> dict[str, str]:
-        return self.call({"mode": "process_queue"})
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The odd mount, compiled."""
+    assert COMPILER
+    library = tmp_path_factory.mktemp("odd") / "odd_mount.so"
+    source = ROOT / "tests" / "data" / "odd_mount.c"
+    made = subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, source, "-ldl"], capture_output=True)
+    if made.returncode:
+        pytest.skip(f"no C compiler that works: {made.stderr.decode()[:200]}")
+    return library
 
 
 @pytest.fixture
-def mount(site: Site, shim: str) -> Iterator[Mount]:
-    site.configure()
-    yield Mount(site, shim)
-    site.kill_sleeper()
+def mount(site: Site, shim: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Lacks], None]:
+    """Have the processes from here on find a data folder that lacks this."""
+
+    def lacking(lacks: Lacks) -> None:
+        monkeypatch.setenv("LD_PRELOAD", str(shim))
+        monkeypatch.setenv("ODD_MOUNT", str(site.data))
+        for facility, number in lacks.items():
+            monkeypatch.setenv(facility, str(number))
+
+    return lacking
 
 
-@pytest.mark.parametrize("lacks", WORKS, ids=named)
-def test_it_works_wherever_plain_sqlite_does(mount: Mount, lacks: dict[str, int]) -> None:
-    mount.lacks = lacks
-    pairs = [mount.site.add(f"/m/{number}.mp4") for number in range(3)]
-    for scene, _ in pairs:
-        mount.site.stash.scene(scene).title = f"Title {scene}"
-        assert f"Scene {scene} queued" in mount.save(scene)["output"]
-    answer = mount.drain()
-    assert answer.get("output") == "3 scenes: 3 changed in Plex", answer
-    assert [mount.site.item(key).title for _, key in pairs] == [f"Title {scene}" for scene, _ in pairs]
-    assert mount.call({"mode": "sync_all"})["output"] == "Sync all scenes: 3 scenes: 3 right already"
-    assert "error" not in mount.call({"mode": "status", "log": True})
-    assert (mount.site.data / "queue" / fast.NO_LOG).exists() == (SHM in lacks)
-
-
-@pytest.mark.parametrize("lacks", LACKS, ids=named)
-def test_where_no_lock_works_one_sentence_says_so_at_once(mount: Mount, lacks: dict[str, int]) -> None:
-    mount.lacks = lacks
-    scene, _ = mount.site.add()
-    for call in (mount.save(scene), mount.drain()):
-        for part in (str(mount.site.data), "PLEXSYNC_DATA_DIR", "locks do not work"):
-            assert part in call["error"]
+def save(site: Site, scene: int) -> Answer:
+    """A save's hook, which may not wait."""
     began = time.monotonic()
-    mount.save(scene)
-    assert time.monotonic() - began < 5, "a save does not wait for what cannot come"
-    said = mount.call({"mode": "check_setup"})
-    assert "PLEXSYNC_DATA_DIR" in said.get("output", "") + said.get("error", "")
+    answer = Child.hook(site, scene).end()
+    assert time.monotonic() - began < NO_TIME
+    return answer
 
 
-def test_a_queue_of_another_disk_goes_on_without_its_log(mount: Mount) -> None:
-    """Version 0.1 left it in the mode of a write-ahead log; its rows are there still."""
-    scene, key = mount.site.add()
-    mount.site.stash.scene(scene).title = "From another disk"
-    mount.save(scene)
-    assert (mount.site.data / "queue" / "data.db").read_bytes()[18] == 2
-    mount.lacks = {SHM: NO_DEVICE, FLOCK: NO}
-    other, _ = mount.site.add("/m/other.mp4")
-    assert "queued" in mount.save(other)["output"]
-    assert mount.drain()["output"].startswith("2 scenes: ")
-    assert mount.site.item(key).title == "From another disk"
+def bring_into_plex(site: Site, scene: int, key: int) -> None:
+    """A save and the run after it, each in its process."""
+    answer = save(site, scene)
+    assert answer.error is None, answer.error
+    began = time.monotonic()
+    drained = Child.drain(site).end()
+    assert drained.error is None, drained.error
+    assert time.monotonic() - began < 3 * NO_TIME
+    assert site.item(key).title == site.stash.scene(scene).title
+    assert site.rows() == []
 
 
-@pytest.mark.parametrize("lacks", [{FLOCK: NO}, {FLOCK: NO, SHM: NO_DEVICE}], ids=named)
-def test_two_runs_still_keep_out_of_each_others_way(mount: Mount, lacks: dict[str, int]) -> None:
-    mount.lacks = lacks
-    pairs = [mount.site.add(f"/m/{number}.mp4") for number in range(40)]
-    for scene, _ in pairs:
-        mount.site.stash.scene(scene).title = f"Title {scene}"
-    mount.site.plex.edit_seconds = 0.02
-    for scene, _ in pairs[:2]:
-        mount.save(scene)
-    runs = [mount.start({"mode": "sync_all"}) for _ in range(3)]
-    said = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
-    assert all("output" in one for one in said), said
-    edits = [request for request in mount.site.plex.requests if request.method == "PUT"]
-    assert len(edits) <= len(pairs), "nothing is written twice"
-    assert [mount.site.item(key).title for _, key in pairs] == [f"Title {scene}" for scene, _ in pairs]
+def journals(site: Site) -> list[str]:
+    """The journal modes of the queue's and the state's file."""
+    modes = []
+    for file in (data_folder.queue_file(str(site.data)), data_folder.state_file(str(site.data))):
+        with closing(sqlite3.connect(file)) as connection:
+            modes.append(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    return modes
 
 
-def test_a_lock_that_belongs_to_the_process_survives_its_own_looks(mount: Mount, tmp_path: Path) -> None:
-    program = (
-        "import sys, subprocess; sys.path.insert(0, sys.argv[1])\n"
-        "from sync.queue.lock import FileLock, is_held\n"
-        "other = 'import sys; sys.path.insert(0, sys.argv[1]); from sync.queue.lock import is_held; '"
-        "        'print(is_held(sys.argv[2]))'\n"
-        "lock = FileLock(sys.argv[2]); assert lock.acquire() and is_held(sys.argv[2])\n"
-        "assert not FileLock(sys.argv[2]).acquire()\n"
-        "print(subprocess.check_output([sys.executable, '-c', other, *sys.argv[1:]], text=True).strip())\n"
-        "lock.release(); assert not is_held(sys.argv[2])\n"
-        "print(subprocess.check_output([sys.executable, '-c', other, *sys.argv[1:]], text=True).strip())\n"
+def add(site: Site) -> tuple[int, int]:
+    """A scene with a title and its item, each of its own file."""
+    scene, key = site.add(f"/media/clip {next(NUMBERS)}.mp4")
+    site.stash.save_scene(scene, title="A day out")
+    return scene, key
+
+
+@pytest.mark.parametrize("number", NO_FLOCK, ids=errno.errorcode.get)
+def test_a_save_arrives_where_flock_is_not_supported(site: Site, mount: Callable[[Lacks], None], number: int) -> None:
+    mount({"ODD_FLOCK": number})
+    bring_into_plex(site, *add(site))
+    assert journals(site) == ["wal", "wal"]
+
+
+@pytest.mark.parametrize("lacks", NO_SHM, ids=str)
+def test_a_save_arrives_where_the_log_has_no_shared_memory(
+    site: Site, mount: Callable[[Lacks], None], lacks: Lacks
+) -> None:
+    mount(lacks)
+    bring_into_plex(site, *add(site))
+    bring_into_plex(site, *add(site))
+    assert journals(site) == ["delete", "delete"]
+
+
+@pytest.mark.parametrize("lacks", NO_SHM, ids=str)
+def test_files_that_were_moved_there_with_their_log_go_on(
+    site: Site, mount: Callable[[Lacks], None], lacks: Lacks
+) -> None:
+    scene, key = add(site)
+    waits, its_key = add(site)
+    bring_into_plex(site, scene, key)
+    save(site, waits)
+    assert journals(site) == ["wal", "wal"]
+    mount(lacks)
+    drained = Child.drain(site).end()
+    assert drained.error is None, drained.error
+    assert site.item(its_key).title == "A day out"
+    assert journals(site) == ["delete", "delete"]
+
+
+def test_fifty_saves_at_once_into_a_new_folder_all_arrive(site: Site, mount: Callable[[Lacks], None]) -> None:
+    mount({"ODD_SHM_MAP": errno.ENODEV, "ODD_FLOCK": errno.EOPNOTSUPP})
+    hooks = [Child.hook(site, scene) for scene in range(1, 51)]
+    assert [hook.end().error for hook in hooks] == [None] * 50
+    assert sorted(row["scene_id"] for row, _ in site.rows()) == list(range(1, 51))
+
+
+@pytest.mark.parametrize(
+    "lacks", [{}, {"ODD_FLOCK": errno.EOPNOTSUPP}, {"ODD_FLOCK": errno.ENOLCK, "ODD_SHM_MAP": errno.ENODEV}], ids=str
+)
+def test_two_runs_at_once_keep_each_other_out(site: Site, mount: Callable[[Lacks], None], lacks: Lacks) -> None:
+    scene, key = add(site)
+    mount(lacks)
+    save(site, scene)
+    site.plex.edit_delay = 2.0
+    first = Child.drain(site)
+    site.plex.wait_for_request(lambda one: one.is_edit, timeout=30)
+    first.send(signal.SIGSTOP)  # it holds its lock for as long as we like
+    second = Child.drain(site).end()
+    assert second.output and "Another run of Process queue is at work" in second.output
+    assert save(site, scene).output == f"Scene {scene} queued"  # a drain runs, and takes it
+    first.send(signal.SIGCONT)
+    assert first.end().error is None
+    assert site.item(key).title == "A day out"
+
+
+@pytest.mark.parametrize("lacks", NO_RANGE, ids=str)
+@pytest.mark.parametrize("exists", [False, True], ids=["new folder", "moved there"])
+def test_where_nothing_can_be_locked_everybody_says_so_at_once(
+    site: Site, mount: Callable[[Lacks], None], lacks: Lacks, exists: bool
+) -> None:
+    scene, _ = add(site)
+    if exists:
+        save(site, scene)
+    mount(lacks)
+    began = time.monotonic()
+    hook, drain = save(site, scene), Child.drain(site).end()
+    check = Child(site, {"mode": "check_setup"}).end()
+    status = Child(site, {"mode": "status", "log": True}).end()
+    assert time.monotonic() - began < 4 * NO_TIME
+    for said in (hook.error, drain.error, check.said("e"), *([status.said("e")] if exists else [])):
+        assert said and str(site.data) in said
+        assert "locks" in said
+        assert "PLEXSYNC_DATA_DIR" in said
+
+
+def test_a_full_disk_and_a_read_only_one_are_called_so(site: Site, mount: Callable[[Lacks], None]) -> None:
+    scene, _ = add(site)
+    save(site, scene)
+    mount({"ODD_WRITE": errno.ENOSPC})
+    said = save(site, scene).error
+    assert said and "is full" in said and str(site.data) in said
+    mount({"ODD_OPEN": errno.EROFS})
+    said = save(site, scene).error
+    assert said and "not writable" in said and str(site.data) in said and "PLEXSYNC_DATA_DIR" in said
+
+
+def test_check_setup_tells_what_the_folder_can_do(
+    site: Site, mount: Callable[[Lacks], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(site)
+    check = Child(site, {"mode": "check_setup"}).end()
+    assert f"Data folder: files in {str(site.data)!r} can be written and locked" in check.said("i")
+    before = sorted(os.listdir(site.data))
+    mount({"ODD_SHM_MAP": errno.ENODEV})
+    check = Child(site, {"mode": "check_setup"}).end()
+    assert "a few milliseconds more" in check.said("i")
+    assert sorted(os.listdir(site.data)) == before
+    save(site, 1)
+    monkeypatch.setenv("ODD_MOUNT", data_folder.queue_file(str(site.data)))  # of another user, as it were
+    monkeypatch.setenv("ODD_OPEN", str(errno.EACCES))
+    check = Child(site, {"mode": "check_setup"}).end()
+    assert "queue/data.db' cannot be read or written: it is not writable" in check.said("e")
+    mount({"ODD_OPEN": errno.EROFS})
+    check = Child(site, {"mode": "check_setup"}).end()
+    assert "not writable" in check.said("e")
+
+
+def test_a_lock_by_range_is_not_lost_when_its_own_process_looks(
+    site: Site, mount: Callable[[Lacks], None], tmp_path: Path
+) -> None:
+    """Closing any descriptor of a file frees a process's byte-range locks on it."""
+    mount({"ODD_FLOCK": errno.EOPNOTSUPP})
+    os.makedirs(site.data, exist_ok=True)
+    path = str(site.data / "drain.lock")
+    script = (
+        "import sys; from sync.queue.lock import FileLock, is_held; lock = FileLock(sys.argv[1]); "
+        "print(lock.acquire(), is_held(sys.argv[1]), FileLock(sys.argv[1]).acquire(), flush=True); input(); "
+        "lock.release(); print(is_held(sys.argv[1]), FileLock(sys.argv[1]).acquire(), flush=True)"
     )
-    environment = {**os.environ, "LD_PRELOAD": mount._shim, "LACKS_BELOW": str(tmp_path), FLOCK: str(NO)}
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(ROOT), str(tmp_path / "a.lock")],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
+    look = "import sys; from sync.queue.lock import FileLock as L; print(L(sys.argv[1]).acquire())"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
     )
-    assert done.stdout.split() == ["True", "False"], done.stderr
+    assert holder.stdout
+    assert holder.stdout.readline() == "True True False\n"
+    other = subprocess.run([sys.executable, "-c", look, path], capture_output=True, cwd=ROOT, text=True)
+    assert other.stdout == "False\n"
+    assert holder.communicate("\n")[0] == "False True\n"
 
 
-def test_a_folder_that_can_have_a_log_has_one(mount: Mount) -> None:
-    scene, _ = mount.site.add()
-    mount.save(scene)
-    mount.drain()
-    for file in (data_folder.queue_file(str(mount.site.data)), data_folder.state_file(str(mount.site.data))):
-        assert Path(file).read_bytes()[18] == 2
+def test_a_queue_that_is_killed_in_a_transaction_is_whole_afterwards(
+    site: Site, mount: Callable[[Lacks], None]
+) -> None:
+    """A rollback journal that a kill has left is rolled back, and moved along with a damaged file."""
+    file = Path(data_folder.queue_file(str(site.data)))
+    file.parent.mkdir(parents=True)
+    for name in ("", "-journal", "-wal"):
+        file.with_name(file.name + name).write_bytes(b"no database at all, whatever SQLite thinks " * 100)
+    aside = data_folder.move_aside(str(file))
+    assert os.listdir(file.parent) and not any(name.startswith("data.db-") for name in os.listdir(file.parent))
+    assert os.path.exists(aside + "-journal")
+
+
+def test_a_healthy_disk_has_the_log(site: Site) -> None:
+    with closing(schema.connect(data_folder.queue_file(str(site.data)))):
+        pass
+    JobStore(data_folder.queue_folder(str(site.data))).close()
+    State(data_folder.state_file(str(site.data))).close()
+    assert journals(site) == ["wal", "wal"]
