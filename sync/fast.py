@@ -26,6 +26,8 @@ BUSY_TIMEOUT = 20.0
 """Seconds a process waits for another's transaction; each of ours takes milliseconds."""
 _NO_LOG = ("disk I/O error", "unable to open database file", "locking protocol")
 """What SQLite says, among other times, where the write-ahead log's memory cannot be shared."""
+_HAS_NO_LOG = 1
+"""The `user_version` of a file that was given a rollback journal."""
 _FIRST_WAIT = 0.25  # seconds; where no lock works at all, a longer wait would be in vain
 
 try:
@@ -85,13 +87,14 @@ def connect(file: str, uri: str = "") -> sqlite3.Connection:
     Where its file system has no memory to share (mergerfs, SMB, 9p), which the log needs, it gets a rollback journal.
     `uri`: its address in SQLite's own words. Raises sqlite3.Error, and SetupError where no lock of a file works.
     """
-    end, with_log = time.monotonic() + BUSY_TIMEOUT, True
+    end = time.monotonic() + BUSY_TIMEOUT
     while True:
         connection = sqlite3.connect(uri or file, timeout=_FIRST_WAIT, isolation_level=None, uri=bool(uri))
         is_open = False
         try:
-            # SQLite opens its files at the first read only. A file without tables is new.
-            if connection.execute("PRAGMA schema_version").fetchone() == (0,) and with_log:
+            # SQLite opens its files at the first read only. A file without tables is new, but where it says so.
+            is_new = connection.execute("PRAGMA schema_version").fetchone() == (0,)
+            if is_new and connection.execute("PRAGMA user_version").fetchone() == (0,):
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA schema_version")  # the log's memory is asked for at the first read
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
@@ -103,10 +106,7 @@ def connect(file: str, uri: str = "") -> sqlite3.Connection:
             from sync.queue import lock
 
             lock.check(os.path.dirname(file))
-            if with_log and str(error) in _NO_LOG:
-                with_log = False
-                _leave_log(file)
-            elif not is_locked(error) or time.monotonic() > end:
+            if time.monotonic() > end or not (is_locked(error) or (str(error) in _NO_LOG and _leave_log(file))):
                 raise
             time.sleep(0.005)  # a switch of the mode is refused at once where another process is at it
         finally:
@@ -119,14 +119,22 @@ def is_locked(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
-def _leave_log(file: str) -> None:
+def _leave_log(file: str) -> bool:
+    """Give a file a rollback journal; False where it has one already, and so something else is wrong."""
     alone = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
         # A connection that is alone keeps the log's index in its own memory, and so can write the log back.
         alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        if alone.execute("PRAGMA user_version").fetchone() == (_HAS_NO_LOG,):
+            return False
         alone.execute("PRAGMA journal_mode = DELETE")
+        alone.execute(f"PRAGMA user_version = {_HAS_NO_LOG}")  # or the next to open a new file would have it try again
+    except sqlite3.OperationalError as error:
+        if not is_locked(error):  # by another process that is at it
+            raise
     finally:
         alone.close()
+    return True
 
 
 class transaction:  # noqa: N801 - reads as a statement

@@ -24,7 +24,7 @@ def look_at(data: str) -> tuple[str, bool]:
                 try:
                     with closing(fast.connect(path)) as connection:
                         connection.execute("BEGIN IMMEDIATE")
-                        connection.execute("PRAGMA user_version = 1")  # a file that may only be read opens as well
+                        connection.execute("PRAGMA user_version = 0")  # a file that may only be read opens as well
                         connection.execute("ROLLBACK")
                 except (sqlite3.Error, OSError) as error:
                     return why_unusable("file", path, error), False
