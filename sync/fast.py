@@ -26,8 +26,6 @@ BUSY_TIMEOUT = 20.0
 """Seconds a process waits for another's transaction; each of ours takes milliseconds."""
 _NO_LOG = ("disk I/O error", "unable to open database file", "locking protocol")
 """What SQLite says, among other times, where the write-ahead log's memory cannot be shared."""
-_HAS_NO_LOG = 1
-"""The `user_version` of a file that was given a rollback journal."""
 _FIRST_WAIT = 0.25  # seconds; where no lock works at all, a longer wait would be in vain
 
 try:
@@ -82,59 +80,73 @@ def quote(text: str) -> str:
 
 
 def connect(file: str, uri: str = "") -> sqlite3.Connection:
-    """Open a SQLite file with a write-ahead log, in autocommit mode; made where it is missing.
+    """Open a SQLite file in autocommit mode, a new one with a write-ahead log; empty: a temporary one.
 
     Where its file system has no memory to share (mergerfs, SMB, 9p), which the log needs, it gets a rollback journal.
     `uri`: its address in SQLite's own words. Raises sqlite3.Error, and SetupError where no lock of a file works.
     """
-    end = time.monotonic() + BUSY_TIMEOUT
+    end, is_mended = time.monotonic() + BUSY_TIMEOUT, False
     while True:
         connection = sqlite3.connect(uri or file, timeout=_FIRST_WAIT, isolation_level=None, uri=bool(uri))
         is_open = False
         try:
             # SQLite opens its files at the first read only. A file without tables is new, but where it says so.
-            is_new = connection.execute("PRAGMA schema_version").fetchone() == (0,)
-            if is_new and connection.execute("PRAGMA user_version").fetchone() == (0,):
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA schema_version")  # the log's memory is asked for at the first read
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
-            is_open = True
-            return connection
+            is_new = connection.execute("PRAGMA schema_version").fetchone() == (0,) and file and not uri
+            if not is_new or connection.execute("PRAGMA user_version").fetchone() != (0,):
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+                is_open = True
+                return connection
+            connection.close()
+            _give_journal(file)
         except sqlite3.OperationalError as error:
             connection.close()
             # Not at the top: as a rule nothing is wrong.
             from sync.queue import lock
 
             lock.check(os.path.dirname(file))
-            if time.monotonic() > end or not (is_locked(error) or (str(error) in _NO_LOG and _leave_log(file))):
+            if str(error) in _NO_LOG and not is_mended:
+                is_mended = True
+                _give_journal(file)
+            elif not is_locked(error) or time.monotonic() > end:
                 raise
-            time.sleep(0.005)  # a switch of the mode is refused at once where another process is at it
+            time.sleep(0.005)
         finally:
             if not is_open:
                 connection.close()
 
 
+def _give_journal(file: str) -> None:
+    """Give a new file the log where that works, and a file whose log does not work a rollback journal; one process
+    at a time."""
+    from sync.queue.lock import FileLock  # not at the top: once in the life of a file
+
+    guard = FileLock(os.path.join(os.path.dirname(file), "journal.lock"))
+    if not guard.acquire(BUSY_TIMEOUT):
+        return
+    try:
+        for journal in ("WAL", "DELETE"):
+            connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
+            try:
+                if journal == "DELETE":
+                    # A connection that is alone keeps the log's index in its own memory, and can write the log back.
+                    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                    connection.execute("PRAGMA journal_mode = DELETE")
+                elif connection.execute("PRAGMA user_version").fetchone() == (0,):
+                    connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA user_version = 1")  # by now it is no new file, tables or not
+                return
+            except sqlite3.OperationalError as error:
+                if journal == "DELETE" or str(error) not in _NO_LOG:
+                    raise
+            finally:
+                connection.close()
+    finally:
+        guard.release()
+
+
 def is_locked(error: sqlite3.Error) -> bool:
     """Return whether an error says that another process is at work on the file at this moment."""
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-
-
-def _leave_log(file: str) -> bool:
-    """Give a file a rollback journal; False where it has one already, and so something else is wrong."""
-    alone = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
-    try:
-        # A connection that is alone keeps the log's index in its own memory, and so can write the log back.
-        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
-        if alone.execute("PRAGMA user_version").fetchone() == (_HAS_NO_LOG,):
-            return False
-        alone.execute("PRAGMA journal_mode = DELETE")
-        alone.execute(f"PRAGMA user_version = {_HAS_NO_LOG}")  # or the next to open a new file would have it try again
-    except sqlite3.OperationalError as error:
-        if not is_locked(error):  # by another process that is at it
-            raise
-    finally:
-        alone.close()
-    return True
 
 
 class transaction:  # noqa: N801 - reads as a statement
