@@ -12,12 +12,14 @@ from sync.bulk.scenes import Listing, Page, since_of
 from sync.bulk.unchanged import Unchanged
 from sync.bulk.unseen import Unseen
 from sync.ending import Ending
+from sync.errors import PermanentError
 from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
 from sync.queue.batch import CHANGE, FAILED, LATER, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
 from sync.queue.job import ClaimedJob
+from sync.stash.exceptions import StashTemporaryError
 from sync.state import chunks
 from sync.worker.run import Run
 
@@ -107,9 +109,13 @@ class Bulk:
         return self._current() is not None
 
     def find_unseen(self) -> None:
-        """Make a batch of what has changed in Stash without a hook. Raises the errors of `stash/exceptions.py`."""
-        if self._unseen:
-            self._unseen.look(begins=bool(self._own))
+        """Make a batch of what has changed in Stash without a hook."""
+        try:
+            if self._unseen:
+                self._unseen.look(begins=bool(self._own))
+        except (StashTemporaryError, PermanentError) as error:
+            # All that was asked for is done by now, and the next run looks from where this one began.
+            log.debug(f"Stash did not tell what has changed without a save: {error}")
 
     @property
     def shown(self) -> Batch | None:
