@@ -12,10 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-from sync import data_folder
-from sync.setup import dependencies
 from tests.benchmarks import library
 from tests.benchmarks.control import serve
+from tests.benchmarks.workplace import lay_out_packages
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import ROOT, UNCOVERED, install_plugin, kill_sleepers_below
@@ -38,9 +37,7 @@ class Live:
             stash.start()
             self._stashes[name] = stash
         self._stashes["plugin"].set_settings(plex_url=self._plex.url, plex_token=self._plex.token)
-        target = Path(dependencies.target_folder(str(base / "plugin" / "plexsync")))
-        target.mkdir(parents=True)
-        (target / data_folder.WHOLE_FILE).touch()
+        lay_out_packages(str(base / "plugin" / "plexsync"))
 
     def fill(self, scenes: int) -> None:
         """Give both Stashes and the Plex these scenes."""

@@ -6,6 +6,7 @@ import json
 import statistics
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,10 +122,17 @@ def places() -> Iterator[Path]:
 def place(base: Path, name: str, stash_port: int) -> Place:
     """Make a place. The packages count as installed by PlexSync, as they do inside Stash."""
     made = Place(base / name, stash_port)
-    target = Path(dependencies.target_folder(made.data))
-    target.mkdir(parents=True)
-    (target / data_folder.WHOLE_FILE).touch()
+    lay_out_packages(made.data)
     return made
+
+
+def lay_out_packages(data: str) -> None:
+    """Make the folder of packages that PlexSync installs, of this Python's own."""
+    target = Path(dependencies.target_folder(data))
+    target.mkdir(parents=True)
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        (target / package.name).symlink_to(package, target_is_directory=package.is_dir())
+    (target / data_folder.WHOLE_FILE).touch()
 
 
 def light() -> Remote:
