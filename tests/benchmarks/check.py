@@ -13,7 +13,6 @@ from sync import data_folder
 from sync.model import PlexItem, Scene
 from sync.plex.client import PlexClient
 from sync.plex.items import read_items
-from sync.settings import defaults
 from sync.stash.client import StashClient
 from tests.benchmarks import library, seed
 from tests.benchmarks.control import Remote
@@ -34,7 +33,7 @@ def check(base: Path, pair: Remote) -> None:
     where = pair.call("addresses")
     with PlexStandIn(token=TOKEN) as plex, StashStandIn(config_dir=base / "honest") as stash:
         _fill(plex, stash, SCENES)
-        settings = {**defaults(), "plex_url": plex.url, "plex_token": TOKEN}
+        settings = {**library.PANEL, "plex_url": plex.url, "plex_token": TOKEN}
         stash.set_settings(**settings)
         honest, light = place(base, "honest", stash.port), place(base, "light", where["stash_port"])
         pair.call("arrange", scenes=SCENES, take=1)

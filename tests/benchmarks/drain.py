@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sync.settings import defaults
-from tests.benchmarks import seed
+from tests.benchmarks import library, seed
 from tests.benchmarks.control import Remote
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.servers import TOKEN
@@ -149,7 +148,7 @@ class _Bench:
         where = place(self._base, str(self._made), self._where["stash_port"])
         held = 0 if kind == "new" else 1
         self._pair.call("arrange", scenes=scenes, take=1, in_plex=held, **settings)
-        panel = {**defaults(), "plex_url": self._where["plex"], "plex_token": TOKEN, **settings}
+        panel = {**library.PANEL, "plex_url": self._where["plex"], "plex_token": TOKEN, **settings}
         if held:
             seed.synced(where.data, where.stash_port, panel)
         else:  # the library is known, the scenes are not

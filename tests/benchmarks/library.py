@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from sync.settings import DEFAULTS_SINCE, defaults
+
 PERFORMERS, STUDIOS, TAGS, GROUPS = 200, 40, 120, 30
 """How many of each there are; each studio but the first has a parent, so many scenes share them."""
 COVER_BYTES = 100_000
@@ -21,6 +23,8 @@ PORTRAIT_BYTES = 20_000
 EPOCH = 1_700_000_000
 """Seconds since the epoch at which all of it began."""
 SECTION, LIBRARY = 1, "Clips"
+PANEL = {**defaults(), "reconcile_every": "never", DEFAULTS_SINCE: 0}
+"""The settings panel of an installation that has run, without what begins by itself."""
 
 _WORDS = (
     "A day in a house by the sea, told by those who were there. The light is good, the sound less so, and towards the "

@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote
 
-from sync.settings import defaults
 from tests.benchmarks import library
 from tests.benchmarks.control import serve
 
@@ -239,6 +238,10 @@ class LightStash:
             return _json({"findScenes": {"count": self.count}})
         if name == "PlexSyncAsk":
             return _json({"runPluginTask": "1"})
+        if name == "PlexSyncNewest":
+            return _json({"findScenes": {"scenes": [{"id": "1", "updated_at": "2020-01-01T00:00:00Z"}]}})
+        if name == "PlexSyncJobs":
+            return _json({"jobQueue": None})
         if name == "PlexSyncAsked":
             return _json({"findJob": None})
         return json.dumps({"errors": [{"message": f"the light Stash knows no {name}"}]}).encode()
@@ -272,7 +275,7 @@ class Pair:
         self.stash = LightStash()
         self.plex = LightPlex(self._thumbs)
         self._digests: dict[int, str] = {}
-        self.stash.settings = {**defaults(), "plex_url": self.plex.url, "plex_token": TOKEN}
+        self.stash.settings = {**library.PANEL, "plex_url": self.plex.url, "plex_token": TOKEN}
 
     def _thumbs(self, n: int) -> tuple[str, ...]:
         """The addresses of the pictures of a scene's performers as PlexSync gives them to Plex."""
@@ -305,7 +308,7 @@ class Pair:
         """Put everything in its place: so many scenes in Stash, in this take; their items in the take `in_plex`."""
         self.stash.count, self.stash.take, self.stash.saves = scenes, take, saves
         self.stash.picture_delay = picture_delay
-        self.stash.settings = {**defaults(), "plex_url": self.plex.url, "plex_token": TOKEN, **settings}
+        self.stash.settings = {**library.PANEL, "plex_url": self.plex.url, "plex_token": TOKEN, **settings}
         self.plex.fill(scenes if items is None else items, in_plex)
         self.plex.read_delay, self.plex.edit_delay = read_delay, edit_delay
         self.plex.searches = searches

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sync.settings import defaults
-from tests.benchmarks import seed
+from tests.benchmarks import library, seed
 from tests.benchmarks.control import Remote
 from tests.benchmarks.drain import PICTURE_DELAY
 from tests.benchmarks.figures import Figure
@@ -31,7 +30,7 @@ def run(*, quick: bool = False, scenes: int = SCENES) -> list[Figure]:
         saved = [_saved(base, pair, delay, SAVED // 10 if quick else SAVED) for delay in (0.0, PICTURE_DELAY)]
         few, many = place(base, "few", where["stash_port"]), place(base, "many", where["stash_port"])
         pair.call("arrange", scenes=scenes, take=1, in_plex=1)
-        panel = {**defaults(), "plex_url": where["plex"], "plex_token": TOKEN}
+        panel = {**library.PANEL, "plex_url": where["plex"], "plex_token": TOKEN}
         seed.synced(many.data, many.stash_port, panel)
         warm(where["plex"], scenes)
         pair.call("tally")
@@ -109,7 +108,7 @@ def _twice(base: Path, pair: Remote) -> Figure:
 def _saved(base: Path, pair: Remote, picture_delay: float, scenes: int) -> Figure:
     """A sync of scenes whose covers have new addresses, and which are as they were."""
     where = place(base, f"saved {picture_delay}", pair.call("addresses")["stash_port"])
-    panel = {**defaults(), "plex_url": pair.call("addresses")["plex"], "plex_token": TOKEN}
+    panel = {**library.PANEL, "plex_url": pair.call("addresses")["plex"], "plex_token": TOKEN}
     pair.call("arrange", scenes=scenes, take=1, in_plex=1)
     seed.synced(where.data, where.stash_port, panel)
     pair.call("arrange", scenes=scenes, take=1, in_plex=1, saves=1, picture_delay=picture_delay)
