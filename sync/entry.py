@@ -23,6 +23,11 @@ def main() -> None:
 
         sleeper.main(sys.stdin.buffer.read())
         return
+    if sys.argv[1:] == ["--page"]:
+        from sync.pages import background
+
+        background.main(sys.stdin.buffer.read())
+        return
     if len(sys.argv) > 1:
         _command_line()
     if sys.stdin is None or sys.stdin.isatty():
@@ -59,7 +64,8 @@ def _command_line() -> None:
 def answer(raw: bytes) -> str:
     """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII."""
     try:
-        return '{"output": ' + fast.quote(_serve(raw)) + "}"
+        said = _serve(raw)
+        return '{"output": ' + (fast.quote(said) if isinstance(said, str) else _object(said)) + "}"
     except PlexSyncError as error:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
@@ -70,7 +76,13 @@ def answer(raw: bytes) -> str:
     return '{"error": ' + fast.quote(log.redact(text)) + "}"
 
 
-def _serve(raw: bytes) -> str:
+def _object(answer: dict[str, Any]) -> str:
+    import json  # not at the top: a hook answers with a sentence
+
+    return json.dumps(answer)
+
+
+def _serve(raw: bytes) -> str | dict[str, Any]:
     try:
         call = fast.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -94,6 +106,10 @@ def _serve(raw: bytes) -> str:
 
             hidden_paths.recall_for(connection)
             raise
+    from sync.pages import operations
+
+    if operations.is_one(args):
+        return operations.answer(connection, args)
     from sync import tasks
 
     gc.enable()

@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,9 @@ from sync import data_folder, hidden_paths, log
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError, SetupError
-from sync.mapping.performer_pictures import picture_access
-from sync.plex.client import PlexClient, ServerWays, open_plex
+from sync.plex.client import PlexClient, open_plex
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
-from sync.plex.file_index import LibraryIndex
-from sync.plex.matcher import Rules
-from sync.plex.scan import FolderScans
-from sync.plex.sections import Section, choose_sections, read_sections
+from sync.plex.sections import choose_sections, read_sections
 from sync.queue import batches, damage, wake
 from sync.queue.batch import CHANGE, RECONCILE, WHOLE
 from sync.queue.dead_letters import SERVER_ERRORS
@@ -29,14 +25,15 @@ from sync.sleeper.probe import answers
 from sync.sleeper.sleeper import something_waits
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
+from sync.stash.panel import WAIT as PANEL_WAIT
+from sync.stash.panel import lock_of as panel_lock
 from sync.state import State
 from sync.state import set_aside as set_state_aside
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
-from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
-from sync.worker.locate import Locator
-from sync.worker.portraits import Portraits
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
+from sync.worker.make_run import make_run
 from sync.worker.processor import Drain
-from sync.worker.run import Order, Run
+from sync.worker.run import Order
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
@@ -122,7 +119,7 @@ class _Task:
         settings: Settings | None = None
         try:
             try:
-                panel = stash.fill_settings(lambda panel: to_fill_in(panel, time.time()))
+                panel = self._fill_settings(stash)
                 self._defaults_since = panel.get(DEFAULTS_SINCE)
                 log.keep_secret(panel.get("plex_token"))
                 hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
@@ -145,6 +142,14 @@ class _Task:
         finally:
             stash.close()
 
+    def _fill_settings(self, stash: StashClient) -> dict[str, Any]:
+        lock = panel_lock(self._data)
+        lock.acquire(PANEL_WAIT)
+        try:
+            return stash.fill_settings(lambda panel: to_fill_in(panel, time.time()))
+        finally:
+            lock.release()
+
     def _drain(self, stash: StashClient, settings: Settings) -> str:
         client = self._connect(settings)
         if client is None:
@@ -164,7 +169,16 @@ class _Task:
                 *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
             )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
-            run = self._run_of(stash, settings, client, state, chosen)
+            run = make_run(
+                settings=settings,
+                stash=stash,
+                client=client,
+                jobs=self._store,
+                breaker=self._breaker,
+                state=state,
+                chosen=chosen,
+                by_hand=self._everything,
+            )
             self._reconcile_when_due(settings)
             self._bulk = bulk = Bulk(
                 run,
@@ -206,36 +220,6 @@ class _Task:
         finally:
             state.close()
             client.close()
-
-    def _run_of(
-        self, stash: StashClient, settings: Settings, client: PlexClient, state: State, chosen: Sequence[Section]
-    ) -> Run:
-        client.ways = ServerWays(**state.ways_of(client.machine))
-        rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
-        libraries = [LibraryIndex(client, state, section) for section in chosen]
-        pictures = picture_access(
-            settings.performer_pictures,
-            stash_url=settings.stash_url,
-            plex_url=settings.plex_url,
-            credentials=stash.has_credentials,
-            api_key=stash.api_key or "",
-        )
-        return Run(
-            settings=settings,
-            stash=stash,
-            plex=client,
-            jobs=self._store,
-            state=state,
-            health=PlexHealth(self._breaker),
-            libraries=libraries,
-            rules=rules,
-            locator=Locator(
-                client=client, stash=stash, state=state, indexes=libraries, rules=rules, by_hand=self._everything
-            ),
-            portraits=Portraits(stash=stash, state=state, settings=settings, access=pictures),
-            pictures=pictures,
-            scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
-        )
 
     def _connect(self, settings: Settings) -> PlexClient | None:
         """Return Plex, asked and found to answer; None while the breaker lets nothing through.

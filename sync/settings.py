@@ -217,6 +217,8 @@ _OF_0_1 = {"performer_role": "{disambiguation}", "reconcile_every": "never"}
 DEFAULTS_SINCE = "defaults_since"
 """Beside the settings in the panel's map: since when, in seconds since the epoch, `reconcile_every` is PlexSync's own
 choice; 0 where a person chose."""
+_NEEDED = {"plex_url": "http://localhost", "plex_token": "none"}
+"""What stands in for these while others are read."""
 _NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 
@@ -271,6 +273,21 @@ def read_settings(panel: Mapping[str, Any]) -> Settings:
             + ". Set it in Stash under Settings > Plugins > PlexSync"
         )
     return settings
+
+
+def read_each(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
+    """Return the settings without the wrong ones, and what is wrong with each of those.
+
+    Where `plex_url` or `plex_token` is missing, it is wrong, and an address that leads nowhere stands in its place.
+    """
+    wrong: dict[str, str] = {}
+    for name in dict.fromkeys((*_NEEDED, *panel)):
+        try:
+            read_settings({**_NEEDED, name: panel.get(name)})
+        except SettingsError as error:
+            wrong[name] = str(error)
+    rest = {name: value for name, value in panel.items() if name not in wrong}
+    return read_settings({**_NEEDED, **rest}), wrong
 
 
 def told(settings: Settings) -> str:

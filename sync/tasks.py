@@ -28,7 +28,7 @@ from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
 
 MODES = (
-    *("process_queue", "check_setup", "wake", "retry_failed", "clear_failed", "clear_queue", "status"),
+    *("process_queue", "check_setup", "retry_failed", "clear_failed", "clear_queue", "status"),
     *args_of_batch.MODES,
 )
 
@@ -56,13 +56,11 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     if mode == "status":
         from sync.status import task  # not at the top: a drain has no use for it
 
-        return task.run(server_connection, data, is_logged=args_of_batch.is_on("log", args.get("log")))
+        return task.run(server_connection, data)
     return report_of(_run(mode, server_connection, args, data)).told(log.redact)
 
 
 def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any], data: str) -> str:
-    if mode == "wake":
-        return _wake(server_connection, data)
     if mode == "check_setup":
         # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
         # the flag of a drain that was killed would take this for a drain and ask for none.
@@ -243,8 +241,11 @@ def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
     return loaded
 
 
-def _wake(server_connection: Mapping[str, Any], data: str) -> str:
-    """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died."""
+def wake_up(server_connection: Mapping[str, Any], data: str) -> str:
+    """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died.
+
+    Return what was done, in a sentence. Raises SetupError.
+    """
     queue_file, drain_lock = data_folder.queue_file(data), data_folder.drain_lock(data)
     if not os.path.exists(queue_file):
         return "Nothing waits"

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def install_plugin(plugins: Path) -> Path:
 class Answer:
     """What one call of PlexSync answered, and what it logged."""
 
-    output: str | None
+    output: Any
+    """A sentence of a task or a hook, an object of a page's operation."""
     error: str | None
     log: list[tuple[str, str]] = field(default_factory=list)
     """(level letter, text) of each line."""
@@ -103,6 +105,17 @@ class Site:
             sys.stderr = earlier
         lines = [(line[1], line[3:]) for line in logged.split("\n") if line]
         return Answer(answer.get("output"), answer.get("error"), lines)
+
+    def ask(self, mode: str, **args: Any) -> dict[str, Any]:
+        """What an operation of Stash's pages answers; one that takes longer is waited for."""
+        answer = self.call({"mode": mode, **args})
+        assert answer.error is None, answer.error
+        found: dict[str, Any] = answer.output
+        end = time.monotonic() + PATIENCE
+        while found.get("id") and not found["done"] and time.monotonic() < end:
+            time.sleep(0.02)
+            found = self.call({"mode": mode, "id": found["id"]}).output
+        return found
 
     def hook(self, scene_id: int, fields: list[str] | None = None, **context: Any) -> Answer:
         """A save's hook."""

@@ -34,7 +34,7 @@ FULL_SHARE = 20.0
 """A full listing may take at most one part in so many of the time: a scene that Plex does not have must
 not cost a large library a listing for every save."""
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS plex_libraries (
     id INTEGER PRIMARY KEY,
     machine TEXT NOT NULL, section INTEGER NOT NULL, uuid TEXT NOT NULL, fold INTEGER NOT NULL,
@@ -70,7 +70,7 @@ class LibraryIndex:
         self._asked: dict[str, tuple[float, bool]] = {}
         """Names that Plex was asked for in this run: when, and whether its answer can be relied on."""
         self._in_trash: set[str] = set()
-        state.connection.executescript(_SCHEMA)
+        state.connection.executescript(SCHEMA)
         self._library = self._open()
 
     def _open(self) -> int:

@@ -24,7 +24,7 @@ from sync.plex.exceptions import PlexItemGone, PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.sections import Section, choose_sections, read_sections
-from sync.settings import ACCEPTED, Settings, SettingsError, read_settings
+from sync.settings import ACCEPTED, Settings, read_each
 from sync.setup.folder import look_at
 from sync.setup.path_map import propose
 from sync.setup.sample import Sample, sightings_of
@@ -42,8 +42,8 @@ COVERS = 5
 
 _OWNERS = ("/accounts", "/status/sessions")
 """Pages of Plex that a guest gets 401 or 403 for (its OpenAPI text: security admin; home-assistant/core 181394)."""
-_NEEDED = {"plex_url": "http://localhost", "plex_token": "none"}  # what stands in for these while others are read
-_PRIVATE = ""  # SQLite's name for a temporary database, which spills to disk where it grows and ends when closed
+PRIVATE = ""
+"""SQLite's name for a temporary database, which spills to disk where it grows and ends when closed."""
 
 
 def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
@@ -66,7 +66,7 @@ def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where the sampled scenes are looked for."""
 
     client: PlexClient
@@ -121,18 +121,18 @@ class _Check:
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
         said, is_usable = look_at(self._data)
         (log.info if is_usable else self.fault)(said)
-        settings, wrong = _read_one_by_one(panel)
+        settings, wrong = read_each(panel)
         for text in wrong.values():
             self.fault(text)
         if not wrong:
             log.info("Settings: all of them are accepted")
         client = self._connect(settings, wrong)
         try:
-            with closing(State(_PRIVATE)) as state:
+            with closing(State(PRIVATE)) as state:
                 indexes = self._list_libraries(client, state, settings) if client else []
                 scenes = self._sample(settings)
                 if client and scenes and any(index.count_items() for index in indexes):
-                    self._match(_Place(client, state, indexes), scenes, settings)
+                    self._match(Place(client, state, indexes), scenes, settings)
         finally:
             if client:
                 client.close()
@@ -150,7 +150,7 @@ class _Check:
                 client = open_plex(settings, self._data)
                 system = f" on {client.platform}" if client.platform else ""
                 log.info(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
-                if not _is_owner(client):
+                if not is_owner(client):
                     self.fault(
                         "plex_token reads, but may not write: it is a managed user's or a guest's. Set it to the "
                         "X-Plex-Token of the server's owner"
@@ -232,7 +232,7 @@ class _Check:
             tell(f"{count} of {len(sampled)} sampled scenes are left out by your conditions: {listed}")
         return [within_paths(scene, settings) for scene, why in reasons if not why]
 
-    def _match(self, place: _Place, scenes: Sequence[Scene], settings: Settings) -> None:
+    def _match(self, place: Place, scenes: Sequence[Scene], settings: Settings) -> None:
         rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
         sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
         sample = Sample(scenes, place.find(self._stash, scenes, rules), sightings, rules)
@@ -296,7 +296,7 @@ class _Check:
             )
 
 
-def _is_owner(client: PlexClient) -> bool:
+def is_owner(client: PlexClient) -> bool:
     """Return whether Plex refuses nothing of what its owner alone may read, as it would refuse a guest's edits."""
     for path in _OWNERS:
         try:
@@ -306,15 +306,3 @@ def _is_owner(client: PlexClient) -> bool:
         except (PlexSyncError, PlexItemGone):  # a version that has no such page says nothing
             continue
     return True
-
-
-def _read_one_by_one(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
-    """Return the settings without the wrong ones, and what is wrong with each of those."""
-    wrong: dict[str, str] = {}
-    for name in dict.fromkeys((*_NEEDED, *panel)):
-        try:
-            read_settings({**_NEEDED, name: panel.get(name)})
-        except SettingsError as error:
-            wrong[name] = str(error)
-    rest = {name: value for name, value in panel.items() if name not in wrong}
-    return read_settings({**_NEEDED, **rest}), wrong

@@ -107,26 +107,36 @@ def missing(requirements: list[Requirement]) -> list[str]:
     return lacks
 
 
+def is_in_reach(data: str) -> bool:
+    """Put PlexSync's packages in reach of `import`; return whether they are there. Raises SetupError."""
+    return not _lacks(data)
+
+
 def ensure(data: str, *, try_again_now: bool) -> None:
     """Put PlexSync's packages in reach of `import`, installing them where they are missing.
 
     `try_again_now`: also when an install failed a moment ago. Raises SetupError
     with the command to run by hand; what was there before stays as it was.
     """
-    requirements = read_requirements(requirements_file())
-    target = os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(requirements))
-    if not is_whole(target):
-        if sys.flags.no_site:  # as PlexSync.yml asks for; the packages may be the user's, or a virtual environment's
-            site.main()
-        lacks = missing(requirements)
-        if not lacks:
-            return
+    if lacks := _lacks(data):
         # Not at the top: pip's process and the folders' coming and going concern one run in a thousand.
         from sync.setup import install
 
+        target = target_folder(data)
         install.install(data, target, requirements_file(), lacks, try_again_now=try_again_now)
+        if target not in sys.path:
+            sys.path.insert(0, target)
+
+
+def _lacks(data: str) -> list[str]:
+    target = target_folder(data)
+    if not is_whole(target):
+        if sys.flags.no_site:  # as PlexSync.yml asks for; the packages may be the user's, or a virtual environment's
+            site.main()
+        return missing(read_requirements(requirements_file()))
     if target not in sys.path:
         sys.path.insert(0, target)
+    return []
 
 
 def distrust(data: str) -> None:

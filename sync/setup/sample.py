@@ -38,9 +38,18 @@ class Sample:
         """Return the scenes with one of these outcomes, see `_OUTCOMES`."""
         return [scene for scene in self.scenes if self._outcome(scene) in outcomes]
 
+    def counts(self) -> Counter[str]:
+        """Return how many scenes have which outcome."""
+        return Counter(map(self._outcome, self.scenes))
+
+    def folders(self) -> list[str]:
+        """Return the folders that the scenes' files have in common in Stash, the fullest first."""
+        files = [scene.files[0].path for scene in self.scenes if scene.files and scene.files[0].path]
+        return [folder for folder, _ in shared_folders(files)]
+
     def told(self) -> str:
         """Return in a sentence how many match, and what keeps the others from it."""
-        counts = Counter(map(self._outcome, self.scenes))
+        counts = self.counts()
         parts = {name: f"{counts[name]} {said}" for name, said in _OUTCOMES.items() if counts[name]}
         how = ", ".join(parts.pop(name) for name in ("by path", "by name") if name in parts)
         matching = counts["by path"] + counts["by name"]

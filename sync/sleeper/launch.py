@@ -44,19 +44,19 @@ def ensure(
         # A cookie dies after an hour or so; a key lasts through the longest outage.
         known |= {"ApiKey": api_key, "SessionCookie": None}
     call = {"server_connection": known, "data": data, "plex_url": plex_url, "since": since, "session_age": session_age}
-    command = [sys.executable or "python3", "-S", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), "--sleeper"]
     try:
-        _start(command, json.dumps(call).encode())
+        start_detached("--sleeper", json.dumps(call).encode())
     except OSError:
         return False
     return True
 
 
-def _start(command: list[str], said: bytes) -> None:
-    """Start a process that nothing ties to this one, and tell it something on its standard input.
+def start_detached(what: str, said: bytes) -> None:
+    """Start PlexSync as `what` in a process that nothing ties to this one; it reads what is `said` from its stdin.
 
-    A child that held this process's pipes would keep Stash waiting for their end.
+    A child that held this process's pipes would keep Stash waiting for their end. Raises OSError.
     """
+    command = [sys.executable or "python3", "-S", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), what]
     try:
         reader, writer = os.pipe()
         try:

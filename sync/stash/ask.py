@@ -61,8 +61,8 @@ def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
 
 def others_stand_before(connection: Mapping[str, Any], job_id: str) -> bool:
     """Return whether Stash has other jobs before one that was just asked for. Raises AskFailedError, SetupError."""
-    jobs = _graphql(connection, "query PlexSyncJobs { jobQueue { id } }", "{}").get("jobQueue")
-    return isinstance(jobs, list) and any(isinstance(job, dict) and str(job.get("id")) != job_id for job in jobs)
+    queued = _graphql(connection, "query PlexSyncJobs { jobQueue { id } }", "{}").get("jobQueue")
+    return isinstance(queued, list) and any(isinstance(job, dict) and str(job.get("id")) != job_id for job in queued)
 
 
 def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> bool:
@@ -120,6 +120,24 @@ def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
     plugins = (_graphql(connection, query, "{}").get("configuration") or {}).get("plugins")
     panel = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
     return panel if isinstance(panel, dict) else {}
+
+
+def put_plugin_settings(connection: Mapping[str, Any], panel: Mapping[str, Any]) -> None:
+    """Write what Stash's settings panel holds for PlexSync; Stash replaces the whole map by it.
+
+    Raises AskFailedError, SetupError.
+    """
+    import json  # not at the top: a save has no use for it
+
+    query = f'mutation PlexSyncConfigure($input: Map!) {{ configurePlugin(plugin_id: "{PLUGIN_ID}", input: $input) }}'
+    _graphql(connection, query, json.dumps({"input": dict(panel)}))
+
+
+def jobs(connection: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return Stash's jobs that wait or run, as Stash lists them. Raises AskFailedError, SetupError."""
+    query = "query PlexSyncQueue { jobQueue { id status description progress subTasks } }"
+    found = _graphql(connection, query, "{}").get("jobQueue")
+    return [job for job in found if isinstance(job, dict)] if isinstance(found, list) else []
 
 
 def count_scenes(connection: Mapping[str, Any]) -> int:

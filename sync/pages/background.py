@@ -1,0 +1,199 @@
+"""Operations that take longer than a page can wait for: each works in a process of its own, and says how far it is.
+
+`start` begins it, `look` gives what it has said so far. Both are in files of the data folder: Stash starts a new
+process for each question.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sync import hidden_paths, log
+from sync.errors import PlexSyncError, SetupError, describe
+from sync.pages import operations
+from sync.pages.operations import Answer, Call
+from sync.queue.lock import FileLock, is_held
+from sync.setup import dependencies, imports
+from sync.sleeper.launch import start_detached
+from sync.stash.address import session_cookie
+
+PATIENCE = 60.0
+"""Seconds after which work that no page has asked for is not wanted any more."""
+KEPT_FOR = 3_600.0
+"""Seconds for which an answer is kept."""
+BEGINS_WITHIN = 20.0
+"""Seconds in which a started process has begun, on a machine that is busy."""
+
+_FOLDER = "pages"
+
+
+class Work:
+    """One operation at work, in a process of its own."""
+
+    def __init__(self, call: Call, number: str) -> None:
+        self.connection: Mapping[str, Any] = call.connection
+        self.data = call.data
+        self.args: Mapping[str, Any] = call.args
+        self._mode = str(call.args.get("mode"))
+        self._file = _file(call.data, self._mode, number)
+        self._facts: Answer = {"id": number, "done": False, "progress": 0.0}
+        self._told_at = 0.0
+
+    def tell(self, **facts: Any) -> None:
+        """Add facts to the answer so far, which the page gets with its next question. Raises OSError."""
+        self._facts |= facts
+        _write(self._file, self._facts)
+
+    def progress(self, done: float) -> None:
+        """Say how far it is, from 0 to 1; several times a second at the most. Raises OSError."""
+        self._facts["progress"] = done
+        if time.monotonic() - self._told_at > 0.3:
+            self._told_at = time.monotonic()
+            self.tell()
+
+    def is_wanted(self) -> bool:
+        """Return whether a page still asks for it, and none has begun another one of its kind since."""
+        try:
+            asked_at = os.stat(_asked(self._file)).st_mtime
+        except OSError:  # cancelled
+            return False
+        return time.time() - asked_at < PATIENCE and not self.is_superseded()
+
+    def is_superseded(self) -> bool:
+        """Return whether a page has begun another one of its kind since."""
+        folder, own = os.path.split(self._file)
+        # An id is the time of its beginning, and of one length for all.
+        same = (name for name in os.listdir(folder) if name.startswith(f"{self._mode}.") and name.endswith(".json"))
+        return any(name > own for name in same)
+
+
+def start(call: Call) -> Answer:
+    """Begin an operation; return its `id`, by which `look` knows it. Raises SetupError."""
+    mode, number = str(call.args.get("mode")), f"{time.time_ns():x}"
+    folder = os.path.join(call.data, _FOLDER)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _tidy(folder)
+        file = _file(call.data, mode, number)
+        _write(file, {"id": number, "done": False, "progress": 0.0})
+        _touch(_asked(file))
+        told = {"connection": dict(call.connection), "data": call.data, "args": dict(call.args), "id": number}
+        start_detached("--page", json.dumps(told).encode())
+    except OSError as error:
+        why = f"{error.strerror or error} in its data folder {folder!r:.200}"
+        raise SetupError(f"PlexSync cannot begin that: {why}") from None
+    return {"id": number, "done": False, "progress": 0.0}
+
+
+def look(call: Call) -> Answer:
+    """Return what an operation has said so far; `done` when it is over. Raises SetupError for one that is not known."""
+    mode, number = str(call.args.get("mode")), str(call.args.get("id"))
+    file = _file(call.data, mode, number)
+    try:
+        facts = _read(file)
+        if not facts["done"]:
+            began_at = os.stat(file).st_mtime
+            if not is_held(_lock(file)) and not (facts := _read(file))["done"]:
+                if time.time() - began_at < BEGINS_WITHIN and not os.path.exists(_lock(file)):
+                    return facts
+                return facts | {"done": True, "error": "That ended before it was done. Try it again"}
+            if os.path.exists(_asked(file)):
+                _touch(_asked(file))
+        return facts
+    except OSError:
+        raise SetupError("That is over for too long. Try it again") from None
+
+
+def cancel(call: Call) -> Answer:
+    """End an operation that no page wants any more: args `what` (its name) and `id`."""
+    what, number = str(call.args.get("what")), str(call.args.get("id"))
+    if what not in operations.LONG:
+        raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(operations.LONG)}")
+    try:  # noqa: SIM105 - contextlib would be imported for this line alone
+        os.remove(_asked(_file(call.data, what, number)))
+    except OSError:
+        pass  # it is over
+    return {"cancelled": True}
+
+
+def install(work: Work) -> Answer:
+    """Have PlexSync's packages installed, where they are missing."""
+    return {"installed": True}  # every operation at work begins with that
+
+
+def main(raw: bytes) -> None:
+    """Carry out what `start` has begun: the process itself."""
+    told = json.loads(raw)
+    call = Call(told["connection"], told["data"], told["args"])
+    mode, file = str(call.args["mode"]), _file(call.data, str(call.args["mode"]), told["id"])
+    lock = FileLock(_lock(file))
+    if not lock.acquire(1.0):
+        return
+    cookie = session_cookie(call.connection)
+    log.keep_secret(cookie[1] if cookie else None)
+    log.use(lambda level, text: None)
+    hidden_paths.recall(call.data)
+    work = Work(call, told["id"])
+    try:
+        if not dependencies.is_in_reach(call.data):
+            work.tell(installing=True)
+        dependencies.ensure(call.data, try_again_now=True)
+        place = operations.LONG[mode]
+        imports.load(f"sync.pages.{place.partition('.')[0]}")
+        facts = operations.function(place)(work)
+    except PlexSyncError as error:
+        facts = {"error": log.redact(str(error))}
+    except Exception as error:
+        facts = {"error": log.redact(f"PlexSync met an error it does not know ({describe(error)}). Please report it")}
+    work.tell(**facts, installing=False, done=True, progress=1.0)
+    lock.release()
+
+
+def _file(data: str, mode: str, number: str) -> str:
+    if mode not in operations.LONG or not number.isalnum() or not number.isascii():
+        raise SetupError(f"args.id is {number!r:.50}; accepted: an id that the same operation has answered")
+    return os.path.join(data, _FOLDER, f"{mode}.{number}.json")
+
+
+def _asked(file: str) -> str:
+    return file.removesuffix(".json") + ".asked"
+
+
+def _lock(file: str) -> str:
+    return file.removesuffix(".json") + ".lock"
+
+
+def _write(file: str, facts: Answer) -> None:
+    fresh = f"{file}.new"
+    with open(fresh, "w", encoding="utf-8") as stream:
+        json.dump(facts, stream)
+    for _ in range(50):
+        try:
+            os.replace(fresh, file)
+            return
+        except PermissionError:  # Windows, while a page's question reads it
+            time.sleep(0.02)
+    os.replace(fresh, file)
+
+
+def _read(file: str) -> Answer:
+    with open(file, encoding="utf-8") as stream:
+        facts: Answer = json.load(stream)
+    return facts
+
+
+def _touch(file: str) -> None:
+    with open(file, "ab"):
+        os.utime(file)
+
+
+def _tidy(folder: str) -> None:
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        try:
+            if time.time() - os.stat(path).st_mtime > KEPT_FOR and not is_held(path):
+                os.remove(path)
+        except OSError:
+            continue

@@ -1,0 +1,97 @@
+"""The operation `status`: how PlexSync is doing, and in one word what a person should know first."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sync import data_folder, tasks
+from sync.errors import PermanentError
+from sync.pages.operations import Answer, Call
+from sync.stash.ask import AskFailedError, jobs
+from sync.status import status as status_of
+from sync.status import task
+from sync.status.status import NOT_IN_PLEX
+from sync.worker.circuit_breaker import CircuitState
+
+_OURS = re.compile(r"\bPlexSync\b")
+_TASK = "Running plugin task: "
+"""What Stash puts before the name of a plugin's task (internal/manager, RunPluginTask)."""
+
+
+def status(call: Call) -> Answer:
+    """Return everything that `status.gather` gives, with Stash's jobs, the version, and `state`; see `state_of`."""
+    found = task.gather(call.connection, call.data)
+    try:
+        found["jobs"] = [_job(job) for job in jobs(call.connection)]
+    except (AskFailedError, PermanentError):
+        found["jobs"] = []
+    found["version"] = version()
+    return found | state_of(found)
+
+
+def wake(call: Call) -> Answer:
+    """Ask for a drain where work waits that nobody else would wake; return what was `said`, and `needs_look`: how many
+    things need a person's look, for the dot in Stash's navigation."""
+    said = tasks.wake_up(call.connection, call.data)
+    found = status_of.gather(call.data)
+    return {"said": said, "needs_look": state_of(found | {"jobs": []})["needs_look"]}
+
+
+def state_of(found: Mapping[str, Any]) -> Answer:
+    """Return the `state` of the whole in a word, `waiting` (jobs that wait) and `needs_look` (things to see to). Pure.
+
+    - `trouble`: a file of PlexSync's cannot be read, see `troubles`.
+    - `away`: Plex has failed again and again since `breaker.since`.
+    - `halted`: the last run could not go on, see `drain.said`.
+    - `working`: a run is at work.
+    - `blocked`: work waits while Stash is busy with `busy_with`.
+    - `look`: scenes failed. `new`: nothing was ever synced. `waiting`: scenes wait. `well`: nothing is to be done.
+    """
+    queue, drain = found["queue"], found["drain"]
+    waiting = queue["due"] + queue["waiting"] + queue["bulk"] + (0 if drain["running"] else queue["claimed"])
+    failed = sum(cause["count"] for cause in found["failed"] if cause["error_type"] not in NOT_IN_PLEX)
+    missing = sum(cause["count"] for cause in found["failed"]) - failed
+    is_halted = drain["ended_at"] is not None and not drain["went_well"] and not drain["running"]
+    others = [job for job in found["jobs"] if not job["ours"] and job["status"] == "RUNNING"]
+    is_away = found["breaker"]["state"] != CircuitState.CLOSED.value
+    is_new = drain["ended_at"] is None and not found["coverage"]["scenes_synced"]
+    states = {
+        "trouble": bool(found["troubles"]),
+        "away": is_away,
+        "halted": is_halted,
+        "working": drain["running"],
+        "blocked": bool(others and queue["due"]),
+        "look": bool(failed or missing),
+        "waiting": bool(waiting),
+        "new": is_new,
+    }
+    return {
+        "state": next((name for name, is_so in states.items() if is_so), "well"),
+        "waiting": waiting,
+        "failed_scenes": failed,
+        "missing_scenes": missing,
+        "needs_look": len(found["troubles"]) + int(is_halted and not is_away) + failed + missing,
+        "busy_with": others[0]["description"] if others else "",
+    }
+
+
+def version() -> str:
+    """Return PlexSync's version, which stands in PlexSync.yml."""
+    try:
+        with open(os.path.join(data_folder.PLUGIN_FOLDER, "PlexSync.yml"), encoding="utf-8") as file:
+            found = re.search(r"^version: *[\"']?([\w.+-]+)", file.read(4_000), re.MULTILINE)
+    except (OSError, ValueError):
+        return ""
+    return found[1] if found else ""
+
+
+def _job(job: Mapping[str, Any]) -> Answer:
+    description = str(job.get("description") or "").removeprefix(_TASK)
+    return {
+        "id": str(job.get("id")),
+        "status": str(job.get("status")),
+        "description": description,
+        "progress": job.get("progress"),
+        "ours": bool(_OURS.search(description)),
+    }

@@ -1,0 +1,169 @@
+"""The operation `preview`: what a sync of one scene would change in Plex. Nothing is written, in Plex or on disk.
+
+The scene goes through what a run does with it, over a state and a queue of its own: of the real state it has a copy
+of what is known of this scene and of the items that may be its own.
+"""
+
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sync import data_folder, log
+from sync.errors import PlexSyncError, SetupError, UnusablePictureError
+from sync.mapping.conditions import why_left_out, within_paths
+from sync.model import PICTURES, Scene
+from sync.pages.background import Work
+from sync.pages.before_after import OFF, SAME, THEIRS, WRITE, fields_of
+from sync.pages.connection import read_stored
+from sync.pages.operations import Answer, number_in
+from sync.plex.client import PlexClient, open_plex
+from sync.plex.file_index import SCHEMA
+from sync.plex.media_paths import map_path, name_key
+from sync.plex.sections import choose_sections, read_sections
+from sync.queue.job import ClaimedJob, Job
+from sync.queue.jobs import JobStore
+from sync.settings import Settings
+from sync.setup.check import PRIVATE
+from sync.stash.client import StashClient
+from sync.state import State, chunks
+from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.covers import Covers
+from sync.worker.make_run import make_run
+from sync.worker.plan import plan
+from sync.worker.run import ItemSync, Run, SceneSync
+
+
+def preview(work: Work) -> Answer:
+    """Return of the scene in args `scene_id`: its `items` with a row for each field, or why there is none (`problems`).
+
+    Raises PlexSyncError.
+    """
+    scene_id = number_in(work.args, "scene_id")
+    settings = read_stored(work)
+    stash = StashClient(work.connection)
+    client: PlexClient | None = None
+    try:
+        stash.plugin_settings()
+        stash.with_performer_tags = settings.sync_performer_tags
+        scene = stash.scenes([scene_id]).get(scene_id)
+        if scene is None:
+            raise SetupError(f"Scene {scene_id} is not in Stash any more")
+        told: Answer = {"scene_id": scene_id, "title": scene.name, "items": [], "problems": []}
+        told["left_out"] = why_left_out(scene, settings)
+        if told["left_out"]:
+            return told
+        client = open_plex(settings, work.data)
+        with _own_run(work.data, settings, stash, client, scene) as run:
+            return told | {"server": client.machine, "server_name": client.name} | _compared(run, scene)
+    finally:
+        stash.close()
+        if client:
+            client.close()
+
+
+@contextlib.contextmanager
+def _own_run(data: str, settings: Settings, stash: StashClient, client: PlexClient, scene: Scene) -> Iterator[Run]:
+    chosen = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
+    with tempfile.TemporaryDirectory(prefix="plexsync-") as folder, closing(State(PRIVATE)) as state:
+        jobs = JobStore(folder)
+        try:
+            state.connection.executescript(SCHEMA)
+            _copy(data, state, scene, settings)
+            yield make_run(
+                settings=settings.model_copy(update={"trigger_plex_scan": False}),
+                stash=stash,
+                client=client,
+                jobs=jobs,
+                breaker=CircuitBreaker(jobs.connection),
+                state=state,
+                chosen=chosen,
+                by_hand=True,
+            )
+        finally:
+            jobs.close()
+
+
+def _compared(run: Run, scene: Scene) -> Answer:
+    one = SceneSync(ClaimedJob(Job(scene.id), ()), scene)
+    plan(run, [one])
+    pairs = run.rules.pairs
+    return {
+        "items": [_item(run, one, item) for item in one.items],
+        "problems": [{"error_type": type(e).__name__, "text": log.redact(str(e))} for e in one.errors],
+        "looked_for": [map_path(file.path, pairs) for file in within_paths(scene, run.settings).files if file.path],
+        "libraries": [index.section.title for index in run.libraries],
+    }
+
+
+def _item(run: Run, one: SceneSync, item: ItemSync) -> dict[str, Any]:
+    rows = fields_of(item.item, item.wanted, item.edit, item.record.memory)
+    return {
+        "library": item.library,
+        "section": item.record.section,
+        "rating_key": item.record.rating_key,
+        "title": item.item.title,
+        "exact": item.record.exact,
+        "fields": rows + _pictures(run, one.scene, item),
+    }
+
+
+def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
+    settings, why, upload = run.settings, "", set[str]()
+    covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=settings)
+    if covers.are_synced and not covers.is_known(scene, [item]):
+        try:
+            picture = run.stash.picture(scene.cover)
+            upload = {one.step for one in covers.uploads(item, picture, 0.0)} if picture else upload
+        except UnusablePictureError as error:
+            why = str(error)
+    rows = []
+    for kind in PICTURES:
+        if not (settings.sync_poster if kind == "poster" else settings.sync_background):
+            reason = OFF
+        elif kind in upload:
+            reason = WRITE
+        else:
+            step = item.record.step(kind)
+            reason = SAME if not scene.cover or step.fingerprint or not settings.preserve_plex_edits else THEIRS
+        rows.append({"name": kind, "why": reason, "note": why, "has": scene.cover})
+    return rows
+
+
+def _copy(data: str, state: State, scene: Scene, settings: Settings) -> None:
+    """Copy what the real state knows of a scene, and of items that may be its own, into a private one."""
+    file = Path(data_folder.state_file(data))
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(file.absolute().as_uri() + "?mode=ro", uri=True, timeout=5.0)) as source:
+            source.execute("BEGIN")
+            names = {map_path(one.path, settings.path_pairs) for one in scene.files if one.path}
+            keys = list({name_key(name, fold=fold) for name in names for fold in (False, True)})
+            marks = ",".join("?" * len(keys))
+            places = set(source.execute("SELECT rating_key FROM items WHERE scene_id = ?", (scene.id,)))
+            _copy_rows(source, state, "servers", "1", ())
+            if _has(source, "plex_files"):
+                _copy_rows(source, state, "plex_libraries", "1", ())
+                places |= set(source.execute(f"SELECT rating_key FROM plex_files WHERE name_key IN ({marks})", keys))
+            for some in chunks(sorted(key for (key,) in places), 400):
+                within = f"rating_key IN ({','.join('?' * len(some))})"
+                for table in ("items", "steps", *(["plex_files"] if _has(source, "plex_files") else [])):
+                    _copy_rows(source, state, table, within, some)
+    except sqlite3.Error as error:
+        raise PlexSyncError(f"PlexSync's state file cannot be read ({error})") from None
+
+
+def _copy_rows(source: sqlite3.Connection, state: State, table: str, where: str, values: Any) -> None:
+    rows = source.execute(f"SELECT * FROM {table} WHERE {where}", values)
+    columns = [column[0] for column in rows.description]
+    state.connection.executemany(
+        f"INSERT OR IGNORE INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})", rows
+    )
+
+
+def _has(source: sqlite3.Connection, table: str) -> bool:
+    return source.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None

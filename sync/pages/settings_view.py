@@ -1,0 +1,140 @@
+"""The operations `settings` and `save_settings`: every setting with its value in force, its kind and its limits.
+
+What the page shows, and what it takes, is told by the very model that a run reads the settings with. The token is
+never among the values.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from sync import log
+from sync.errors import SetupError
+from sync.pages.operations import Answer, Call
+from sync.setup import dependencies, imports
+from sync.stash import panel as stored
+
+_LISTS = ("path_map", "plex_library")
+"""Settings that a page may send as a list: of pairs, and of names."""
+
+
+def settings(call: Call) -> Answer:
+    """Return the settings as they are stored and as they are in force, or (args `try`) what values would mean.
+
+    `packages` is false where PlexSync's packages are not installed yet: then nothing can be told.
+    """
+    if not dependencies.is_in_reach(call.data):
+        return {"packages": False}
+    imports.load("sync.settings")
+    tried = call.args.get("try")
+    if tried is not None:
+        return _try(_mapping("try", tried))
+    return _view(stored.read(call.connection))
+
+
+def save_settings(call: Call) -> Answer:
+    """Store args `changes` (None: back to the default) on top of what is stored by now; return what `settings` does.
+
+    Nothing is stored where one of the changes is not accepted: `errors` says which.
+    """
+    if not dependencies.is_in_reach(call.data):
+        return {"packages": False}
+    imports.load("sync.settings")
+    from sync.settings import (
+        DEFAULTS_SINCE,
+        Settings,
+        to_fill_in,
+    )  # not at the top: it imports pydantic, which may not be installed
+
+    changes = {name: as_text(name, value) for name, value in _mapping("changes", call.args.get("changes")).items()}
+    log.keep_secret(changes.get("plex_token"))
+    if unknown := changes.keys() - Settings.model_fields.keys():
+        raise SetupError(f"args.changes has {', '.join(sorted(unknown))[:200]}; accepted: names of settings")
+    if errors := _errors(changes):
+        return {"errors": errors, "saved": False}
+    fresh = {name: Settings.model_fields[name].default if value is None else value for name, value in changes.items()}
+    if changes.get("reconcile_every") is not None:
+        fresh[DEFAULTS_SINCE] = 0  # a person has chosen
+    # Stash's own panel, where it is used, goes on showing what is in force.
+    lacking = to_fill_in(stored.read(call.connection), time.time()) if changes else {}
+    return _view(stored.save(call.connection, call.data, {**lacking, **fresh})) | {"saved": True}
+
+
+def _view(panel: Mapping[str, Any]) -> Answer:
+    from sync.settings import SECRET_SETTINGS, Settings, read_each  # not at the top: see `save_settings`
+
+    log.keep_secret(panel.get("plex_token"))
+    read, wrong = read_each(panel)
+    shown = [name for name in Settings.model_fields if name not in SECRET_SETTINGS]
+    return {
+        "packages": True,
+        "values": {name: panel[name] for name in shown if panel.get(name) is not None},
+        "in_force": {name: "" if name in wrong and name == "plex_url" else getattr(read, name) for name in shown},
+        "fields": {name: _field(name) for name in Settings.model_fields},
+        "errors": wrong,
+        "token_is_set": bool(panel.get("plex_token")) and "plex_token" not in wrong,
+        "path_pairs": [list(pair) for pair in read.path_pairs],
+        "library_names": list(read.library_names),
+    }
+
+
+def _try(values: Mapping[str, Any]) -> Answer:
+    from sync.settings import SECRET_SETTINGS, read_each  # not at the top: see `save_settings`
+
+    texts = {name: as_text(name, value) for name, value in values.items()}
+    log.keep_secret(texts.get("plex_token"))
+    read, _ = read_each(texts)
+    shown = [name for name in texts if name not in SECRET_SETTINGS and hasattr(read, name)]
+    return {"errors": _errors(texts), "in_force": {name: getattr(read, name) for name in shown}}
+
+
+def _errors(values: Mapping[str, Any]) -> dict[str, str]:
+    from sync.settings import read_each  # not at the top: see `save_settings`
+
+    _, wrong = read_each({name: value for name, value in values.items() if value is not None})
+    return {name: log.redact(text) for name, text in wrong.items() if name in values}
+
+
+def _field(name: str) -> Answer:
+    """Return of what kind a setting is, with its default, its limits or choices, and what it accepts in words."""
+    from sync.settings import ACCEPTED, SECRET_SETTINGS, Settings  # not at the top: see `save_settings`
+
+    field = Settings.model_fields[name]
+    told: Answer = {"default": field.default, "accepted": ACCEPTED.get(name, "on or off")}
+    if name in SECRET_SETTINGS:
+        return {"kind": "secret", "default": "", "accepted": told["accepted"]}
+    if get_origin(field.annotation) is Literal:
+        return told | {"kind": "choice", "choices": list(get_args(field.annotation))}
+    if field.annotation is bool:
+        return told | {"kind": "switch"}
+    if field.annotation in (int, float):
+        limits: Answer = {}
+        for limit in field.metadata:
+            limits |= {
+                place: value
+                for place, what in (("least", "ge"), ("above", "gt"), ("most", "le"))
+                if (value := getattr(limit, what, None)) is not None
+            }
+        return told | {"kind": "number", "whole": field.annotation is int} | limits
+    return told | {"kind": name if name in _LISTS else "text"}
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SetupError(f"args.{name} is a JSON {type(value).__name__}; accepted: an object of settings")
+    return value
+
+
+def as_text(name: str, value: Any) -> Any:
+    """Return a list of pairs or of names as the text that the setting holds."""
+    if name not in _LISTS or not isinstance(value, list):
+        return value
+    from sync.text.patterns import quoted
+    from sync.text.typed import path_map_of
+
+    if name == "plex_library":
+        return ", ".join(quoted(str(one)) if set(str(one)) & set(",;\"'`") else str(one) for one in value)
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise SetupError("args.path_map is no list of pairs; accepted: [[prefix in Stash, prefix in Plex], ...]")
+    pairs = [(str(source).strip(), str(target).strip()) for source, target in value]
+    return path_map_of(pair for pair in pairs if any(pair))

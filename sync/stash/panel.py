@@ -1,0 +1,57 @@
+"""The plugin's settings in Stash: read, merged and written as one map. Standard library alone.
+
+Stash's `configurePlugin` replaces the whole map. So each writer reads what is there, under a lock over all
+processes of PlexSync, and puts its changes on top.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from sync.errors import PlexSyncError, SetupError
+from sync.queue.lock import FileLock
+from sync.stash.ask import AskFailedError, plugin_settings, put_plugin_settings
+from sync.stash.exceptions import StashTemporaryError
+
+WAIT = 10.0
+"""Seconds for which a writer waits for another; each takes some milliseconds."""
+
+
+def lock_of(data: str) -> FileLock:
+    """Return the lock under which the settings are written."""
+    return FileLock(os.path.join(data, "panel.lock"))
+
+
+def read(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Stash holds of PlexSync's settings, unchecked. Raises PlexSyncError."""
+    try:
+        return plugin_settings(connection)
+    except AskFailedError as error:
+        raise _failure(error) from None
+
+
+def save(connection: Mapping[str, Any], data: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Put changes on top of what Stash holds by now, and return the whole. None takes a setting out of it.
+
+    Raises PlexSyncError.
+    """
+    lock = lock_of(data)
+    try:
+        if not lock.acquire(WAIT):
+            raise SetupError("The settings were not saved: another PlexSync holds them for too long. Try again")
+    except OSError as error:
+        raise SetupError(f"The settings were not saved: PlexSync's data folder fails ({error.strerror})") from None
+    try:
+        panel = plugin_settings(connection)
+        changed = {name: value for name, value in {**panel, **changes}.items() if value is not None}
+        if changed != panel:
+            put_plugin_settings(connection, changed)
+        return changed
+    except AskFailedError as error:
+        raise _failure(error) from None
+    finally:
+        lock.release()
+
+
+def _failure(error: AskFailedError) -> PlexSyncError:
+    return StashTemporaryError(f"Stash did not answer its own plugin: {error}")
