@@ -12,8 +12,8 @@ from typing import Any
 
 from sync import hidden_paths, log
 from sync.errors import PlexSyncError, SetupError, describe
-from sync.pages import operations
-from sync.pages.operations import Answer, Call
+from sync.pages import table
+from sync.pages.table import Answer, Call
 from sync.queue.lock import FileLock, is_held
 from sync.setup import dependencies, imports
 from sync.sleeper.launch import start_detached
@@ -109,8 +109,8 @@ def look(call: Call) -> Answer:
 def cancel(call: Call) -> Answer:
     """End an operation that no page wants any more: args `what` (its name) and `id`."""
     what, number = str(call.args.get("what")), str(call.args.get("id"))
-    if what not in operations.LONG:
-        raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(operations.LONG)}")
+    if what not in table.LONG:
+        raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(table.LONG)}")
     try:  # noqa: SIM105 - contextlib would be imported for this line alone
         os.remove(_asked(_file(call.data, what, number)))
     except OSError:
@@ -140,9 +140,9 @@ def main(raw: bytes) -> None:
         if not dependencies.is_in_reach(call.data):
             work.tell(installing=True)
         dependencies.ensure(call.data, try_again_now=True)
-        place = operations.LONG[mode]
+        place = table.LONG[mode]
         imports.load(f"sync.pages.{place.partition('.')[0]}")
-        facts = operations.function(place)(work)
+        facts = table.function(place)(work)
     except PlexSyncError as error:
         facts = {"error": log.redact(str(error))}
     except Exception as error:
@@ -152,7 +152,7 @@ def main(raw: bytes) -> None:
 
 
 def _file(data: str, mode: str, number: str) -> str:
-    if mode not in operations.LONG or not number.isalnum() or not number.isascii():
+    if mode not in table.LONG or not number.isalnum() or not number.isascii():
         raise SetupError(f"args.id is {number!r:.50}; accepted: an id that the same operation has answered")
     return os.path.join(data, _FOLDER, f"{mode}.{number}.json")
 

@@ -3,7 +3,7 @@
 from sync import log
 from sync.ending import Ending, report_of
 from sync.pages.background import Work
-from sync.pages.operations import Answer
+from sync.pages.table import Answer
 from sync.setup.check import check_setup
 
 _LEVELS = {"i": "info", "w": "warning", "e": "error"}

@@ -6,7 +6,7 @@ from typing import Any
 from sync import log
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
-from sync.pages.operations import Answer
+from sync.pages.table import Answer
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.sections import Section, choose_sections, read_page, read_sections
 from sync.settings import Settings, read_each

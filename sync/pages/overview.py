@@ -7,7 +7,7 @@ from typing import Any
 
 from sync import data_folder, tasks
 from sync.errors import PermanentError
-from sync.pages.operations import Answer, Call
+from sync.pages.table import Answer, Call
 from sync.stash.ask import AskFailedError, jobs
 from sync.status import status as status_of
 from sync.status import task

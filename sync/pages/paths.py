@@ -12,8 +12,8 @@ from sync.errors import SetupError
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.pages.background import Work
 from sync.pages.connection import read_stored
-from sync.pages.operations import Answer
 from sync.pages.settings_view import as_text
+from sync.pages.table import Answer
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules

@@ -19,7 +19,7 @@ from sync.model import PICTURES, Scene
 from sync.pages.background import Work
 from sync.pages.before_after import OFF, SAME, THEIRS, WRITE, fields_of
 from sync.pages.connection import read_stored
-from sync.pages.operations import Answer, number_in
+from sync.pages.table import Answer, number_in
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.file_index import SCHEMA
 from sync.plex.media_paths import map_path, name_key

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from sync import log
 from sync.errors import SetupError
-from sync.pages.operations import Answer, Call
+from sync.pages.table import Answer, Call
 from sync.setup import dependencies, imports
 from sync.stash import panel as stored
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import secrets
@@ -119,7 +118,7 @@ def scene_reads(site: Site) -> list[str]:
 
 
 def status(site: Site) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(site.call({"mode": "status"}).output or "")
+    told: dict[str, Any] = site.call({"mode": "status"}).output
     return told
 
 
@@ -463,7 +462,7 @@ def test_a_saves_run_leaves_a_stopped_batch_alone(site: Site, monkeypatch: pytes
     assert told["queue"]["bulk"] == 4
     assert told["batches"][0]["left"] == 4
     assert '2 of 6 scenes, 4 left; it goes on with its task or "Process queue"' in page(site)
-    assert site.call({"mode": "wake"}).output == "Nothing waits"
+    assert site.ask("wake")["said"] == "Nothing waits"
     # One of its scenes that somebody saves is that save's.
     saved = list(pairs)[-1]
     site.save_and_sync(saved, title=f"Title {saved}")

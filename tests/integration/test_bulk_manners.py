@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -34,7 +33,7 @@ def fill(site: Site, count: int, **fields: Any) -> dict[int, int]:
 
 def status(site: Site) -> dict[str, Any]:
     """Show status, as JSON."""
-    found: dict[str, Any] = json.loads(str(site.call({"mode": "status"}).output))
+    found: dict[str, Any] = site.call({"mode": "status"}).output
     return found
 
 

@@ -320,7 +320,7 @@ def test_many_changes_at_once_are_an_edit_a_scene(site: Site) -> None:
     for _, key in pairs:
         assert site.item(key).studio == "Acme 9"
         assert {role.name for role in site.item(key).actors} == {f"New {name}" for name in names}
-    status = json.loads(site.call({"mode": "status"}).output or "")
+    status = site.call({"mode": "status"}).output
     kinds = [(batch["kind"], batch["status"]) for batch in status["batches"]]
     assert kinds.count(("change", "COMPLETED")) <= 51, "of one studio one"
 
@@ -368,7 +368,7 @@ def test_a_kill_in_the_middle_loses_no_scene(site: Site, trigger: str) -> None:
     assert site.call({"mode": "process_queue", "trigger": trigger}).error is None
     assert [(site.item(key).studio, site.item(key).genres) for _, key in pairs] == [("Renamed", [])] * 5
     assert site.rows() == []
-    status = json.loads(site.call({"mode": "status"}).output or "")
+    status = site.call({"mode": "status"}).output
     assert {batch["status"] for batch in status["batches"]} == {"COMPLETED"}
 
 

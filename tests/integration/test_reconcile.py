@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections import Counter
@@ -89,8 +88,7 @@ def reconcile(site: Site, scope: str = "all", *, dry_run: bool = False) -> Answe
 
 def newest(site: Site) -> dict[str, Any]:
     """The newest batch, as the status tells it."""
-    status = site.call({"mode": "status"})
-    found: dict[str, Any] = json.loads(status.output or "")["batches"][0]
+    found: dict[str, Any] = site.ask("status")["batches"][0]
     return found
 
 
@@ -613,9 +611,9 @@ def test_a_page_wakes_a_reconcile_that_is_due(site: Site, library: Library) -> N
     library.add()
     site.configure(reconcile_every="never")
     library.sync()
-    assert site.call({"mode": "wake"}).output == "Nothing waits"
+    assert site.ask("wake")["said"] == "Nothing waits"
     site.configure(reconcile_every="weekly")
-    assert site.call({"mode": "wake"}).output == "Process queue asked for" or site.stash.plugin_requests("PlexSyncAsk")
+    assert site.ask("wake")["said"] == "Process queue asked for" or site.stash.plugin_requests("PlexSyncAsk")
     site.call({"mode": "process_queue", "trigger": "page"})
     assert reconciles(site) == ["COMPLETED"]
     for days, due in ((2, False), (4, False), (2, True)):
@@ -733,4 +731,4 @@ def test_a_bad_reconcile_every_is_named(site: Site, value: object) -> None:
     site.configure(reconcile_every=value)
     error = site.drain(by_hand=True).error or ""
     assert "reconcile_every" in error and "never, daily" in error
-    assert site.call({"mode": "wake"}).output == "Nothing waits"
+    assert site.ask("wake")["said"] == "Nothing waits"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -44,7 +43,7 @@ def told(site: Site) -> dict[str, Any]:
     assert answer.error is None
     assert answer.log == []
     _check(site, answer)
-    found: dict[str, Any] = json.loads(str(answer.output))
+    found: dict[str, Any] = answer.output
     return found
 
 
@@ -358,7 +357,7 @@ def test_as_a_task_of_stash_and_as_an_operation(live_site: Site) -> None:
     live_site.stash.wait_idle(40)
     live_site.stash.wait_job(live_site.stash.press("Show status"), 40)
     assert "Queue: empty" in live_site.stash.log_text()
-    found = json.loads(live_site.stash.run_operation({"mode": "status"}))
+    found = live_site.stash.run_operation({"mode": "status"})
     assert found["coverage"]["scenes_synced"] == 1
     assert live_site.stash.errors() == []
 
@@ -397,7 +396,7 @@ def test_tens_of_thousands_of_everything(site: Site) -> None:
         began = time.monotonic()
         answer = Child(site, {"mode": "status"}).end()
         best = min(best, time.monotonic() - began)
-    found = json.loads(str(answer.output))
+    found = answer.output
     assert best < 1.5
     assert (found["queue"]["due"], found["queue"]["waiting"]) == (count / 2, count / 2)
     assert found["coverage"] == {
