@@ -85,18 +85,21 @@ class Site:
         """What Plex holds now."""
         return self.plex.item(key)
 
-    # PlexSync in this process
-
-    def call(self, args: dict[str, Any]) -> Answer:
-        """Call PlexSync as Stash would, in this process."""
-        connection = {
+    def connection(self) -> dict[str, Any]:
+        """What Stash tells its plugins of itself."""
+        return {
             "Scheme": "http",
             "Host": "0.0.0.0",
             "Port": self.stash.port,
             "SessionCookie": {"Name": "session", "Value": self.stash.session_cookie()},
             "Dir": str(self.stash.config_dir),
         }
-        raw = json.dumps({"server_connection": connection, "args": args}).encode()
+
+    # PlexSync in this process
+
+    def call(self, args: dict[str, Any]) -> Answer:
+        """Call PlexSync as Stash would, in this process."""
+        raw = json.dumps({"server_connection": self.connection(), "args": args}).encode()
         earlier, sys.stderr = sys.stderr, io.TextIOWrapper(io.BytesIO(), "utf-8")
         try:
             answer = json.loads(entry.answer(raw))
@@ -197,13 +200,6 @@ class Child:
     """One process of plexsync.py, called as Stash calls it."""
 
     def __init__(self, site: Site, args: dict[str, Any]) -> None:
-        connection = {
-            "Scheme": "http",
-            "Host": "0.0.0.0",
-            "Port": site.stash.port,
-            "SessionCookie": {"Name": "session", "Value": site.stash.session_cookie()},
-            "Dir": str(site.stash.config_dir),
-        }
         self._process = subprocess.Popen(
             [sys.executable, "-S", str(ROOT / "plexsync.py")],
             stdin=subprocess.PIPE,
@@ -213,7 +209,7 @@ class Child:
             env={**os.environ, **UNCOVERED},
         )
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"server_connection": connection, "args": args}).encode())
+        self._process.stdin.write(json.dumps({"server_connection": site.connection(), "args": args}).encode())
         self._process.stdin.close()
         self._process.stdin = None
         self._said = b""

@@ -4,7 +4,7 @@
   const P = window.PlexSync;
   if (!window.PluginApi) return;
   const { React } = window.PluginApi;
-  const { Button, Form } = window.PluginApi.libraries.Bootstrap;
+  const { Button } = window.PluginApi.libraries.Bootstrap;
   const { useEffect, useRef, useState } = React;
   const { h, t } = P;
 
@@ -101,7 +101,7 @@
       h("div", { className: "plexsync-field-value" },
         typing
           ? h("div", { className: "plexsync-token" },
-              h(Form.Control, { id: "plexsync-field-plex_token", type: "password", size: "sm", value: token, autoComplete: "off", onChange: (event) => setToken(event.target.value), onKeyDown: (event) => { if (event.key === "Enter") store(); } }),
+              h(P.Input, { id: "plexsync-field-plex_token", type: "password", value: token, autoComplete: "off", onChange: (event) => setToken(event.target.value), onKeyDown: (event) => { if (event.key === "Enter") store(); } }),
               h(Button, { size: "sm", disabled: !token, onClick: store }, t("common.save")))
           : h(Button, { size: "sm", variant: "secondary", onClick: () => setTyping(true) }, t("common.replace")),
         error ? h("span", { className: "plexsync-error", role: "alert" }, error) : null));

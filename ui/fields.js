@@ -47,8 +47,8 @@
       if (!dirty.current) return;
       onSave(text).then((saved) => { if (saved) dirty.current = false; });
     };
-    return h(Form.Control, {
-      id: `plexsync-field-${name}`, value: text, className: isDefault && !dirty.current ? "plexsync-default" : "", size: "sm",
+    return h(P.Input, {
+      id: `plexsync-field-${name}`, value: text, className: isDefault && !dirty.current ? "plexsync-default" : "",
       inputMode: field.kind === "number" ? "decimal" : undefined, "aria-describedby": describedBy, spellCheck: false, autoComplete: "off",
       placeholder: field.kind === "number" ? String(field.default) : "",
       onChange: change, onBlur: save, onKeyDown: (event) => { if (event.key === "Enter") save(); },
@@ -61,7 +61,7 @@
     if (field.kind === "switch")
       return h(Form.Check, { type: "switch", id, label: "", "aria-label": P.texts.fields[name][0], checked: Boolean(value), "aria-describedby": describedBy, onChange: () => onSave(!value) });
     if (field.kind === "choice")
-      return h(Form.Control, { as: "select", custom: true, id, size: "sm", value, className: isDefault ? "plexsync-default" : "", "aria-describedby": describedBy, onChange: (event) => onSave(event.target.value) },
+      return h(P.Input, { as: "select", id, value, className: isDefault ? "plexsync-default" : "", "aria-describedby": describedBy, onChange: (event) => onSave(event.target.value) },
         field.choices.map((one) => h("option", { key: one, value: one }, choice(name, one))));
     return h(Typed, props);
   }

@@ -4,7 +4,7 @@
   const P = window.PlexSync;
   if (!window.PluginApi) return;
   const { React } = window.PluginApi;
-  const { Button, Form } = window.PluginApi.libraries.Bootstrap;
+  const { Button } = window.PluginApi.libraries.Bootstrap;
   const { useEffect, useState } = React;
   const { h, t } = P;
   const COLORS = { "by path": "good", "by name": "fair", several: "bad", twice: "bad", "other size": "bad", missing: "off", "no file": "off" };
@@ -43,8 +43,8 @@
     const change = (row, side, text) => setPairs(pairs.map((pair, number) => (number === row ? (side ? [pair[0], text] : [text, pair[1]]) : pair)));
     return h("div", { className: "plexsync-pairs" },
       pairs.map((pair, row) => h("div", { key: row, className: "plexsync-pair" },
-        [0, 1].map((side) => h(Form.Control, {
-          key: side, size: "sm", value: pair[side], spellCheck: false, "aria-label": `${t(side ? "paths.plex_side" : "paths.stash_side")} ${row + 1}`,
+        [0, 1].map((side) => h(P.Input, {
+          key: side, value: pair[side], spellCheck: false, "aria-label": `${t(side ? "paths.plex_side" : "paths.stash_side")} ${row + 1}`,
           placeholder: t(side ? "paths.plex_side" : "paths.stash_side"), onChange: (event) => change(row, side, event.target.value),
         })),
         h(Button, { size: "sm", variant: "secondary", "aria-label": `${t("paths.remove")} ${row + 1}`, onClick: () => setPairs(pairs.filter((_, number) => number !== row)) }, "×"))),
@@ -61,7 +61,7 @@
       facts.advice.map((text) => h("p", { key: text, className: "plexsync-problem" }, text)));
   }
 
-  P.Paths = function ({ view, save, onGood }) {
+  P.Paths = function ({ view, save, onGood, auto }) {
     const [look, state] = P.useWork("paths");
     const [pairs, setPairs] = useState(view.path_pairs);
     const [tried, setTried] = useState(null);
@@ -75,6 +75,7 @@
       const found = await look(map ? { path_map: map } : {});
       if (found && onGood) onGood(found);
     };
+    useEffect(() => { if (auto) compare(); }, [auto]); // somebody who sets it up wants to know
     const store = async (next) => {
       const answer = await save({ path_map: next.length ? next : null });
       setError((answer.errors || {}).path_map || answer.failure || "");

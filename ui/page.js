@@ -5,7 +5,7 @@
   const api = window.PluginApi;
   if (!api) return;
   const { React } = api;
-  const { Alert, Button, Form, ProgressBar } = api.libraries.Bootstrap;
+  const { Alert, Button, ProgressBar } = api.libraries.Bootstrap;
   const { useCallback, useEffect, useState } = React;
   const { h, t } = P;
   const BUSY_PAUSE = 2000; // milliseconds between two looks while something goes on
@@ -100,9 +100,9 @@
       h(Action, { name: "process", primary: true, onPress: () => start("Process queue", { mode: "process_queue" }) }),
       h(Action, { name: "all", onPress: () => start("Sync all scenes", { mode: "sync_all" }) }),
       h(Action, { name: "recent", onPress: () => start("Sync recent scenes", { mode: "sync_recent", days }) },
-        h("label", null, t("page.days"), " ", h(Form.Control, { type: "number", min: 1, max: 36500, size: "sm", value: days, onChange: (event) => setDays(event.target.value) }))),
+        h("label", null, t("page.days"), " ", h(P.Input, { type: "number", min: 1, max: 36500, value: days, onChange: (event) => setDays(event.target.value) }))),
       h(Action, { name: "reconcile", onPress: () => start("Reconcile", { mode: "reconcile", scope, dry_run: String(dry) }) },
-        h("label", null, t("page.scope"), " ", h(Form.Control, { as: "select", custom: true, size: "sm", value: scope, onChange: (event) => setScope(event.target.value) },
+        h("label", null, t("page.scope"), " ", h(P.Input, { as: "select", value: scope, onChange: (event) => setScope(event.target.value) },
           Object.keys(P.texts.page.scopes).map((one) => h("option", { key: one, value: one }, t(`page.scopes.${one}`))))),
         h("label", { className: "plexsync-check" }, h("input", { type: "checkbox", checked: dry, onChange: () => setDry(!dry) }), " ", t("page.dry"))),
       h(Check, null));

@@ -5,7 +5,7 @@
   const api = window.PluginApi;
   if (!api) return; // a Stash that is older than its plugins' pages: its own settings panel and tasks do all of it
   const { React } = api;
-  const { Alert, Badge, Button, ProgressBar, Spinner } = api.libraries.Bootstrap;
+  const { Alert, Badge, Button, Form, ProgressBar, Spinner } = api.libraries.Bootstrap;
   const { useCallback, useEffect, useRef, useState } = React;
   const h = (P.h = React.createElement);
   const t = P.t;
@@ -78,11 +78,17 @@
     }, [look, pause]);
   };
 
+  /** An input, or a select, in the colours of Stash's own. */
+  P.Input = (props) => h(Form.Control, Object.assign({}, props, {
+    size: "sm", custom: props.as === "select" ? true : undefined,
+    className: `${props.as === "select" ? "input-control" : "text-input"} ${props.className || ""}`,
+  }));
+
   /** A sentence that says what is wrong, and a way to try again. */
   P.Trouble = ({ text, again, children }) =>
     text
       ? h(Alert, { variant: "danger", className: "plexsync-trouble" }, h("span", null, text), children,
-          again ? h(Button, { size: "sm", variant: "outline-light", onClick: again }, t("api.again")) : null)
+          again ? h(Button, { size: "sm", variant: "secondary", onClick: again }, t("api.again")) : null)
       : null;
 
   /** A line that says what goes on; screen readers hear it when it changes. */

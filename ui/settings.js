@@ -5,7 +5,7 @@
   const api = window.PluginApi;
   if (!api) return;
   const { React } = api;
-  const { Button, Form } = api.libraries.Bootstrap;
+  const { Button } = api.libraries.Bootstrap;
   const { useCallback, useEffect, useState } = React;
   const { h, t } = P;
   const GROUPS = {
@@ -37,8 +37,8 @@
     const facts = state.facts && state.facts.items ? state.facts : null;
     return h("div", { className: "plexsync-preview" },
       h("div", { className: "plexsync-choose" },
-        h(Form.Control, { size: "sm", value: text, "aria-label": t("preview.search"), placeholder: t("preview.search"), onChange: (event) => setText(event.target.value) }),
-        h(Form.Control, { as: "select", size: "sm", custom: true, value: chosen, "aria-label": t("preview.choose"), onChange: (event) => setChosen(event.target.value) },
+        h(P.Input, { value: text, "aria-label": t("preview.search"), placeholder: t("preview.search"), onChange: (event) => setText(event.target.value) }),
+        h(P.Input, { as: "select", value: chosen, "aria-label": t("preview.choose"), onChange: (event) => setChosen(event.target.value) },
           found.map((one) => h("option", { key: one.id, value: String(one.id) }, one.title || t("common.scene", { id: one.id })))),
         h(Button, { size: "sm", disabled: !chosen || state.busy, onClick: () => look({ scene_id: Number(chosen) }) }, t("preview.show"))),
       h(P.Trouble, { text: state.error }),
@@ -113,7 +113,7 @@
       isNew ? h(First, { connected: answers, matched }) : null,
       group("connect", h(P.Connect, { view, save, onStored: again, server: connection }), [], true),
       group("libraries", h(P.Libraries, { view, save, server: connection }), ["plex_library"], isSet),
-      group("paths", h(P.Paths, { view, save, onGood: (found) => setMatched(found.outcomes["by path"] + (found.outcomes["by name"] || 0) > 0) }), ["path_map", "strict_matching"], isSet && isNew),
+      group("paths", h(P.Paths, { view, save, auto: Boolean(isNew && answers), onGood: (found) => setMatched(found.outcomes["by path"] + (found.outcomes["by name"] || 0) > 0) }), ["path_map", "strict_matching"], isSet && isNew),
       Object.keys(GROUPS).map((id) => group(id, GROUPS[id].map((name) => h(P.Field, { key: name, name, view, save })), GROUPS[id])),
       group("preview", h(Preview, null)));
   };

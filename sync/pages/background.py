@@ -96,7 +96,7 @@ def look(call: Call) -> Answer:
         if not facts["done"]:
             began_at = os.stat(file).st_mtime
             if not is_held(_lock(file)) and not (facts := _read(file))["done"]:
-                if time.time() - began_at < BEGINS_WITHIN and not os.path.exists(_lock(file)):
+                if not facts.get("begun") and time.time() - began_at < BEGINS_WITHIN:
                     return facts
                 return facts | {"done": True, "error": "That ended before it was done. Try it again"}
             if os.path.exists(_asked(file)):
@@ -136,6 +136,7 @@ def main(raw: bytes) -> None:
     log.use(lambda level, text: None)
     hidden_paths.recall(call.data)
     work = Work(call, told["id"])
+    work.tell(begun=True)
     try:
         if not dependencies.is_in_reach(call.data):
             work.tell(installing=True)

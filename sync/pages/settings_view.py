@@ -56,8 +56,8 @@ def save_settings(call: Call) -> Answer:
     if changes.get("reconcile_every") is not None:
         fresh[DEFAULTS_SINCE] = 0  # a person has chosen
     # Stash's own panel, where it is used, goes on showing what is in force.
-    lacking = to_fill_in(stored.read(call.connection), time.time()) if changes else {}
-    return _view(stored.save(call.connection, call.data, {**lacking, **fresh})) | {"saved": True}
+    panel = stored.save(call.connection, call.data, fresh, lambda panel: to_fill_in(panel, time.time()))
+    return _view(panel) | {"saved": True}
 
 
 def _view(panel: Mapping[str, Any]) -> Answer:

@@ -5,7 +5,7 @@ processes of PlexSync, and puts its changes on top.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sync.errors import PlexSyncError, SetupError
@@ -30,10 +30,15 @@ def read(connection: Mapping[str, Any]) -> dict[str, Any]:
         raise _failure(error) from None
 
 
-def save(connection: Mapping[str, Any], data: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Put changes on top of what Stash holds by now, and return the whole. None takes a setting out of it.
+def save(
+    connection: Mapping[str, Any],
+    data: str,
+    changes: Mapping[str, Any],
+    lacking: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
+) -> dict[str, Any]:
+    """Put changes on top of what Stash holds by now, and return the whole.
 
-    Raises PlexSyncError.
+    `lacking`: what else belongs into it, told from what is there. Raises PlexSyncError.
     """
     lock = lock_of(data)
     try:
@@ -43,7 +48,7 @@ def save(connection: Mapping[str, Any], data: str, changes: Mapping[str, Any]) -
         raise SetupError(f"The settings were not saved: PlexSync's data folder fails ({error.strerror})") from None
     try:
         panel = plugin_settings(connection)
-        changed = {name: value for name, value in {**panel, **changes}.items() if value is not None}
+        changed = {**panel, **lacking(panel), **changes}
         if changed != panel:
             put_plugin_settings(connection, changed)
         return changed
