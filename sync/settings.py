@@ -131,6 +131,7 @@ class Settings(BaseModel):
     reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "weekly"
     debug_logging: Switch = False
     obfuscate_paths: Switch = False
+    mark_scenes: Switch = False
 
     only_organized: Switch = False
     only_stash_id: Switch = False

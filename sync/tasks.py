@@ -115,7 +115,7 @@ def _retry(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
     if unreadable := sum(count for name, count in there.items() if error_type in (None, name)):
         return 0, Report(
             f"{_jobs(unreadable, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
-            'scene. "Clear failed jobs" deletes what is left of it',
+            "scene. Forget it on PlexSync's page, or by the command `failed clear`",
             Ending.NEEDS_A_LOOK,
         )
     return 0, no_such(there, error_type)

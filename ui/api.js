@@ -35,6 +35,7 @@
   /** Ask one operation of PlexSync's; gives its object, throws what its `error` says. */
   P.ask = async function (mode, args) {
     const found = (await P.gql(OPERATION, { args: Object.assign({}, args, { mode }) })).runPluginOperation;
+    if (typeof found === "string") return { said: found }; // a task that is done at once
     if (!found || typeof found !== "object") throw new Error(P.t("api.no_answer"));
     if (found.error) throw Object.assign(new Error(found.error), { facts: found });
     return found;

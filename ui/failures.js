@@ -51,7 +51,7 @@
       h("div", { className: "plexsync-buttons" },
         mends ? h(Link, { className: "btn btn-primary btn-sm", to: "/settings?tab=plugins" }, t(mends)) : null,
         h(Button, { size: "sm", variant: mends ? "secondary" : "primary", onClick: () => act("retry", { cause: group.cause }) }, t("page.retry_all")),
-        h(Button, { size: "sm", variant: "secondary", onClick: () => act("forget", { cause: group.cause }) }, t("page.forget_all")),
+        h(Button, { size: "sm", variant: "secondary", onClick: () => { if (window.confirm(t("page.really_forget", { n: group.count }))) act("forget", { cause: group.cause }); } }, t("page.forget_all")),
         h(Button, { size: "sm", variant: "link", "aria-expanded": open, onClick: () => setOpen(!open) }, t(open ? "page.hide_scenes" : "page.show_scenes"))),
       open ? h(Scenes, { cause: group.cause, changes, act }) : null);
   }

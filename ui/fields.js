@@ -93,7 +93,7 @@
     const limits = field.kind === "number" ? field.accepted : "";
     return h("div", { className: `plexsync-field plexsync-field-${field.kind}`, "data-setting": name },
       h("div", { className: "plexsync-field-text" },
-        h("label", { htmlFor: `plexsync-field-${name}` }, label),
+        h("label", { htmlFor: `plexsync-field-${name}` }, label), " ", h("code", { className: "plexsync-key" }, name),
         h("div", { id: describedBy, className: "plexsync-help" }, help, limits ? ` (${limits})` : "")),
       h("div", { className: "plexsync-field-value" },
         control({ name, field, value, isDefault, onSave, onError: setWrong, describedBy }),

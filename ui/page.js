@@ -77,7 +77,7 @@
         h("li", { key: number, className: `plexsync-${line.level}` }, line.text))));
   }
 
-  function Actions({ onStarted }) {
+  function Actions({ onStarted, queued }) {
     const [days, setDays] = useState("1");
     const [scope, setScope] = useState("all");
     const [dry, setDry] = useState(false);
@@ -94,6 +94,15 @@
         setError(problem.message);
       }
     };
+    const clear = async () => {
+      if (!window.confirm(t("page.really_clear", { n: queued }))) return;
+      try {
+        setSaid((await P.ask("clear_queue")).said);
+        onStarted();
+      } catch (problem) {
+        setError(problem.message);
+      }
+    };
     return h("div", { className: "plexsync-actions" },
       h(P.Trouble, { text: error }),
       said ? h("p", { role: "status", className: "plexsync-good" }, said) : null,
@@ -105,7 +114,8 @@
         h("label", null, t("page.scope"), " ", h(P.Input, { as: "select", value: scope, onChange: (event) => setScope(event.target.value) },
           Object.keys(P.texts.page.scopes).map((one) => h("option", { key: one, value: one }, t(`page.scopes.${one}`))))),
         h("label", { className: "plexsync-check" }, h("input", { type: "checkbox", checked: dry, onChange: () => setDry(!dry) }), " ", t("page.dry"))),
-      h(Check, null));
+      h(Check, null),
+      queued ? h(Action, { name: "clear", onPress: clear }) : null);
   }
 
   P.Page = function () {
@@ -133,7 +143,7 @@
         h(Link, { to: "/settings?tab=plugins" }, t("page.settings"))),
       h(Top, { status }),
       h(P.Trouble, { text: error, again: reload }),
-      h(P.Group, { id: "now", title: t("page.now"), open: true }, h(Queue, { status, onStop: stop }), h(Actions, { onStarted: started })),
+      h(P.Group, { id: "now", title: t("page.now"), open: true }, h(Queue, { status, onStop: stop }), h(Actions, { onStarted: started, queued: status.waiting })),
       h(P.Group, { id: "look", title: t("page.look"), open: true, note: status.needs_look ? h(P.Mark, { kind: "warning" }, P.number(status.needs_look)) : null },
         h(P.Failures, { changes, onChange: started })),
       h(P.Group, { id: "coverage", title: t("page.coverage"), open: true }, h(P.Coverage, { changes })),

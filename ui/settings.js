@@ -16,7 +16,7 @@
     collections: ["collection_studio", "collection_parent_studio", "collection_groups", "collection_performers", "collection_tags",
       "collection_organized", "collection_prefix"],
     pace: ["max_retries", "connect_timeout", "read_timeout", "max_edits_per_second", "reconcile_every"],
-    log: ["debug_logging", "obfuscate_paths"],
+    log: ["mark_scenes", "debug_logging", "obfuscate_paths"],
   };
   P.settingGroups = GROUPS;
 
