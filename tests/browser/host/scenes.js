@@ -110,7 +110,7 @@ const ScenePage = patchableComponent("ScenePage", (props) => {
       h("div", { className: "scene-subheader" }, scene.studio?.name, " ", scene.date),
       h(
         Tab.Container,
-        { activeKey: tab, onSelect: (key) => key && setTab(key) },
+        { id: "scene-tabs", activeKey: tab, onSelect: (key) => key && setTab(key) },
         h(
           "div",
           null,
