@@ -10,7 +10,8 @@ it, one deleted scene fails a whole `findScenes(ids:)`, an empty job queue is nu
 the log.
 
 `stash_data` holds the records, `stash_resolvers` and `stash_graphql` answer queries, `stash_session` tells who may,
-`stash_plugin_host` runs plugins and jobs, `stash_person` is the browser, `http_base` speaks HTTP and fails on demand.
+`stash_plugin_host` runs plugins and jobs, `stash_pages` serves what a browser loads, `stash_person` is a person without
+a browser, `http_base` speaks HTTP and fails on demand.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.servers.http_base import BROKEN_PAGE, ConnectionGoneError, Fault, Htt
 from tests.servers.stash_data import Scene, StashError, Store
 from tests.servers.stash_graphql import CONTRACT, GraphQL, validate_against_contract
 from tests.servers.stash_http import Json, Request, errors_response, image_response, not_found, zipped
+from tests.servers.stash_pages import BACK_END, Pages, of_plugin
 from tests.servers.stash_person import Browser, SaveResult
 from tests.servers.stash_plugin_host import (
     DEFAULT_PYTHON,
@@ -38,7 +40,7 @@ from tests.servers.stash_plugin_host import (
     ProcessRecord,
 )
 from tests.servers.stash_resolvers import World
-from tests.servers.stash_session import INDEX_PAGE, Sessions, Visited
+from tests.servers.stash_session import Sessions, Visited
 
 DEFAULT_IMAGE = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1280 720"><rect width="1280" height="720"/></svg>'
@@ -60,6 +62,8 @@ class StashStandIn(Browser, HttpServer[Request]):
     :param external_host: the host that URLs of pictures are built on, instead of the request's.
     :param plugin_id: the plugin that `press`, `run_operation` and `set_settings` mean.
     :param max_session_age: seconds until a session cookie dies.
+    :param pages: the page that browsers get; normally an empty one.
+    :param other_plugins: folders of more plugins, to stand beside the first.
     """
 
     request_type = Request
@@ -78,6 +82,8 @@ class StashStandIn(Browser, HttpServer[Request]):
         external_host: str | None = None,
         plugin_id: str = "PlexSync",
         max_session_age: int = 3600,
+        pages: Pages | None = None,
+        other_plugins: Sequence[Path] = (),
     ) -> None:
         super().__init__(port=port)
         config_dir.mkdir(parents=True, exist_ok=True)
@@ -87,8 +93,10 @@ class StashStandIn(Browser, HttpServer[Request]):
         self.sized_pictures = True
         """False: pictures come without a Content-Length, as through a proxy that streams."""
         self.plugin_id = plugin_id
+        self._pages = pages or Pages()
         self._host = PluginHost(
             plugin_dir=plugin_dir,
+            other_plugins=other_plugins,
             config_dir=config_dir,
             python=python,
             environment=environment or {},
@@ -106,7 +114,7 @@ class StashStandIn(Browser, HttpServer[Request]):
             max_session_age=max_session_age,
         )
         self._sessions = Sessions(self.world, credentials)
-        self._graphql = GraphQL(self.world, lambda message: self._host.write("error", message))
+        self._graphql = GraphQL(self.world, self._complain)
         self._running: set[Context] = set()
 
     # --- start and stop
@@ -170,8 +178,11 @@ class StashStandIn(Browser, HttpServer[Request]):
             self._running.discard(context)
         if run.stopped.is_set():
             raise ConnectionGoneError
-        response.headers += headers
+        response.headers += [*headers, ("X-Content-Type-Options", "nosniff")]
         return zipped(request, response)
+
+    def _complain(self, message: str) -> None:
+        self._host.write("error", message)
 
     def _base(self, request: Request) -> str:
         scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
@@ -182,17 +193,17 @@ class StashStandIn(Browser, HttpServer[Request]):
         parts = request.path.strip("/").split("/")
         if len(parts) == 3 and parts[1].isdigit() and parts[0] in ("scene", "performer", "studio", "tag"):
             return self._picture(request, *parts)
-        if len(parts) == 3 and parts[0] == "plugin" and parts[2] in ("javascript", "css"):
+        if parts[0] == "plugin" and len(parts) > 2:
             plugin = self._host.plugin(parts[1])
-            if plugin is None or parts[1] in self._host.disabled:
-                return not_found()
-            names = [name for name in plugin.ui.get(parts[2]) or () if "://" not in name]
-            body = b"".join((plugin.dir / name).read_bytes() + b"\n" for name in names)
-            return Response(200, body, f"text/{parts[2]}")
-        if "." in parts[-1] and not parts[-1].endswith(".html"):
+            enabled = parts[1] not in self._host.disabled
+            return of_plugin(plugin, enabled=enabled, path="/".join(parts[2:]), complain=self._complain)
+        if parts[0] in BACK_END:
             return not_found()
+        if "." in parts[-1] and not parts[-1].endswith(".html"):
+            return self._pages.file(request)
         # Any other path is the web page, which finds its way itself: 200, not 404.
-        return Response(200, INDEX_PAGE, "text/html")
+        prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+        return self._pages.page(prefix, self._host.enabled())
 
     def _picture(self, request: Request, kind: str, number: str, name: str) -> Response:
         record: Any = getattr(self.store, kind + "s").get(int(number))

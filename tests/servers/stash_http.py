@@ -76,7 +76,8 @@ def errors_response(status: int, errors: Sequence[Json]) -> Response:
 def zipped(request: Request, response: Response) -> Response:
     """The answer as Stash compresses it for who can read that."""
     compressible = response.content_type.startswith(("application/json", "text/", "image/svg"))
-    if response.body and compressible and "gzip" in request.headers.get("accept-encoding", ""):
+    is_packed = any(name == "Content-Encoding" for name, _ in response.headers)
+    if response.body and compressible and not is_packed and "gzip" in request.headers.get("accept-encoding", ""):
         response.body = gzip.compress(response.body, 4, mtime=0)
         response.headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
     return response

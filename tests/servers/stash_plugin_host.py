@@ -610,8 +610,10 @@ class PluginHost:
         python: str,
         environment: Mapping[str, str],
         connection: Callable[[Context, Sequence[tuple[str, str]]], Json],
+        other_plugins: Sequence[Path] = (),
     ) -> None:
         self.plugin_dir = plugin_dir
+        self.other_plugins = tuple(other_plugins)
         self.config_dir = config_dir
         self.python = python
         self.environment = dict(environment)
@@ -625,10 +627,12 @@ class PluginHost:
         self.log.append(LogLine(level, message, source))
 
     def reload(self) -> None:
-        if self.plugin_dir is None:
-            self.plugins = []
-            return
-        self.plugins = find_plugins(self.plugin_dir, lambda message: self.write("error", message))
+        folders = [*self.other_plugins, *([self.plugin_dir] if self.plugin_dir else [])]
+        self.plugins = [
+            plugin
+            for folder in folders
+            for plugin in find_plugins(folder, lambda message: self.write("error", message))
+        ]
 
     def plugin(self, plugin_id: str) -> Plugin | None:
         return next((plugin for plugin in self.plugins if plugin.id == plugin_id), None)

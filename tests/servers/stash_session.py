@@ -14,9 +14,8 @@ from urllib.parse import parse_qs, urlencode
 
 from tests.servers.http_base import Response
 from tests.servers.stash_http import PLAIN, Json, Request
+from tests.servers.stash_pages import INDEX_PAGE
 from tests.servers.stash_resolvers import World
-
-INDEX_PAGE = b'<!DOCTYPE html><html><head><base href="/"><title>Stash</title></head><body></body></html>'
 
 Visited = Sequence[tuple[str, str]]
 """Plugin and trigger of the hooks that have run on the way to a request."""
