@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.browser.stage import Stage, Visitor
+import re
+
+from tests.browser.stage import Stage, Visitor, expect
 from tests.servers.stash_http import Request
 
 
@@ -10,12 +12,40 @@ def wakes(request: Request) -> bool:
     return "runPluginOperation" in request.query and request.variables["args"] == {"mode": "wake"}
 
 
-def test_a_page_asks_once_at_its_load(site: Stage, open: Visitor) -> None:
+def test_each_load_asks_once(site: Stage, open: Visitor) -> None:
     page = open("/")
     site.stash.wait_for_request(wakes, timeout=30)
     page.reload()
-    page.wait_for_selector(".top-nav")
-    assert len([request for request in site.stash.requests if wakes(request)]) == 1
+    site.stash.wait_for_request(wakes, count=2, timeout=30)
+    page.get_by_role("link", name="Scenes").click()  # the page stays, and asks no more
+    expect(page).to_have_url(re.compile("/scenes$"))
+    assert len([request for request in site.stash.requests if wakes(request)]) == 2
+
+
+def test_a_stash_that_was_restarted_is_asked_at_once(site: Stage, open: Visitor) -> None:
+    page = open("/", expected=["WebSocket", "Failed to load resource"])
+    site.stash.wait_for_request(wakes, timeout=30)
+    site.stash.wait_for_request(lambda request: request.headers.get("upgrade") == "websocket", timeout=30)
+    page.clock.install()
+    site.stash.stop()
+    site.stash.clear_requests()
+    site.stash.start()
+    for _ in range(20):  # the page tries again every few seconds
+        page.clock.run_for(5_000)
+        if any(map(wakes, site.stash.requests)):
+            break
+        page.wait_for_timeout(100)
+    site.stash.wait_for_request(wakes, timeout=30)
+
+
+def test_the_dot_says_that_something_needs_a_look(site: Stage, open: Visitor) -> None:
+    page = open("/")
+    expect(page.get_by_role("link", name="PlexSync", exact=True).first).to_be_visible()
+    scene = site.stash.add_scene(title="Nowhere", files=[])
+    site.hook(scene)
+    site.drain()
+    page.reload()
+    expect(page.get_by_role("link", name="PlexSync: 1 scene needs a look").first).to_be_visible()
 
 
 def test_it_asks_below_a_proxys_path(site: Stage, open: Visitor) -> None:

@@ -370,6 +370,10 @@ class HttpServer(Generic[R]):
 
     # ------------------------------------------------------------ exchange
 
+    def takes_over(self, request: R) -> bool:
+        """Serve a connection that stops to be HTTP, to its end; False where it stays what it is."""
+        return False
+
     def _serve(self, run: Run, connection: socket.socket) -> None:
         buffer = bytearray()
         try:
@@ -399,6 +403,8 @@ class HttpServer(Generic[R]):
             self._requests.append(request)
             self._log.notify_all()
         if fault is None:
+            if self.takes_over(request):
+                return False
             return self._send(request, self.respond(run, request))
         return self._fail(run, request, fault, cleared)
 

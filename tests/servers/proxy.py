@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.servers import websocket
 from tests.servers.http_base import HttpServer, Response, Run
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_http import Request, not_found
@@ -26,13 +27,16 @@ class ReverseProxy(HttpServer[Request]):
         """Hand a request on, without the path's beginning."""
         if not request.target.startswith(f"{self._prefix}/"):
             return not_found()
+        return self._stash.respond(run, self._inner(request))
+
+    def takes_over(self, request: Request) -> bool:
+        """Hand a WebSocket on."""
+        if not request.target.startswith(f"{self._prefix}/") or not websocket.is_asked_for(request):
+            return False
+        self.note(request, status=101)
+        return self._stash.takes_over(self._inner(request))
+
+    def _inner(self, request: Request) -> Request:
         request.headers["x-forwarded-prefix"] = self._prefix
-        inner = Request(
-            request.method,
-            request.target.removeprefix(self._prefix),
-            request.headers,
-            request.body,
-            request.client,
-            request.keep_alive,
-        )
-        return self._stash.respond(run, inner)
+        target = request.target.removeprefix(self._prefix)
+        return Request(request.method, target, request.headers, request.body, request.client, request.keep_alive)

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.servers import http_base
+from tests.servers import http_base, websocket
 from tests.servers.http_base import BROKEN_PAGE, ConnectionGoneError, Fault, HttpServer, Response, Run
 from tests.servers.stash_data import Scene, StashError, Store
 from tests.servers.stash_graphql import CONTRACT, GraphQL, validate_against_contract
@@ -180,6 +180,15 @@ class StashStandIn(Browser, HttpServer[Request]):
             raise ConnectionGoneError
         response.headers += [*headers, ("X-Content-Type-Options", "nosniff")]
         return zipped(request, response)
+
+    def takes_over(self, request: Request) -> bool:
+        """Keep the WebSocket of a page that is logged in."""
+        user, _, _ = self._sessions.authenticate(request)
+        if request.path != "/graphql" or not websocket.is_asked_for(request) or user is None:
+            return False
+        self.note(request, status=101)
+        websocket.serve(request)
+        return True
 
     def _complain(self, message: str) -> None:
         self._host.write("error", message)
