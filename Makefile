@@ -1,7 +1,7 @@
 # make demo   shows a save in Stash arriving in Plex, with both servers played by stand-ins
-# make test   lint, types and the whole test suite
+# make test   lint, types and the whole test suite; Stash's pages in a browser where Chromium and npm are there
 # make bench  measures speed and memory (docs/performance.md); JSON=FILE says where the figures go
-# Each sets up all it needs in .venv on the first run. PYTHON chooses the Python (3.11 or newer).
+# Each sets up all it needs in .venv and build on the first run. PYTHON chooses the Python (3.11 or newer).
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
@@ -10,7 +10,9 @@ JSON ?= build/bench.json
 # One more than there are cores: many tests wait for processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
 
-.PHONY: help setup demo test coverage bench lint clean
+BROWSER := package.json package-lock.json .npmrc
+
+.PHONY: help setup browser demo test coverage bench lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -4
@@ -23,6 +25,17 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/ready
 
+# What the tests in a browser need beside it. They are left out where something is missing, unless
+# PLEXSYNC_BROWSER=required: then they fail.
+browser: build/browser/ready
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || echo "no chromium: the tests in a browser are left out"
+
+build/browser/ready: $(addprefix tests/browser/,$(BROWSER))
+	@mkdir -p build/browser && cp $^ build/browser/
+	@if ! command -v npm >/dev/null; then echo "no npm: the tests in a browser are left out"; \
+	elif (cd build/browser && npm ci --ignore-scripts --loglevel=error >/dev/null); then touch $@; \
+	else echo "npm cannot install its packages: the tests in a browser are left out"; fi
+
 demo: setup
 	$(BIN)/python -m tests.demo
 
@@ -31,11 +44,11 @@ lint: setup
 	$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	$(BIN)/mypy
 
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest -n $(JOBS)
 
 # Counting lines makes the suite a third slower, so not with every run.
-coverage: setup
+coverage: setup browser
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=85
 

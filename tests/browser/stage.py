@@ -10,13 +10,18 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.servers.plex import PlexStandIn
 from tests.servers.proxy import ReverseProxy
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_pages import Pages
 from tests.site import ROOT, UNCOVERED, Site, install_plugin
+
+try:
+    from playwright.sync_api import expect
+except ImportError:  # the fixture `browser` tells it
+    expect = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Error, Page
@@ -76,9 +81,7 @@ def find_chromium() -> str | None:
 
 def what_is_missing() -> str | None:
     """Why no page can be opened, in one line; None where one can."""
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
+    if expect is None:
         return "Python's package playwright is not installed (requirements-dev.txt)"
     if find_chromium() is None:
         return "no chromium in PATH or $CHROMIUM"
@@ -89,7 +92,7 @@ def what_is_missing() -> str | None:
 @contextlib.contextmanager
 def a_browser() -> Iterator[Browser]:
     """Chromium, without a window."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import sync_playwright
 
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
@@ -169,7 +172,7 @@ class Visitor:
         home: str | None = None,
         expected: Sequence[str] = (),
         ready: str = READY,
-        **context: object,
+        **context: Any,
     ) -> Page:
         """A page in a fresh browser, when it is ready.
 
@@ -180,8 +183,8 @@ class Visitor:
         :param context: more for the browser's context, such as `viewport` or `color_scheme`.
         """
         self._expected += expected
-        settings: Mapping[str, object] = {"viewport": {"width": 1400, "height": 900}, "locale": "en-GB", **context}
-        made = self.browser.new_context(**settings)  # type: ignore[arg-type]
+        settings: Mapping[str, Any] = {"viewport": {"width": 1400, "height": 900}, "locale": "en-GB", **context}
+        made = self.browser.new_context(**settings)
         made.set_default_timeout(PATIENCE)
         root = (home or self.site.stash.url).rstrip("/") + "/"
         if self.site.stash.credentials is not None:
@@ -208,3 +211,6 @@ class Visitor:
     def _note(self, problem: str) -> None:
         if not any(re.search(pattern, problem) for pattern in self._expected):
             self.problems.append(problem)
+
+
+__all__ = ["READY", "Stage", "Visitor", "a_browser", "a_stage", "expect", "find_chromium", "what_is_missing"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import requests
-from playwright.sync_api import Page, expect
 
-from tests.browser.stage import Stage, Visitor
+from tests.browser.stage import Stage, Visitor, expect
 from tests.servers.stash_http import Request
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 API = (
     "const {React, libraries, patch, register, hooks, components} = window.PluginApi; const h = React.createElement;\n"

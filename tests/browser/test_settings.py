@@ -65,7 +65,7 @@ def test_every_setting_is_in_one_group_and_bears_the_panels_name(site: Stage, op
     elsewhere = {"plex_url", "plex_token", "plex_library", "path_map", "strict_matching", "trigger_plex_scan"}
     texts = page.evaluate("window.PlexSync.texts.fields")
     assert sorted([*named, *elsewhere]) == sorted(texts)
-    assert set(texts) == {name for name in site.ask("settings")["fields"]}
+    assert set(texts) == set(site.ask("settings")["fields"])
 
 
 def test_kinds_of_settings_are_stored_as_they_are_chosen(site: Stage, open: Visitor) -> None:

@@ -87,6 +87,7 @@ function PluginsPanel() {
               h("h3", null, `${plugin.name} (${plugin.version})`),
               h("div", { className: "sub-heading" }, plugin.description),
             ),
+            h("div"),
           ),
           h(
             "div",
