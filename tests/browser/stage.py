@@ -127,24 +127,24 @@ def a_stage(folder: Path) -> Iterator[Stage]:
     other.mkdir()
     for name, text in {"Other.yml": OTHER_YML, "other.py": OTHER_PY, "other.js": ""}.items():
         (other / name).write_text(text)
-    with (
-        PlexStandIn() as plex,
-        StashStandIn(
-            config_dir=folder / "stash",
-            plugin_dir=plugin,
-            other_plugins=[other],
-            environment=UNCOVERED,
-            pages=host_pages(),
-        ) as stash,
-        ReverseProxy(stash, "/below/stash") as proxy,
-    ):
-        data = folder / "stash" / "plexsync"
-        stage = Stage(stash, plex, data, plex.add_library("Clips"), proxy, other / "other.js")
-        stage.configure()
-        try:
+    try:
+        with (
+            PlexStandIn() as plex,
+            StashStandIn(
+                config_dir=folder / "stash",
+                plugin_dir=plugin,
+                other_plugins=[other],
+                environment=UNCOVERED,
+                pages=host_pages(),
+            ) as stash,
+            ReverseProxy(stash, "/below/stash") as proxy,
+        ):
+            data = folder / "stash" / "plexsync"
+            stage = Stage(stash, plex, data, plex.add_library("Clips"), proxy, other / "other.js")
+            stage.configure()
             yield stage
-        finally:
-            kill_below(folder)
+    finally:
+        kill_below(folder)
 
 
 def kill_below(folder: Path) -> None:

@@ -167,7 +167,6 @@ def test_stash_stands_below_a_path(site: Stage, open: Visitor) -> None:
 def test_an_error_in_a_page_is_noticed(open: Visitor) -> None:
     page = open("/")
     page.evaluate("console.error('in vain'); setTimeout(() => { throw new Error('nobody caught me'); })")
-    page.wait_for_timeout(0)
     wait_for(page, open, 2)
     caught, thrown = sorted(open.problems)
     assert "in vain" in caught
