@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,13 @@ class Site:
             time.sleep(0.02)
             found = self.call({"mode": mode, "id": found["id"]}).output
         return found
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for what another process or thread does."""
+        end = time.monotonic() + PATIENCE
+        while not is_so():
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
     def hook(self, scene_id: int, fields: list[str] | None = None, **context: Any) -> Answer:
         """A save's hook."""

@@ -15,13 +15,14 @@
 
   /** Ask Stash by GraphQL; gives `data`, throws an Error whose message is for a person. */
   P.gql = async function (query, variables) {
+    const body = JSON.stringify({ query, variables: variables || {} });
     let response;
     try {
       response = await window.fetch(P.address("graphql"), {
         method: "POST",
         credentials: "same-origin",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ query, variables: variables || {} }),
+        body,
       });
     } catch (error) {
       throw new Error(P.t("api.away"));

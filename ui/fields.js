@@ -71,15 +71,18 @@
     const field = Object.assign({ name }, view.fields[name]);
     const [wrong, setWrong] = useState("");
     const [saved, setSaved] = useState(false);
+    const [chosen, setChosen] = useState(); // what was chosen a moment ago, until it is stored
     const [label, help] = P.texts.fields[name];
     const stored = view.values[name];
     const error = wrong || view.errors[name] || "";
     // What is stored and not accepted is shown as it stands there, to be mended.
-    const value = view.errors[name] ? stored : view.in_force[name];
+    const value = chosen !== undefined ? chosen : view.errors[name] ? stored : view.in_force[name];
     const isDefault = !view.errors[name] && view.in_force[name] === field.default;
     const onSave = async (next) => {
       setSaved(false);
+      if (next !== null && field.kind !== "text" && field.kind !== "number") setChosen(next);
       const answer = await save({ [name]: next });
+      setChosen(undefined);
       setWrong((answer.errors || {})[name] || answer.failure || "");
       if (answer.saved) setSaved(true);
       return answer.saved;

@@ -11,15 +11,18 @@
 
   P.Libraries = function ({ view, save, server }) {
     const { facts, busy } = server.state;
+    const [chosen, setChosen] = useState(null); // what was ticked a moment ago, until it is stored
     const [error, setError] = useState("");
     if (!facts || !facts.libraries) return busy ? h(P.Busy, null) : h("p", { className: "plexsync-help" }, t("libraries.unconnected"));
-    const names = view.library_names;
+    const names = chosen || view.library_names;
     const movies = facts.libraries.filter((one) => one.type === "movie");
     const known = new Set(movies.map((one) => one.name));
     const isIn = (name) => names.some((one) => one.toLowerCase().trim() === name.toLowerCase().trim());
     const missing = names.filter((name) => !facts.libraries.some((one) => one.name.toLowerCase().trim() === name.toLowerCase().trim()));
     const store = async (next) => {
+      setChosen(next || []);
       const answer = await save({ plex_library: next });
+      setChosen(null);
       setError((answer.errors || {}).plex_library || answer.failure || "");
       if (answer.saved) server.ask();
     };

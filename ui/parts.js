@@ -88,7 +88,7 @@
   P.Trouble = ({ text, again, children }) =>
     text
       ? h(Alert, { variant: "danger", className: "plexsync-trouble" }, h("span", null, text), children,
-          again ? h(Button, { size: "sm", variant: "secondary", onClick: again }, t("api.again")) : null)
+          again ? h(Button, { size: "sm", variant: "secondary", onClick: () => again() }, t("api.again")) : null)
       : null;
 
   /** A line that says what goes on; screen readers hear it when it changes. */

@@ -36,16 +36,15 @@ def stored(site: Stage, name: str) -> object:
 
 def test_by_hand_from_nothing_to_the_first_scene_in_plex(site: Stage, open: Visitor) -> None:
     _, key = site.add("/media/clip.mp4", 1000)
-    site.stash.save_scene(1, title="In Plex")
-    site.stash.wait_idle(60)
     site.stash.plugin_settings = {}
+    site.stash.scene(1).title = "In Plex"
     page = opened(open)
     expect(page.get_by_text("PlexSync does not know your Plex yet")).to_be_visible()
     page.get_by_role("button", name="Enter address and token by hand").click()
-    page.get_by_label("Plex URL").fill(site.plex.url)
-    page.get_by_label("Plex URL").press("Enter")
+    page.get_by_label("Plex URL", exact=True).fill(site.plex.url)
+    page.get_by_label("Plex URL", exact=True).press("Enter")
     expect(row(page, "plex_url").get_by_text("Saved")).to_be_visible()
-    page.get_by_label("Plex token").fill(site.plex.token)
+    page.get_by_label("Plex token", exact=True).fill(site.plex.token)
     row(page, "plex_token").get_by_role("button", name="Save").click()
     expect(page.get_by_text(re.compile("Stand-in answers at .* and the token may write"))).to_be_visible()
     assert site.plex.token not in page.content()
@@ -71,28 +70,28 @@ def test_every_setting_is_in_one_group_and_bears_the_panels_name(site: Stage, op
 def test_kinds_of_settings_are_stored_as_they_are_chosen(site: Stage, open: Visitor) -> None:
     page = opened(open)
     group(page, "What is written")
-    page.get_by_label("Sync studio").click(force=True)
-    page.get_by_label("Field for the studio code").select_option("off")
-    page.get_by_label("Most tags").fill("12")
-    page.get_by_label("Most tags").press("Tab")
+    page.get_by_label("Sync studio", exact=True).click(force=True)
+    page.get_by_label("Field for the studio code", exact=True).select_option("off")
+    page.get_by_label("Most tags", exact=True).fill("12")
+    page.get_by_label("Most tags", exact=True).press("Tab")
     expect(row(page, "max_tags").get_by_text("Saved")).to_be_visible()
     expect(row(page, "code_field").get_by_role("button", name="Reset")).to_be_visible()
     assert (stored(site, "sync_studio"), stored(site, "code_field"), stored(site, "max_tags")) == (False, "off", "12")
     row(page, "max_tags").get_by_role("button", name="Reset").click()
-    expect(page.get_by_label("Most tags")).to_have_value("0")
+    expect(page.get_by_label("Most tags", exact=True)).to_have_value("0")
     assert stored(site, "max_tags") == 0
 
 
 def test_a_wrong_value_is_told_as_it_is_typed_and_is_not_stored(site: Stage, open: Visitor) -> None:
     page = opened(open)
     group(page, "Pace and retries")
-    page.get_by_label("Tries").fill("many")
+    page.get_by_label("Tries", exact=True).fill("many")
     expect(row(page, "max_retries").get_by_role("alert")).to_contain_text("accepted: a whole number from 0 to 100")
-    page.get_by_label("Tries").press("Enter")
+    page.get_by_label("Tries", exact=True).press("Enter")
     expect(row(page, "max_retries").get_by_role("alert")).to_be_visible()
     assert stored(site, "max_retries") is None
-    page.get_by_label("Tries").fill("3")
-    page.get_by_label("Tries").press("Enter")
+    page.get_by_label("Tries", exact=True).fill("3")
+    page.get_by_label("Tries", exact=True).press("Enter")
     expect(row(page, "max_retries").get_by_text("Saved")).to_be_visible()
     expect(row(page, "max_retries").get_by_role("alert")).to_have_count(0)
 
@@ -100,7 +99,7 @@ def test_a_wrong_value_is_told_as_it_is_typed_and_is_not_stored(site: Stage, ope
 def test_what_is_stored_and_wrong_is_shown_where_it_can_be_mended(site: Stage, open: Visitor) -> None:
     site.configure(title_template="{nonsense}")
     page = opened(open)
-    expect(page.get_by_label("Title template")).to_have_value("{nonsense}")
+    expect(page.get_by_label("Title template", exact=True)).to_have_value("{nonsense}")
     expect(row(page, "title_template").get_by_role("alert")).to_contain_text("accepted: text with at least one of")
 
 
@@ -108,13 +107,13 @@ def test_two_tabs_lose_nothing(site: Stage, open: Visitor) -> None:
     first, second = opened(open), opened(open)
     for page, label, name in ((first, "Sync studio", "sync_studio"), (second, "Sync date", "sync_date")):
         group(page, "What is written")
-        page.get_by_label(label).click(force=True)
+        page.get_by_label(label, exact=True).click(force=True)
         expect(row(page, name).get_by_text("Saved")).to_be_visible()
     assert (stored(site, "sync_studio"), stored(site, "sync_date")) == (False, False)
     assert stored(site, "plex_token") == site.plex.token
-    assert first.get_by_label("Sync date").is_checked(), "the first tab has not looked since"
-    first.get_by_label("Sync title").click(force=True)
-    expect(first.get_by_label("Sync date")).not_to_be_checked()
+    assert first.get_by_label("Sync date", exact=True).is_checked(), "the first tab has not looked since"
+    first.get_by_label("Sync title", exact=True).click(force=True)
+    expect(first.get_by_label("Sync date", exact=True)).not_to_be_checked()
 
 
 def test_libraries_are_ticked(site: Stage, open: Visitor) -> None:
@@ -122,11 +121,11 @@ def test_libraries_are_ticked(site: Stage, open: Visitor) -> None:
     site.plex.add_library("Shows", type="show")
     page = opened(open)
     expect(page.get_by_text("show library: scenes are films for Plex")).to_be_visible()
-    page.get_by_label("Only these").check()
-    expect(page.get_by_label("Clips")).to_be_enabled()
-    page.get_by_label("Clips").click()
-    expect(page.get_by_label("Clips")).not_to_be_checked()
-    assert stored(site, "plex_library") == '"Films, old"'
+    page.get_by_label("Only these", exact=True).check()
+    expect(page.get_by_role("checkbox", name="Clips")).to_be_enabled()
+    page.get_by_role("checkbox", name="Clips").click()
+    expect(page.get_by_role("checkbox", name="Clips")).not_to_be_checked()
+    site.wait_until(lambda: stored(site, "plex_library") == '"Films, old"')
     site.configure(plex_library="Renamed")
     page.reload()
     expect(page.get_by_text("Was it renamed?")).to_be_visible()
@@ -142,12 +141,12 @@ def test_a_path_map_is_proposed_and_used(site: Stage, open: Visitor) -> None:
     page.get_by_role("button", name="Check how scenes match").click()
     page.get_by_role("button", name="Use it").click()
     expect(page.get_by_text("Every scene of the sample was found.")).to_be_visible()
-    expect(page.get_by_label("In Stash 1")).to_have_value(re.compile("^/stash"))
+    expect(page.get_by_label("In Stash 1", exact=True)).to_have_value(re.compile("^/stash"))
     assert str(stored(site, "path_map")).startswith("/stash")
-    page.get_by_label("In Plex 1").fill("nonsense")
+    page.get_by_label("In Plex 1", exact=True).fill("nonsense")
     page.get_by_role("button", name="Store these").click()
     expect(page.get_by_text("path_map is")).to_be_visible()
-    page.get_by_label("In Plex 1").fill("/elsewhere")
+    page.get_by_label("In Plex 1", exact=True).fill("/elsewhere")
     page.get_by_role("button", name="Try these").click()
     expect(page.get_by_text("With these pairs 0 of 6 are found by their path.")).to_be_visible()
 
@@ -181,7 +180,7 @@ def test_below_a_proxys_path_on_a_phone_with_the_keyboard_alone(site: Stage, ope
     page.get_by_role("button", name="Log", exact=False).last.focus()
     page.get_by_role("button", name=re.compile("pages and log")).focus()
     page.keyboard.press("Enter")
-    page.get_by_label("Detailed log").focus()
+    page.get_by_label("Detailed log", exact=True).focus()
     page.keyboard.press("Space")
     expect(row(page, "debug_logging").get_by_text("Saved")).to_be_visible()
     assert stored(site, "debug_logging") is True
