@@ -118,7 +118,7 @@ def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> 
         raise QueueError(f"{what} was not queued: {why}. Then save the {entity} again") from None
     if ask is None:
         return f"{what} queued"
-    return f"{what} queued, {_ask(server_connection, queue_file, ask, what)}"
+    return f"{what} queued, {ask_stash(server_connection, queue_file, ask, what)}"
 
 
 def is_relevant(fields: object, entity: str = "scene") -> bool:
@@ -141,7 +141,8 @@ def _number(value: object, entity: str) -> int:
     return value
 
 
-def _ask(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, what: str) -> str:
+def ask_stash(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, what: str) -> str:
+    """Have Stash run the task "Process queue" for what was queued; return what came of it, in a sentence."""
     # Not at the top: most hooks find a drain running or asked for and never pay for http.client.
     from sync.stash.ask import AskFailedError, ask_for_drain, others_stand_before, still_waits
 

@@ -2,8 +2,7 @@
 
 Keyed by the Plex server's machineIdentifier, section and ratingKey, so that
 another server or a rebuilt library has no memories that are not its own. The
-library's file index stands in the same file and belongs to `plex/file_index.py`,
-what is known of performers' pictures to `worker/portraits.py`.
+library's file index (`plex/file_index.py`) and performers' pictures (`worker/portraits.py`) stand in the same file.
 """
 
 import json
@@ -17,6 +16,7 @@ from sync import log
 from sync.data_folder import move_aside
 from sync.fast import connect, transaction
 from sync.model import ItemRecord, Memory, StepRecord, StepState
+from sync.status import records
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -111,7 +111,7 @@ class State:
     def _open(self) -> sqlite3.Connection:
         connection = connect(self.path)
         try:
-            connection.executescript(_SCHEMA)
+            connection.executescript(_SCHEMA + records.SCHEMA)
             for table, column, kind in _LATER_COLUMNS:
                 if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
                     connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
@@ -278,7 +278,8 @@ class State:
                 gone,
             )
             connection.executemany(f"UPDATE items SET scene_id = {NOBODY} WHERE scene_id = ?", gone)
-            connection.executemany("DELETE FROM scenes WHERE scene_id = ?", gone)
+            for table in ("scenes", "left_out"):
+                connection.executemany(f"DELETE FROM {table} WHERE scene_id = ?", gone)
 
     def forget_items(self, machine: str, section: int, rating_keys: Collection[int]) -> None:
         """Forget items that Plex no longer has. Plex never gives a ratingKey twice."""

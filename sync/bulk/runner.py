@@ -21,6 +21,7 @@ from sync.queue.batch import CHANGE, FAILED, LATER, LEFT_OUT, RECONCILE, SYNC_AL
 from sync.queue.job import ClaimedJob
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import chunks
+from sync.status import records
 from sync.worker.run import Run
 
 PIECE = 25
@@ -176,7 +177,7 @@ class Bulk:
     def _look_at_page(self, batch: Batch) -> None:
         """Look at the scenes that come next, in pieces: a save ends the page behind the piece that it came in."""
         page = self._listing.page(batch)
-        left_out: list[str] = []
+        left_out: dict[int, tuple[Scene, str]] = {}
         due: list[Scene] = []
         findings = Findings()
         is_reconcile = batch.kind == RECONCILE
@@ -185,12 +186,12 @@ class Bulk:
             if looked and self._store.is_due(time.time(), late=False):
                 page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
                 break
-            out = {scene.id: scene.label for scene in some if why_left_out(scene, self._settings)}
+            out = {scene.id: (scene, why) for scene in some if (why := why_left_out(scene, self._settings))}
             scenes = [scene for scene in some if scene.id not in out]
             if is_reconcile:
                 findings.add_all(self._reconciler.look(scenes))
             else:
-                left_out += out.values()
+                left_out |= out
                 due += self._changed(scenes) if batch.kind == CHANGE else self._due(scenes)
             looked += len(some)
         if is_reconcile:
@@ -199,7 +200,16 @@ class Bulk:
             self._put(batch, page, rows, findings.told)
             return
         rows = [(scene.id, batch.kind) for scene in due]
-        self._put(batch, page, rows, {LEFT_OUT: left_out} if left_out else {})
+        self._note_left_out({number: why for number, (_, why) in left_out.items()}, page)
+        self._put(batch, page, rows, {LEFT_OUT: [scene.label for scene, _ in left_out.values()]} if left_out else {})
+
+    def _note_left_out(self, reasons: Mapping[int, str], page: Page) -> None:
+        others = [scene.id for scene in page.scenes if scene.id not in reasons]
+        back = records.are_left_out(self._state.connection, others)
+        if reasons or back:
+            with self._state.transaction() as connection:
+                records.put_left_out(connection, reasons.items(), records.LEFT_OUT, time.time())
+                records.take_in(connection, back)
 
     def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
         """Return the scenes that have to be synced."""

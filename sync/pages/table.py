@@ -15,14 +15,15 @@ QUICK = {
     "wake": "overview.wake",
     "settings": "settings_view.settings",
     "save_settings": "settings_view.save_settings",
-    "scene": "scene.scene",
-    "sync_scene": "scene.sync_scene",
-    "failed": "failed.failed",
-    "retry": "failed.retry",
-    "forget": "failed.forget",
-    "coverage": "coverage.coverage",
-    "coverage_list": "coverage.coverage_list",
-    "history": "history.history",
+    "scene": "lists.scene.scene",
+    "sync_scene": "lists.scene.sync_scene",
+    "marks": "lists.scene.marks",
+    "failed": "lists.failed.failed",
+    "retry": "lists.failed.retry",
+    "forget": "lists.failed.forget",
+    "coverage": "lists.coverage.coverage",
+    "coverage_list": "lists.coverage.coverage_list",
+    "history": "lists.history.history",
     "sign_in_choose": "sign_in.choose",
     "cancel": "background.cancel",
 }
@@ -58,6 +59,11 @@ def function(place: str) -> Callable[[Any], Answer]:
     module, _, name = place.rpartition(".")
     found: Callable[[Any], Answer] = getattr(importlib.import_module(f"sync.pages.{module}"), name)
     return found
+
+
+def limit_in(args: Mapping[str, Any]) -> int:
+    """Return how many rows a page wants: args `limit`, at most 100. Raises SetupError."""
+    return min(100, number_in(args, "limit")) if args.get("limit") is not None else 20
 
 
 def number_in(args: Mapping[str, Any], name: str) -> int:

@@ -5,8 +5,10 @@ these is one transaction. All take a connection in autocommit mode to a queue's 
 sqlite3.Error.
 """
 
+import json
 import sqlite3
 import time
+from collections.abc import Sequence
 
 from sync.fast import transaction
 from sync.queue import batches, schema
@@ -14,7 +16,7 @@ from sync.queue.batch import Batch
 from sync.queue.dead_letters import CREATE_DEAD_LETTERS
 from sync.queue.lock import is_held
 
-_OF_TYPE = "(?1 IS NULL OR error_type = ?1)"
+_OF_TYPE = "(?1 IS NULL OR error_type = ?1) AND (?2 IS NULL OR scene_id IN (SELECT value FROM json_each(?2)))"
 
 
 def failed_types(connection: sqlite3.Connection) -> dict[str, int]:
@@ -26,27 +28,34 @@ def failed_types(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def retry_failed(connection: sqlite3.Connection, error_type: str | None, now: float) -> int:
+def retry_failed(
+    connection: sqlite3.Connection, error_type: str | None, now: float, scenes: Sequence[int] | None = None
+) -> int:
     """Queue again what failed for good, as if it had been saved at `now` (seconds since the epoch); return how many.
 
-    `error_type`: only what failed with this class of error; None: everything. Letters of damaged rows name no scene
-    and stay.
+    `error_type`: only what failed with this class of error; None: everything. `scenes`: only these. Letters of damaged
+    rows name no scene and stay.
     """
     connection.execute(CREATE_DEAD_LETTERS)
     with transaction(connection):
-        scenes = connection.execute(
+        again = connection.execute(
             f"SELECT scene_id FROM plexsync_dead_letters WHERE scene_id > 0 AND {_OF_TYPE} ORDER BY last_at, scene_id",
-            (error_type,),
+            (error_type, _listed(scenes)),
         ).fetchall()
-        connection.executemany(schema.INSERT_JOB, [(schema.new_row(scene, now), now) for (scene,) in scenes])
-        connection.executemany("DELETE FROM plexsync_dead_letters WHERE scene_id = ?", scenes)
-    return len(scenes)
+        connection.executemany(schema.INSERT_JOB, [(schema.new_row(scene, now), now) for (scene,) in again])
+        connection.executemany("DELETE FROM plexsync_dead_letters WHERE scene_id = ?", again)
+    return len(again)
 
 
-def clear_failed(connection: sqlite3.Connection, error_type: str | None) -> int:
-    """Delete the dead letters, of one class of error or (None) all; return how many."""
+def clear_failed(connection: sqlite3.Connection, error_type: str | None, scenes: Sequence[int] | None = None) -> int:
+    """Delete the dead letters, of one class of error or (None) all, of these scenes or (None) all; return how many."""
     connection.execute(CREATE_DEAD_LETTERS)
-    return connection.execute(f"DELETE FROM plexsync_dead_letters WHERE {_OF_TYPE}", (error_type,)).rowcount
+    query = f"DELETE FROM plexsync_dead_letters WHERE {_OF_TYPE}"
+    return connection.execute(query, (error_type, _listed(scenes))).rowcount
+
+
+def _listed(scenes: Sequence[int] | None) -> str | None:
+    return None if scenes is None else json.dumps(list(scenes))
 
 
 def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> tuple[int, list[Batch]]:

@@ -149,6 +149,17 @@ def count_scenes(connection: Mapping[str, Any]) -> int:
     return count
 
 
+def scene_ids_above(connection: Mapping[str, Any], after: int, limit: int) -> list[int]:
+    """Return up to `limit` ids of scenes above one, by id. Raises AskFailedError, SetupError."""
+    query = (
+        "query PlexSyncSceneIds($after: Int!, $size: Int!) { findScenes(scene_filter: {id: {value: $after, modifier: "
+        'GREATER_THAN}}, filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { id } } }'
+    )
+    variables = f'{{"after": {after}, "size": {limit}}}'
+    found = (_graphql(connection, query, variables).get("findScenes") or {}).get("scenes")
+    return [int(scene["id"]) for scene in found] if isinstance(found, list) else []
+
+
 def config_file(connection: Mapping[str, Any]) -> str:
     """Return where Stash says its config.yml is, as Stash's machine names it. Raises AskFailedError, SetupError."""
     data = _graphql(connection, "query PlexSyncPlace { configuration { general { configFilePath } } }", "{}")

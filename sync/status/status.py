@@ -5,21 +5,19 @@ is counted over an index: 100,000 scenes are told as fast as a hundred.
 """
 
 import contextlib
-import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from sync import data_folder, fast, log
+from sync import data_folder, log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
-from sync.queue import batches, damage, history, schema
+from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, DeadLetter
-from sync.queue.lock import SharedLock, is_held
+from sync.queue.lock import is_held
+from sync.status.reading import number, reading, rows
 from sync.worker.circuit_breaker import CircuitState, read_record, state_of
 
 Status = dict[str, Any]
@@ -57,7 +55,7 @@ def gather(data: str, now: float | None = None) -> Status:
         "mean_time_to_recovery": None,  # over the outages that have ended
         "troubles": [],  # what could not be read, and why
     }
-    with _reading(data_folder.queue_file(data), "queue", found["troubles"]) as connection:
+    with reading(data_folder.queue_file(data), "queue", found["troubles"]) as connection:
         if connection:
             found["queue"] = _queue(connection, at)
             found["batches"] = _batches(connection)
@@ -65,12 +63,12 @@ def gather(data: str, now: float | None = None) -> Status:
             found["failed"] = _failed(connection)
             found["coverage"] |= _missing(connection)
             found |= _outages(connection, at)
-    with _reading(data_folder.state_file(data), "state file", found["troubles"]) as connection:
+    with reading(data_folder.state_file(data), "state file", found["troubles"]) as connection:
         if connection:
             found["last_24_hours"] = _last_day(connection, at)
-            found["libraries"] = _libraries(connection)
+            found["libraries"] = libraries(connection)
             found["coverage"] |= {
-                "scenes_synced": _number(connection, "SELECT count(*) FROM scenes"),
+                "scenes_synced": number(connection, "SELECT count(*) FROM scenes"),
                 "items_held": sum(library["items"] for library in found["libraries"]),
             }
     return found
@@ -83,9 +81,9 @@ def failed_jobs(data: str, error_type: str | None = None, since: float = 0.0) ->
     """
     troubles: list[str] = []
     letters: list[Any] = []
-    with _reading(data_folder.queue_file(data), "queue", troubles) as connection:
+    with reading(data_folder.queue_file(data), "queue", troubles) as connection:
         if connection is not None:
-            letters = _rows(
+            letters = rows(
                 connection,
                 f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters WHERE (?1 IS NULL OR error_type = ?1) "
                 "AND last_at >= ?2 ORDER BY last_at DESC, scene_id",
@@ -96,79 +94,22 @@ def failed_jobs(data: str, error_type: str | None = None, since: float = 0.0) ->
     return [_clean(asdict(DeadLetter(*letter))) for letter in letters]
 
 
-@contextlib.contextmanager
-def _reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Connection | None]:
-    """Open a file for a look at one moment of it; None where it is missing or cannot be opened."""
-    connection = None
-    try:
-        if os.path.exists(file):
-            connection = _open(file)
-        yield connection
-    except (sqlite3.Error, OSError) as error:
-        if connection is None:
-            yield None
-        if isinstance(error, sqlite3.Error) and damage.is_damage(error):
-            mends = '"Process queue" sets it aside and compares every scene with Plex'
-            trouble = f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}"
-        else:
-            trouble = damage.why_unusable(what, file, error)
-        troubles.append(log.redact(trouble))
-    except SetupError as error:
-        if connection is None:
-            yield None
-        troubles.append(log.redact(str(error)))
-    finally:
-        if connection is not None:
-            connection.close()
-
-
-def _open(file: str) -> sqlite3.Connection:
-    # Not while a damaged queue is moved away, see `schema.connect`; the state file has the drain alone.
-    lock = os.path.join(os.path.dirname(file), schema.RESCUE_LOCK)
-    with SharedLock(lock) if os.path.basename(file) == data_folder.QUEUE_FILE else contextlib.nullcontext():
-        # Never made by this: it may be moved away at this moment.
-        address = Path(file).absolute().as_uri() + "?mode=rw"
-        connection = fast.connect(file, address)
-        try:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("BEGIN")
-            connection.execute("PRAGMA schema_version")  # SQLite opens its files at the first read only
-        except BaseException:
-            connection.close()
-            raise
-    return connection
-
-
-def _rows(connection: sqlite3.Connection, query: str, values: tuple[object, ...] = ()) -> list[Any]:
-    """Return the rows; none where a file is so young, or of an earlier version, that the table is not there."""
-    try:
-        return connection.execute(query, values).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
-            raise
-        return []
-
-
-def _number(connection: sqlite3.Connection, query: str, values: tuple[object, ...] = ()) -> int:
-    return next((int(row[0] or 0) for row in _rows(connection, query, values)), 0)
-
-
 # The queue's file
 
 
 def _queue(connection: sqlite3.Connection, at: float) -> Status:
     due, waiting, times = 0, 0, []
     for lane in (schema.SAVED, schema.CHANGE, schema.LATE):
-        due += _number(connection, f"SELECT count(*) {_WAITS} = {lane} AND {schema.DUE_AT} <= ?", (at,))
+        due += number(connection, f"SELECT count(*) {_WAITS} = {lane} AND {schema.DUE_AT} <= ?", (at,))
         later = f"{_WAITS} = {lane} AND {schema.DUE_AT} > ?"
-        waiting += _number(connection, f"SELECT count(*) {later}", (at,))
-        times += [next_at for (next_at,) in _rows(connection, f"SELECT min({schema.DUE_AT}) {later}", (at,))]
+        waiting += number(connection, f"SELECT count(*) {later}", (at,))
+        times += [next_at for (next_at,) in rows(connection, f"SELECT min({schema.DUE_AT}) {later}", (at,))]
     return {
         "due": due,
         "waiting": waiting,  # for a later try
-        "bulk": _number(connection, f"SELECT count(*) {_WAITS} = {schema.BULK}"),
+        "bulk": number(connection, f"SELECT count(*) {_WAITS} = {schema.BULK}"),
         # A drain has taken them; where none runs, one that was killed.
-        "claimed": _number(connection, f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"),
+        "claimed": number(connection, f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"),
         "next_due_at": min((next_at for next_at in times if next_at is not None), default=None),
     }
 
@@ -195,9 +136,9 @@ _INNER = ("cursor", "listed", "by_itself", "interrupted", "shape", "worked_at")
 
 def _drain(connection: sqlite3.Connection, drain_lock: str) -> Status:
     found: Status = {"running": is_held(drain_lock)}
-    for ended_at, went_well, said in _rows(connection, "SELECT ended_at, went_well, said FROM plexsync_last_drain"):
+    for ended_at, went_well, said in rows(connection, "SELECT ended_at, went_well, said FROM plexsync_last_drain"):
         found |= {"ended_at": ended_at, "went_well": bool(went_well), "said": log.redact(said)}
-    for began, alive_at in _rows(connection, "SELECT draining, alive_at FROM plexsync_wake"):
+    for began, alive_at in rows(connection, "SELECT draining, alive_at FROM plexsync_wake"):
         found["stopped_at"] = alive_at if began and not found["running"] else None
     return found
 
@@ -214,11 +155,10 @@ def _failed(connection: sqlite3.Connection) -> list[Status]:
             "error_type": error_type,
             "count": count,
             "examples": [
-                _clean(dict(zip(names, row, strict=True)))
-                for row in _rows(connection, examples, (error_type, EXAMPLES))
+                _clean(dict(zip(names, row, strict=True))) for row in rows(connection, examples, (error_type, EXAMPLES))
             ],
         }
-        for error_type, count in _rows(connection, counts)
+        for error_type, count in rows(connection, counts)
     ]
 
 
@@ -231,12 +171,12 @@ def _clean(letter: dict[str, Any]) -> dict[str, Any]:
 def _missing(connection: sqlite3.Connection) -> Status:
     """Return how many scenes wait for Plex to have their file, and how many were given up for that."""
     return {
-        "missing_waiting": _number(
+        "missing_waiting": number(
             connection,
             f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
             f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
         ),
-        "missing_failed": _number(
+        "missing_failed": number(
             connection,
             f"SELECT sum(scene_id > 0) FROM plexsync_dead_letters WHERE error_type IN {NOT_IN_PLEX}",
         ),
@@ -265,16 +205,17 @@ def _outages(connection: sqlite3.Connection, at: float) -> Status:
 def _last_day(connection: sqlite3.Connection, at: float) -> Status:
     found: Status = {}
     query = "SELECT library, outcome, sum(count) FROM statistics_by_hour WHERE hour > ? GROUP BY library, outcome"
-    for library, outcome, count in _rows(connection, query, (int(at // 3600) - _DAY,)):
+    for library, outcome, count in rows(connection, query, (int(at // 3600) - _DAY,)):
         found.setdefault(library, {})[outcome] = count
     return found
 
 
-def _libraries(connection: sqlite3.Connection) -> list[Status]:
-    titles = _rows(connection, "SELECT machine, section, title FROM libraries ORDER BY seen_at DESC")
+def libraries(connection: sqlite3.Connection) -> list[Status]:
+    """Return the libraries of the server in use, each with its `name` and how many of its `items` scenes hold."""
+    titles = rows(connection, "SELECT machine, section, title FROM libraries ORDER BY seen_at DESC")
     # The narrow index and not the table, whose rows are wide.
     held = "SELECT machine, section, count(*) FROM items INDEXED BY items_of_scene WHERE scene_id > 0 GROUP BY 1, 2"
-    counts = {(machine, section): count for machine, section, count in (_rows(connection, held) if titles else [])}
+    counts = {(machine, section): count for machine, section, count in (rows(connection, held) if titles else [])}
     libraries = [
         {"name": title, "items": counts.get((machine, section), 0)}
         for machine, section, title in titles

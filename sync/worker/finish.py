@@ -16,6 +16,7 @@ from sync.plex.read_back import is_taken, remember
 from sync.queue.batch import CHANGE, SYNC_ALL, SYNC_RECENT
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import ClaimedJob
+from sync.status import records
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
 from sync.worker.run import ItemSync, Run, SceneSync
@@ -135,9 +136,11 @@ class Finish:
             for item in one.items:
                 item.record.fingerprint, item.record.cover = item.fingerprint, one.cover
         with self._run.state.transaction() as connection:
-            records = [item.record for one in scenes for item in one.items]
-            self._run.state.put_items(connection, self._run.plex.machine, records)
+            known = [item.record for one in scenes for item in one.items]
+            self._run.state.put_items(connection, self._run.plex.machine, known)
             self._run.state.put_synced(connection, [(one.scene.id, one.scene.refs) for one in done], now)
+            records.take_in(connection, [one.scene.id for one in done])
+            records.put_written(connection, [row for one in scenes for row in _writes_of(one)], now)
         lines: list[_Line] = []
         for one in scenes:
             self._tell(one)
@@ -216,6 +219,9 @@ class Finish:
         """End scenes that the settings leave out, each with the reason."""
         if not some:
             return
+        with self._run.state.transaction() as connection:
+            reasons = [(scene.id, reason) for _, scene, reason in some]
+            records.put_left_out(connection, reasons, records.LEFT_OUT, time.time())
         self._done([claim for claim, _, _ in some])
         self.summary.scenes += len(some)
         self.summary.left_out += len(some)
@@ -237,6 +243,8 @@ class Finish:
         count = job.retry_count + (0 if job.early else 1)
         is_last = count >= most and not job.early
         if self._may_lack(error) and (is_last or self._run.scans is None):
+            with self._run.state.transaction() as connection:
+                records.put_left_out(connection, [(scene.id, log.redact(str(error)))], records.NOT_IN_PLEX, now)
             self._done([claim])
             self.summary.not_in_plex += 1
             return [(log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")]
@@ -299,6 +307,12 @@ class Finish:
 def _say(lines: Iterable[_Line]) -> None:
     for tell, text in lines:
         tell(text)
+
+
+def _writes_of(one: SceneSync) -> list[records.Written]:
+    title = log.redact(one.scene.name)
+    changed = [item for item in one.items if item.sent and item.after]
+    return [(one.scene.id, title, item.library, *item.place, ", ".join(_written(item))) for item in changed]
 
 
 def _written(item: ItemSync) -> list[str]:

@@ -17,7 +17,7 @@ from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
 from sync.state import STATISTICS_KEPT, State
-from sync.status import page, status
+from sync.status import page, reading, status
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import ROUND as BATCH
 from tests.site import ROOT, Answer, Child, Site
@@ -414,13 +414,14 @@ def test_no_query_walks_the_wide_tables(site: Site, monkeypatch: pytest.MonkeyPa
     site.store().close()
     site.state().close()
     plans = []
-    plain = status._rows
+    plain = status.rows
 
     def explained(connection: sqlite3.Connection, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         plans.extend(str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values))
         return plain(connection, query, values)
 
-    monkeypatch.setattr(status, "_rows", explained)
+    for module in (status, reading):
+        monkeypatch.setattr(module, "rows", explained)
     status.gather(str(site.data))
     wide = ("ack_queue_default", "plexsync_dead_letters", "items", "statistics_by_hour")
     walked = [plan for plan in plans if plan.startswith("SCAN") and plan.endswith(wide)]

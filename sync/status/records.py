@@ -1,0 +1,65 @@
+"""What a person may want to look up of single scenes: which have no place in Plex and why, and what was written last.
+
+Both stand in the state file. A file of an earlier version gets the tables with its first run.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS left_out (
+    scene_id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,           -- see LEFT_OUT and NOT_IN_PLEX
+    reason TEXT NOT NULL,
+    at REAL NOT NULL              -- seconds since the epoch
+);
+CREATE TABLE IF NOT EXISTS written (
+    id INTEGER PRIMARY KEY,       -- in the order of writing
+    at REAL NOT NULL, scene_id INTEGER NOT NULL, title TEXT NOT NULL,
+    library TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
+    what TEXT NOT NULL            -- names of fields and steps, comma-separated
+);
+"""
+LEFT_OUT, NOT_IN_PLEX = "left out", "not in Plex"
+"""Why a scene has no place in Plex: the user's conditions, or (with skip_not_found) that Plex lacks its file."""
+KEPT_WRITTEN = 500
+"""Writes that are kept, the newest."""
+_SOME = 400  # values in one `IN (...)`
+
+Written = tuple[int, str, str, int, int, str]
+"""scene id, title, library, section, ratingKey, what."""
+
+
+def put_left_out(connection: sqlite3.Connection, scenes: Iterable[tuple[int, str]], kind: str, now: float) -> None:
+    """Note scenes, as (id, reason), that have no place in Plex."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO left_out (scene_id, kind, reason, at) VALUES (?, ?, ?, ?)",
+        [(scene_id, kind, reason, now) for scene_id, reason in scenes],
+    )
+
+
+def are_left_out(connection: sqlite3.Connection, scene_ids: Sequence[int], kind: str = LEFT_OUT) -> list[int]:
+    """Return those of these scenes that are noted, of one kind or ('') of any."""
+    found: list[int] = []
+    for start in range(0, len(scene_ids), _SOME):
+        some = scene_ids[start : start + _SOME]
+        query = f"SELECT scene_id FROM left_out WHERE scene_id IN ({','.join('?' * len(some))}) AND ? IN (kind, '')"
+        found += (row[0] for row in connection.execute(query, (*some, kind)))
+    return found
+
+
+def take_in(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> None:
+    """Forget that these scenes were left out."""
+    if back := are_left_out(connection, scene_ids, ""):
+        connection.executemany("DELETE FROM left_out WHERE scene_id = ?", [(scene_id,) for scene_id in back])
+
+
+def put_written(connection: sqlite3.Connection, rows: Sequence[Written], now: float) -> None:
+    """Note what was written to items, and forget what is older than the newest of them."""
+    if rows:
+        connection.executemany(
+            "INSERT INTO written (at, scene_id, title, library, section, rating_key, what) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(now, *row) for row in rows],
+        )
+        connection.execute("DELETE FROM written WHERE id <= (SELECT max(id) FROM written) - ?", (KEPT_WRITTEN,))
