@@ -297,7 +297,7 @@ def encode(parameters: Parameters) -> str:
 
 
 def open_plex(settings: Settings, data: str) -> PlexClient:
-    """Connect to the Plex of the settings. Raises PlexSyncError, and OSError where the data folder cannot be written."""
+    """Connect to the Plex of the settings. Raises PlexSyncError; OSError where the data folder cannot be written."""
     log.keep_secret(settings.plex_token)  # the panel's may have quotes around it
     return PlexClient(
         settings.plex_url,

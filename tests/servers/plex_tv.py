@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from xml.sax.saxutils import quoteattr
 
 from tests.servers import http_base
@@ -64,11 +65,17 @@ class Connection:
     """One address under which a server may be reached."""
 
     uri: str
-    address: str = "127.0.0.1"
-    port: int = 32400
+    address: str = ""
+    """By default what the uri names, and its port."""
+    port: int = 0
     local: bool = True
     relay: bool = False
     ipv6: bool = False
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.uri)
+        self.address = self.address or parts.hostname or ""
+        self.port = self.port or parts.port or 32400
 
 
 @dataclass
@@ -136,7 +143,7 @@ class PlexTvStandIn(HttpServer[Request]):
     def add_server(self, plex: PlexStandIn, connections: list[Connection] | None = None, **more: Any) -> Resource:
         """Put a Plex Media Server on the list, under the address where it listens if no other is given."""
         if connections is None:
-            connections = [Connection(plex.url, port=plex.port)]
+            connections = [Connection(plex.url)]
         return self.add(plex.friendly_name, plex.machine_identifier, connections, plex=plex, **more)
 
     def add(self, name: str, machine: str, connections: list[Connection], **more: Any) -> Resource:
