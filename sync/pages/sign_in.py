@@ -63,7 +63,8 @@ def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it canno
     own = begun.begin(work.data, until=time.time() + LONGEST_LIFE)
     old_worked = False
     try:
-        old_worked = bool(does_old_work(call))
+        begins = begun.read(work.data)
+        old_worked = bool(does_old_work(call) or (begins and begins["old_worked"]))
         begun.keep(work.data, own, old_worked=old_worked)
         one = _SignIn(work, pace, own)
         facts = one.run()

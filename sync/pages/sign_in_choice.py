@@ -1,7 +1,5 @@
 """The operations `sign_in_choose` and `sign_in_cancel`, which end a sign-in."""
 
-import time
-
 from sync import log
 from sync.errors import PlexSyncError, SetupError
 from sync.pages.table import Answer, Call
@@ -22,9 +20,9 @@ def choose(call: Call) -> Answer:
     and `address`, and `state` "done". Raises PlexSyncError; the sign-in goes on then, unless its time is over.
     """
     found = begun.read(call.data)
-    if found is None or not (found["servers"] or _is_late(found)):
+    if found is None or not (found["servers"] or begun.is_late(found)):
         raise SetupError("No sign-in waits for a choice: it was cancelled, or is over. Sign in with Plex again")
-    if _is_late(found):
+    if begun.is_late(found):
         begun.discard(call.data, found["id"])
         text = "This sign-in is over, as no server was chosen in time. Sign in with Plex again"
         raise SetupError(with_old(text, call, found["old_worked"]))
@@ -76,10 +74,6 @@ def does_old_work(call: Call) -> bool | None:
             return reach.is_token_taken(asker, settings.plex_url, settings.plex_token)
     except PlexSyncError:
         return None
-
-
-def _is_late(found: begun.Sign_in) -> bool:
-    return time.time() > float(found["until"])
 
 
 def _check(call: Call, address: str, server: Answer) -> None:

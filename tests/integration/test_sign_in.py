@@ -434,7 +434,7 @@ def test_the_later_of_two_wins_and_the_earlier_says_so(site: Site, plex_tv: Plex
         ({"provides": "player"}, "This Plex account has no Plex Media Server"),
         ({"owned": False}, "others share theirs with it (Cellar). Only the owner of a server may edit"),
         ({}, f"Tried: Cellar: {NOWHERE} (refused, or no route). Is Plex running?"),
-        ({"connections": []}, "Tried: Cellar: none, as it has none"),
+        ({"connections": []}, "Tried: Cellar: no address is known"),
     ],
 )
 def test_an_account_without_a_server_to_choose(
@@ -518,6 +518,15 @@ def test_a_sign_in_given_up_after_the_person_agreed_says_that_the_old_token_is_d
 def test_an_error_after_the_person_agreed_says_it_too(site: Site, plex_tv: PlexTvStandIn) -> None:
     plex_tv.add_server(site.plex, [Connection(NOWHERE)])
     assert ended(site, plex_tv).endswith(f"can be entered by hand. {OLD_DIED}")
+
+
+def test_the_later_of_two_says_what_the_earlier_has_done(site: Site, plex_tv: PlexTvStandIn) -> None:
+    plex_tv.add_server(site.plex)
+    choosing(site, plex_tv)
+    later = Page(site)
+    later.wait_for("waiting")
+    plex_tv.deny(plex_tv.wait_for_pin(2))
+    assert later.end() == f"{operation._DENIED}. {OLD_DIED}"
 
 
 def test_a_server_that_nobody_chooses(site: Site, plex_tv: PlexTvStandIn) -> None:

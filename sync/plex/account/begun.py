@@ -19,17 +19,27 @@ _LOCK = "sign_in.lock"
 _WAIT = 10.0
 """Seconds for which the file's lock is waited for; each holds it for some milliseconds."""
 
-Sign_in = dict[str, Any]
+SignIn = dict[str, Any]
 """`id`; `until`: seconds since the epoch at which it is over; `old_worked`: whether the stored token did when it began;
 `servers`: those to choose from."""
 
 
 def begin(data: str, *, until: float) -> str:
-    """Put a new sign-in in the place of any other; return its id. Raises SetupError."""
+    """Put a new sign-in in the place of any other; return its id. Raises SetupError.
+
+    The person may have agreed to the other one: then the stored token is dead by now, and did work before both.
+    """
     own = f"{time.time_ns():x}-{os.getpid()}"
     with _held(data):
-        _write(data, {"id": own, "until": until, "old_worked": False, "servers": []})
+        other = _read(data)
+        old_worked = bool(other and not is_late(other) and other["old_worked"])
+        _write(data, {"id": own, "until": until, "old_worked": old_worked, "servers": []})
     return own
+
+
+def is_late(found: SignIn) -> bool:
+    """Return whether the time of a sign-in is over: its process was killed, or is about to say so."""
+    return time.time() > float(found["until"])
 
 
 def keep(data: str, own: str, **more: Any) -> bool:
@@ -42,7 +52,7 @@ def keep(data: str, own: str, **more: Any) -> bool:
         return True
 
 
-def read(data: str) -> Sign_in | None:
+def read(data: str) -> SignIn | None:
     """Return the sign-in that is under way, None where none is. Raises SetupError."""
     with _held(data):
         return _read(data)
@@ -72,7 +82,7 @@ def _held(data: str) -> Iterator[None]:
         lock.release()
 
 
-def _read(data: str) -> Sign_in | None:
+def _read(data: str) -> SignIn | None:
     try:
         with open(os.path.join(data, FILE), encoding="utf-8") as stream:
             found = json.load(stream)
@@ -81,7 +91,7 @@ def _read(data: str) -> Sign_in | None:
     return found if isinstance(found, dict) and "id" in found else None
 
 
-def _write(data: str, told: Sign_in) -> None:
+def _write(data: str, told: SignIn) -> None:
     fresh = os.path.join(data, f"{FILE}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

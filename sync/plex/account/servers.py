@@ -118,7 +118,7 @@ def best_first(tried: Iterable[Tried]) -> list[Tried]:
 
 def in_words(tried: Sequence[Tried]) -> str:
     """Return which addresses were tried and what came of each, for a sentence."""
-    return ", ".join(f"{one.address} ({one.error or f'{one.ms} ms'})" for one in tried) or "none, as it has none"
+    return ", ".join(f"{one.address} ({one.error or f'{one.ms} ms'})" for one in tried) or "no address is known"
 
 
 def _order(one: Address) -> tuple[bool, bool, bool]:

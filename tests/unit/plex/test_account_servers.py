@@ -197,6 +197,6 @@ def test_the_best_is_the_first_that_can_be_used(tried: list[Tried]) -> None:
 
 
 def test_addresses_in_words() -> None:
-    assert in_words([]) == "none, as it has none"
+    assert in_words([]) == "no address is known"
     tried = [Tried("http://a", "local", None, "refused"), Tried("http://b", "local", 7, "")]
     assert in_words(tried) == "http://a (refused), http://b (7 ms)"
