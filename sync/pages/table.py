@@ -24,7 +24,8 @@ QUICK = {
     "coverage": "lists.coverage.coverage",
     "coverage_list": "lists.coverage.coverage_list",
     "history": "lists.history.history",
-    "sign_in_choose": "sign_in.choose",
+    "sign_in_choose": "sign_in_choice.choose",
+    "sign_in_cancel": "sign_in_choice.cancel",
     "cancel": "background.cancel",
 }
 """Operations that answer at once, each with its place below `sync/pages/`: a `Call` -> a dict."""

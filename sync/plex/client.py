@@ -42,7 +42,7 @@ LONGEST_WAIT = 600.0
 
 _T = TypeVar("_T")
 Parameters = Sequence[tuple[str, str]]
-_NameUnknown = getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror)  # urllib3 1.26 has none
+NameUnknown = getattr(urllib3.exceptions, "NameResolutionError", socket.gaierror)  # urllib3 1.26 has none
 _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
     (InvalidHeader, PlexSetupError, "plex_token has characters that no token has; copy it again"),
     (
@@ -54,7 +54,7 @@ _FAILURES: list[tuple[type[Exception], type[PlexSyncError], str]] = [
     (ConnectTimeout, PlexServerDown, "Plex at {address} accepts no connection within {connect:g} s (connect_timeout)"),
     (ReadTimeout, PlexTemporaryError, "Plex at {address} gave no answer within {read:g} s (read_timeout)"),
     (ReadTimeoutError, PlexTemporaryError, "Plex at {address} stopped for {read:g} s within an answer (read_timeout)"),
-    (_NameUnknown, PlexServerDown, "Plex's host name in plex_url, {host}, is unknown at the moment"),
+    (NameUnknown, PlexServerDown, "Plex's host name in plex_url, {host}, is unknown at the moment"),
     (NewConnectionError, PlexServerDown, "Plex at {address} cannot be reached (connection refused or no route)"),
     (ValueError, PlexSetupError, "plex_url {address} cannot be called; accepted: http://host:port"),
 ]
@@ -70,6 +70,14 @@ class _SystemTrust(HTTPAdapter):
         super().init_poolmanager(*args, **more, ssl_context=context)
 
 
+def trust_the_system(session: requests.Session) -> None:
+    """Have a session trust what this machine trusts, besides REQUESTS_CA_BUNDLE or what requests brings along."""
+    session.verify = (
+        named if os.path.exists(named := os.environ.get("REQUESTS_CA_BUNDLE", "")) else DEFAULT_CA_BUNDLE_PATH
+    )
+    session.mount("https://", _SystemTrust())
+
+
 class PlexSession(requests.Session):
     """A session that knows how long to wait, in seconds, and what a failure means; writes keep the pace."""
 
@@ -77,9 +85,7 @@ class PlexSession(requests.Session):
         super().__init__()
         self.trust_env = False  # a proxy or a .netrc is no place for a token
         if address.startswith("https:"):
-            named = os.environ.get("REQUESTS_CA_BUNDLE") or ""
-            self.verify = named if os.path.exists(named) else DEFAULT_CA_BUNDLE_PATH
-            self.mount("https://", _SystemTrust())
+            trust_the_system(self)
         self._address = address
         self._pacer = pacer
         self._timeouts = (connect_timeout, read_timeout)
@@ -136,10 +142,10 @@ def error_of_response(response: requests.Response, address: str) -> Exception:
     """Tell what an answer means that is no success."""
     if response.status_code == 400 and address.startswith("http:") and b"https" in response.content[:1000].lower():
         return PlexSetupError(f"plex_url {address} wants a secure connection; begin it with https://")
-    return error_of_status(response.status_code, address, _seconds(response.headers.get("Retry-After", "")))
+    return error_of_status(response.status_code, address, seconds_of(response.headers.get("Retry-After", "")))
 
 
-def _seconds(retry_after: str) -> float:
+def seconds_of(retry_after: str) -> float:
     """Return for how long a server asks to be left alone: given in seconds, or as a date."""
     try:
         wait = float(retry_after)
@@ -291,10 +297,7 @@ def encode(parameters: Parameters) -> str:
 
 
 def open_plex(settings: Settings, data: str) -> PlexClient:
-    """Connect to the Plex of the settings, known to it by the identifier in the data folder.
-
-    Raises PlexSyncError, and OSError where the folder cannot be written.
-    """
+    """Connect to the Plex of the settings. Raises PlexSyncError; OSError where the data folder cannot be written."""
     log.keep_secret(settings.plex_token)  # the panel's may have quotes around it
     return PlexClient(
         settings.plex_url,

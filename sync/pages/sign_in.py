@@ -1,0 +1,197 @@
+"""The operation `sign_in`: a person agrees on Plex's page, and PlexSync finds out which servers can be chosen.
+
+Tokens stand in no fact. Until `sign_in_choose` has stored another, the old token stays in use.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from sync.errors import PlexSyncError
+from sync.pages.background import Work
+from sync.pages.sign_in_choice import does_old_work, with_old
+from sync.pages.table import Answer, Call
+from sync.plex.account import begun
+from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
+from sync.plex.account.reach import asker, try_servers
+from sync.plex.account.servers import Server, Tried, in_words
+from sync.plex.client import client_identifier
+
+_T = TypeVar("_T")
+TRIES = 4
+"""How often plex.tv is asked the same before its failure ends the sign-in."""
+LONGEST_WAIT = 30.0
+"""Seconds for which plex.tv is left alone at its wish; a longer wish ends the sign-in."""
+
+_CANCELLED = "The sign-in was given up: it was cancelled, or Stash's page was closed. Sign in with Plex again"
+_TAKEN = "A sign-in that was begun later, in another tab or window, has taken the place of this one. Go on there"
+_EXPIRED = "Nobody agreed on Plex's page in time, so this sign-in has expired. Sign in with Plex again"
+_DENIED = "Plex has ended this sign-in: it was denied on Plex's page. Sign in again, and allow PlexSync there"
+_NOT_CHOSEN = "No server was chosen in time, so this sign-in is over. Sign in with Plex again"
+_NO_SERVER = (
+    "This Plex account has no Plex Media Server. Sign in with the account that owns it; a server that belongs to no "
+    "account is claimed in Plex's own settings"
+)
+
+
+class Pace(NamedTuple):
+    """How long things take, in seconds."""
+
+    poll: float = 1.0
+    """Between two questions about the pin: plex.tv wants no more than one a second (Plex's developer pages)."""
+    choice: float = 900.0
+    """For the choice of a server."""
+
+
+class SignInOverError(PlexSyncError):
+    """The sign-in has ended without a choice; the text says why and what to do."""
+
+
+class TakenOverError(SignInOverError):
+    """Another sign-in was begun since."""
+
+
+def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it cannot be changed
+    """Have a person sign in with Plex; tell the facts of `state` "waiting", return those of "choose".
+
+    Waiting: `url`, Plex's page, and `expires_at`, seconds since the epoch. Choose: `servers`, each with `machine`,
+    `name`, `version` and its `addresses`, best first. Raises PlexSyncError, with `state` "ended".
+    """
+    call = Call(work.connection, work.data, work.args)
+    if work.is_superseded():
+        raise TakenOverError(_TAKEN)
+    own = begun.begin(work.data, until=time.time() + LONGEST_LIFE)
+    old_worked = False
+    try:
+        begins = begun.read(work.data)
+        old_worked = bool(does_old_work(call) or (begins and begins["old_worked"]))
+        begun.keep(work.data, own, old_worked=old_worked)
+        one = _SignIn(work, pace, own)
+        facts = one.run()
+        # The page has all it needs; this process stays until the tokens are gone from the disk.
+        work.tell(**facts, done=True, progress=1.0)
+        one.wait_for_choice()
+        return facts
+    except PlexSyncError as error:
+        begun.discard(work.data, own)
+        work.tell(state="ended", url="", servers=[])
+        if isinstance(error, TakenOverError):  # the later one will say what became of the old token
+            raise
+        raise SignInOverError(with_old(str(error), call, old_worked)) from None
+    finally:
+        begun.discard(work.data, own)
+
+
+class _SignIn:
+    def __init__(self, work: Work, pace: Pace, own: str) -> None:
+        self._work = work
+        self._pace = pace
+        self._own = own
+
+    def run(self) -> Answer:
+        with asker(self._work.data) as asks:
+            plex_tv = PlexTv(asks, client_identifier(self._work.data))
+            pin = self._patiently(plex_tv.make_pin)
+            self._work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
+            token = self._wait_for_token(plex_tv, pin)
+            self._work.tell(state="looking", url="")
+            listed = self._patiently(lambda: plex_tv.servers(token))
+            servers = _own_servers(listed)
+            tried = try_servers(asks, servers)
+        if all(one.error for addresses in tried for one in addresses):
+            raise SignInOverError(_unreachable(servers, tried))
+        self._keep(servers, tried)
+        found = sorted(zip(servers, tried, strict=True), key=lambda pair: _rank(pair[1]))
+        return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
+
+    def wait_for_choice(self) -> None:
+        """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
+        end = time.monotonic() + self._pace.choice
+        while (found := begun.read(self._work.data)) and found["id"] == self._own:
+            if time.monotonic() > end:
+                raise SignInOverError(_NOT_CHOSEN)
+            time.sleep(self._pace.poll)
+
+    def _wait_for_token(self, plex_tv: PlexTv, pin: Pin) -> str:
+        while True:
+            self._wait(self._pace.poll)
+            try:
+                if token := self._patiently(lambda: plex_tv.ask_pin(pin)):
+                    return token
+            except PinOverError:
+                raise SignInOverError(_EXPIRED if time.time() >= pin.expires_at else _DENIED) from None
+            if time.time() > pin.expires_at:  # some have seen expired pins answered like those that wait
+                raise SignInOverError(_EXPIRED)
+
+    def _patiently(self, ask: Callable[[], _T]) -> _T:
+        for _ in range(TRIES - 1):
+            try:
+                return ask()
+            except PlexTvError as error:
+                if not error.passes or error.wait > LONGEST_WAIT:
+                    raise
+                self._wait(max(error.wait, self._pace.poll))
+        return ask()
+
+    def _wait(self, seconds: float) -> None:
+        """Let time pass. Raises SignInOverError where nobody wants the sign-in any more."""
+        end = time.monotonic() + seconds
+        while True:
+            self._look_whether_wanted()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, self._pace.poll))
+
+    def _look_whether_wanted(self) -> None:
+        found = begun.read(self._work.data)
+        if (found and found["id"] != self._own) or self._work.is_superseded():
+            raise TakenOverError(_TAKEN)
+        if not found or not self._work.is_wanted():
+            raise SignInOverError(_CANCELLED)
+
+    def _keep(self, servers: list[Server], tried: list[list[Tried]]) -> None:
+        kept: list[dict[str, Any]] = [
+            {
+                "machine": server.machine,
+                "name": server.name,
+                "token": server.token,
+                "addresses": [one.address for one in addresses],
+            }
+            for server, addresses in zip(servers, tried, strict=True)
+        ]
+        if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + self._pace.choice):
+            self._look_whether_wanted()
+
+
+def _own_servers(listed: list[Server]) -> list[Server]:
+    servers = [server for server in listed if server.owned]
+    if not listed:
+        raise SignInOverError(_NO_SERVER)
+    if not servers:
+        names = ", ".join(server.name for server in listed[:5])
+        raise SignInOverError(
+            f"This Plex account owns no server, others share theirs with it ({names}). Only the owner of a server may "
+            "edit what is in it: sign in with the owner's account"
+        )
+    return servers
+
+
+def _unreachable(servers: list[Server], tried: list[list[Tried]]) -> str:
+    said = "; ".join(f"{server.name}: {in_words(one)}" for server, one in zip(servers, tried, strict=True))
+    return (
+        f"No address of your Plex server can be used from where Stash runs. Tried: {said}. Is Plex running? An address "
+        "that plex.tv does not know can be entered by hand"
+    )
+
+
+def _rank(addresses: list[Tried]) -> tuple[bool, bool, int]:
+    """Servers that can be used first, those on the relay alone after the others, then the fastest."""
+    if not addresses or addresses[0].error:
+        return True, True, 0
+    return False, addresses[0].kind == "relay", addresses[0].ms or 0
+
+
+def _told(server: Server, addresses: list[Tried]) -> Answer:
+    shown = [{"address": one.address, "kind": one.kind, "ms": one.ms, "error": one.error} for one in addresses]
+    return {"machine": server.machine, "name": server.name, "version": server.version, "addresses": shown}

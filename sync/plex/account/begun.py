@@ -1,0 +1,103 @@
+"""The sign-in that is under way: one file of the data folder, for its owner alone. Standard library alone.
+
+It holds the tokens of the servers among which a person chooses, and goes away with the sign-in. Who finds another
+sign-in in it, or no file, knows that his own is over.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sync.errors import SetupError
+from sync.queue.lock import FileLock
+
+FILE = "sign_in.json"
+_LOCK = "sign_in.lock"
+_WAIT = 10.0
+"""Seconds for which the file's lock is waited for; each holds it for some milliseconds."""
+
+SignIn = dict[str, Any]
+"""`id`; `until`: seconds since the epoch at which it is over; `old_worked`: whether the stored token did when it began;
+`servers`: those to choose from."""
+
+
+def begin(data: str, *, until: float) -> str:
+    """Put a new sign-in in the place of any other; return its id. Raises SetupError.
+
+    The person may have agreed to the other one: then the stored token is dead by now, and did work before both.
+    """
+    own = f"{time.time_ns():x}-{os.getpid()}"
+    with _held(data):
+        other = _read(data)
+        old_worked = bool(other and not is_late(other) and other["old_worked"])
+        _write(data, {"id": own, "until": until, "old_worked": old_worked, "servers": []})
+    return own
+
+
+def is_late(found: SignIn) -> bool:
+    """Return whether the time of a sign-in is over: its process was killed, or is about to say so."""
+    return time.time() > float(found["until"])
+
+
+def keep(data: str, own: str, **more: Any) -> bool:
+    """Add to a sign-in; False where it is over. Raises SetupError."""
+    with _held(data):
+        found = _read(data)
+        if not found or found["id"] != own:
+            return False
+        _write(data, found | more)
+        return True
+
+
+def read(data: str) -> SignIn | None:
+    """Return the sign-in that is under way, None where none is. Raises SetupError."""
+    with _held(data):
+        return _read(data)
+
+
+def discard(data: str, own: str) -> None:
+    """Remove the file, unless it is another sign-in's. Raises SetupError."""
+    with _held(data):
+        found = _read(data)
+        if found is None or found["id"] == own:
+            with suppress(FileNotFoundError):
+                os.remove(os.path.join(data, FILE))
+
+
+@contextmanager
+def _held(data: str) -> Iterator[None]:
+    lock = FileLock(os.path.join(data, _LOCK))
+    try:
+        if not lock.acquire(_WAIT):
+            raise SetupError("Another sign-in holds its file for too long. Try again")
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"The sign-in cannot go on: PlexSync's data folder fails ({error.strerror or error}). Look at {data!r:.200}"
+        ) from None
+    finally:
+        lock.release()
+
+
+def _read(data: str) -> SignIn | None:
+    try:
+        with open(os.path.join(data, FILE), encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "id" in found else None
+
+
+def _write(data: str, told: SignIn) -> None:
+    fresh = os.path.join(data, f"{FILE}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(told, stream)
+        os.replace(fresh, os.path.join(data, FILE))
+    except BaseException:
+        os.remove(fresh)
+        raise

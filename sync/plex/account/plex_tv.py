@@ -1,0 +1,154 @@
+"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers.
+
+Nothing else of PlexSync's asks plex.tv. python-plexapi's own sign-in takes each failure for an expired pin, and its
+list of servers asks for the account first, so both are asked for here.
+"""
+
+import json
+import os
+import time
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from sync import log
+from sync.errors import PlexSyncError
+from sync.plex.account.ask import Answer, Asker, NoAnswerError
+from sync.plex.account.servers import Server, read_servers
+from sync.plex.client import seconds_of
+
+_HOSTS = {
+    "PLEXSYNC_PLEX_TV": "https://plex.tv",
+    "PLEXSYNC_CLIENTS_PLEX_TV": "https://clients.plex.tv",
+    "PLEXSYNC_APP_PLEX_TV": "https://app.plex.tv",
+}
+"""The variable by which a test leads elsewhere -> Plex's address. All of them are set, or none counts."""
+LIFE, LONGEST_LIFE = 900.0, 3_600.0
+"""Seconds that a pin lives where plex.tv does not say so (15 minutes were measured), and that it lives at the most."""
+
+
+class PlexTvError(PlexSyncError):
+    """plex.tv did not answer as it should. `passes`: it may at the next try, in `wait` seconds at the earliest."""
+
+    def __init__(self, text: str, *, passes: bool, wait: float = 0.0) -> None:
+        super().__init__(text)
+        self.passes = passes
+        self.wait = wait
+
+
+class PinOverError(Exception):
+    """plex.tv no longer knows the pin: it has expired, or it was denied."""
+
+
+class Pin(NamedTuple):
+    """One sign-in that waits for the person."""
+
+    id: str
+    url: str
+    """Plex's page, on which the person agrees."""
+    expires_at: float
+    """Seconds since the epoch."""
+
+
+class PlexTv:
+    """plex.tv, asked in PlexSync's name. Raises PlexTvError."""
+
+    def __init__(self, asker: Asker, identifier: str) -> None:
+        self._asker = asker
+        self._identifier = identifier
+        set_ = {name: os.environ.get(name, "").rstrip("/") for name in _HOSTS}
+        self._plex_tv, self._clients, self._app = (set_ if all(set_.values()) else _HOSTS).values()
+
+    def make_pin(self) -> Pin:
+        """Begin a sign-in. (`POST /api/v2/pins?strong=true`, Plex's developer pages)"""
+        began = time.time()
+        told = _object(self._ask("POST", f"{self._plex_tv}/api/v2/pins?strong=true"))
+        number, code = str(told.get("id") or ""), str(told.get("code") or "")
+        if not number.isalnum() or not code:
+            raise _not_as_plex_tv()
+        life = told.get("expiresIn")
+        life = life if isinstance(life, (int, float)) else LIFE
+        return Pin(number, self._page(code), began + min(max(0.0, life), LONGEST_LIFE))
+
+    def ask_pin(self, pin: Pin) -> str:
+        """Return the account's token, or nothing while the person has not agreed. Raises PinOverError.
+
+        plex.tv wants to be asked once a second at the most (Plex's developer pages).
+        """
+        token = _object(self._ask("GET", f"{self._plex_tv}/api/v2/pins/{pin.id}", is_of_pin=True)).get("authToken")
+        if not token:
+            return ""
+        log.keep_secret(str(token))
+        return str(token)
+
+    def servers(self, token: str) -> list[Server]:
+        """Return the servers of the account, those too that others share with it."""
+        address = f"{self._clients}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
+        try:
+            found = read_servers(_json(self._ask("GET", address, token=token)), token)
+        except ValueError:
+            raise _not_as_plex_tv() from None
+        log.keep_secret(*(server.token for server in found))
+        return found
+
+    def _page(self, code: str) -> str:
+        said = {"clientID": self._identifier, "code": code, "context[device][product]": "PlexSync"}
+        return f"{self._app}/auth#?" + "&".join(
+            f"{quote(name)}={quote(value, safe='')}" for name, value in said.items()
+        )
+
+    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> Answer:
+        try:
+            answer = self._asker.ask(method, url, token=token, accept="application/json")
+        except NoAnswerError as error:
+            raise PlexTvError(
+                f"plex.tv cannot be reached from where Stash runs: {error}. Look at its connection to the internet, or "
+                "enter address and token by hand",
+                passes=True,
+            ) from None
+        if answer.status < 300:
+            return answer
+        if is_of_pin and answer.status in (404, 410):  # measured by others: 404, code 1020
+            raise PinOverError
+        raise _failure(answer)
+
+
+def _failure(answer: Answer) -> PlexTvError:
+    status, wait = answer.status, seconds_of(answer.headers.get("Retry-After", ""))
+    said = f"(status {status})"
+    if status == 429:
+        for_how_long = f"{wait:.0f} s" if wait else "a while"
+        text = f"plex.tv asks to be left alone for {for_how_long} {said}. Sign in again after that"
+    elif status >= 500:
+        text = f"plex.tv has a failure of its own {said}. Sign in again later; status.plex.tv says how it is"
+    elif status in (401, 403):
+        text = f"plex.tv refuses the token that it has just given {said}. Sign in again"
+    elif status < 400:
+        text = (
+            f"plex.tv answers with a redirect {said}, which is not followed. A proxy, or the sign-in page of a "
+            "network, may stand between Stash and the internet"
+        )
+    else:
+        text = f"plex.tv refused the request {said}. Sign in again; where it does so again, please report it"
+    return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)
+
+
+def _json(answer: Answer) -> object:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        raise _not_as_plex_tv() from None
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    told = _json(answer)
+    if not isinstance(told, dict):
+        raise _not_as_plex_tv()
+    return told
+
+
+def _not_as_plex_tv() -> PlexTvError:
+    return PlexTvError(
+        "What answers as plex.tv does not answer as plex.tv does. A proxy, or the sign-in page of a network, may stand "
+        "between Stash and the internet",
+        passes=True,
+    )
