@@ -272,7 +272,7 @@
       synced: "Synced.",
       blocked: "It waits behind another task in Stash.",
       compare: "Compare with Plex",
-      mark: { in_plex: "In Plex", failed: "Not in Plex: failed", waiting: "Waits for Plex" },
+      mark: { in_plex: "In Plex", failed: "Failed: not in Plex as it should be", waiting: "Waits for its turn to go to Plex" },
     },
     first: {
       title: "Three steps to the first scene in Plex",

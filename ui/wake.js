@@ -11,6 +11,8 @@
 
   P.needsLook = 0;
   P.lookers = new Set();
+  P.marksScenes = false;
+  P.markers = new Set();
 
   /** Tell the dot in the navigation how many things need a person's look. */
   P.setNeedsLook = function (count) {
@@ -18,11 +20,17 @@
     P.lookers.forEach((look) => look(P.needsLook));
   };
 
+  function heard(found) {
+    P.setNeedsLook(found.needs_look);
+    P.marksScenes = found.mark_scenes;
+    P.markers.forEach((mark) => mark(P.marksScenes));
+  }
+
   function wake(atLeast) {
     if (document.hidden || Date.now() - asked < atLeast) return;
     asked = Date.now();
     // Logged out, or Stash is going down: it is asked again.
-    P.ask("wake").then((found) => P.setNeedsLook(found.needs_look), () => (asked = Date.now() - EVERY + AGAIN));
+    P.ask("wake").then(heard, () => (asked = Date.now() - EVERY + AGAIN));
   }
 
   // An idle connection that breaks tells of a restart, and the next one that Stash is back. Where none can be opened

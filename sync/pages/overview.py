@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync import data_folder, tasks
+from sync.bulk.args import is_on
 from sync.errors import PermanentError
 from sync.pages.table import Answer, Call
-from sync.stash.ask import AskFailedError, jobs
+from sync.stash.ask import AskFailedError, jobs, plugin_settings
 from sync.status import status as status_of
 from sync.status import task
 from sync.status.status import NOT_IN_PLEX
@@ -31,11 +32,18 @@ def status(call: Call) -> Answer:
 
 
 def wake(call: Call) -> Answer:
-    """Ask for a drain where work waits that nobody else would wake; return what was `said`, and `needs_look`: how many
-    things need a person's look, for the dot in Stash's navigation."""
+    """Ask for a drain where work waits that nobody else would wake, and return what was `said`.
+
+    With it `needs_look`, how many things need a person's look (the dot in Stash's navigation), and the setting
+    `mark_scenes`.
+    """
     said = tasks.wake_up(call.connection, call.data)
     found = status_of.gather(call.data)
-    return {"said": said, "needs_look": state_of(found | {"jobs": []})["needs_look"]}
+    try:
+        marks = is_on("mark_scenes", plugin_settings(call.connection).get("mark_scenes"))
+    except (AskFailedError, PermanentError):
+        marks = False
+    return {"said": said, "needs_look": state_of(found | {"jobs": []})["needs_look"], "mark_scenes": marks}
 
 
 def state_of(found: Mapping[str, Any]) -> Answer:

@@ -104,4 +104,4 @@ def test_the_scripts_are_in_the_yml_and_ask_the_plugin(live_site: Site) -> None:
     plugin = yaml.safe_load((ROOT / "PlexSync.yml").read_text())
     listed = [*plugin["ui"]["javascript"], *plugin["ui"]["css"]]
     assert sorted(listed) == sorted(str(path.relative_to(ROOT).as_posix()) for path in (ROOT / "ui").iterdir())
-    assert live_site.stash.run_operation(WAKE) == {"said": "Nothing waits", "needs_look": 0}
+    assert live_site.stash.run_operation(WAKE) == {"said": "Nothing waits", "needs_look": 0, "mark_scenes": False}
