@@ -25,15 +25,15 @@
         others.length && changes ? h("div", { className: "plexsync-quiet" }, t("preview.others", { names: others.slice(0, 8).join(", ") })) : null));
   }
 
-  function Item({ item, machine }) {
+  function Item({ item, machine, bare }) {
     const [all, setAll] = React.useState(false);
     const changing = item.fields.filter((field) => CHANGES.includes(field.why));
     const differing = item.fields.filter((field) => ["theirs", "rated", "empty"].includes(field.why));
     const shown = all ? item.fields : [...changing, ...differing];
     const how = t(item.exact ? "preview.by_path" : "preview.by_name");
     return h("div", { className: "plexsync-item" },
-      h("h4", null, item.title, " ", h(P.Open, { machine, rating_key: item.rating_key })),
-      h("p", { className: "plexsync-help" }, t("preview.item", { key: String(item.rating_key), library: item.library, how })),
+      bare ? null : h("h4", null, item.title, " ", h(P.Open, { machine, rating_key: item.rating_key })),
+      bare ? null : h("p", { className: "plexsync-help" }, t("preview.item", { key: String(item.rating_key), library: item.library, how })),
       h("p", { role: "status" }, changing.length ? t("preview.changes", { n: changing.length }) : t("preview.nothing")),
       shown.length ? h("div", { className: "plexsync-scroll" }, h(Table, { size: "sm", className: "plexsync-table" },
         h("thead", null, h("tr", null, ["field", "before", "after", "reason"].map((name) => h("th", { key: name, scope: "col" }, t(`preview.${name}`))))),
@@ -42,8 +42,8 @@
         h("input", { type: "checkbox", checked: all, onChange: () => setAll(!all) }), " ", t("preview.all_fields")));
   }
 
-  /** What the operation `preview` has answered. */
-  P.Comparison = function ({ facts }) {
+  /** What the operation `preview` has answered; `bare`: which item it is stands on the page already. */
+  P.Comparison = function ({ facts, bare }) {
     if (facts.left_out) return h("p", null, t("preview.left_out", { why: facts.left_out }));
     const missing = facts.problems.some((problem) => problem.error_type === "PlexNotFound");
     return h("div", null,
@@ -51,6 +51,6 @@
       missing && !facts.items.length
         ? h("p", { className: "plexsync-help" }, t("preview.not_found", { paths: facts.looked_for.join(", "), libraries: facts.libraries.join(", ") }))
         : null,
-      facts.items.map((item) => h(Item, { key: `${item.section}/${item.rating_key}`, item, machine: facts.server })));
+      facts.items.map((item) => h(Item, { key: `${item.section}/${item.rating_key}`, item, machine: facts.server, bare })));
   };
 })();

@@ -73,7 +73,7 @@
       h(Known, { facts }),
       state.busy && !compared ? h(P.Busy, { text: t("preview.asking") }) : null,
       h(P.Trouble, { text: state.error }),
-      compared ? h(P.Comparison, { facts: compared }) : null);
+      compared ? h(P.Comparison, { facts: compared, bare: facts.items.length === 1 }) : null);
   }
 
   const beside = (props, element) => [Object.assign({}, props, { children: h(React.Fragment, null, props.children, element) })];

@@ -202,7 +202,7 @@
       batches: "Batches",
       batch: "{done} of {total}, {left} left",
       goes_on: "goes on by itself",
-      stopped: "stopped; Process queue goes on with it",
+      stopped: "waits; Process queue goes on with it",
       last_run: "Last run {time}: {said}",
       buttons: {
         process: ["Process queue", "Brings what waits into Plex now."],
