@@ -6,7 +6,7 @@
   if (!api) return;
   const { React } = api;
   const { Button } = api.libraries.Bootstrap;
-  const { useCallback, useEffect, useState } = React;
+  const { useCallback, useEffect, useRef, useState } = React;
   const { h, t } = P;
   const GROUPS = {
     written: ["preserve_plex_edits", "sync_title", "title_template", "sync_summary", "sync_studio", "sync_date", "sync_rating", "sync_director",
@@ -83,7 +83,8 @@
     const view = stored || asked;
     const isSet = Boolean(view && view.packages && view.in_force.plex_url && view.token_is_set);
     useEffect(() => { if (isSet) ask(); }, [isSet, view && view.in_force && view.in_force.plex_url, ask]);
-    const save = useCallback(async (changes) => {
+    const last = useRef(Promise.resolve()); // one save after another: the later click is to win
+    const store = useCallback(async (changes) => {
       try {
         const answer = await P.ask("save_settings", { changes });
         if (answer.saved) setStored(answer);
@@ -93,6 +94,7 @@
         return { saved: false, errors: {}, failure: problem.message };
       }
     }, [ask]);
+    const save = useCallback((changes) => (last.current = last.current.then(() => store(changes))), [store]);
     const again = useCallback(async () => {
       const found = await reload();
       if (found) setStored(found);

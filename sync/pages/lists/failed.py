@@ -65,12 +65,13 @@ def _steer(call: Call, change: Any) -> int:
     if scenes is not None and not _are_scenes(scenes):
         raise SetupError(f"args.scenes is {scenes!r:.100}; accepted: up to {MOST_SCENES} numbers of scenes")
     with files(call.data) as found:
-        if found.troubles:
-            raise SetupError(found.troubles[0])
-        if found.queue is None:
-            return 0
-        if scenes is None and call.args.get("cause") is not None:
+        is_there = found.queue is not None
+        if found.queue is not None and scenes is None and call.args.get("cause") is not None:
             scenes = [letter["scene_id"] for letter in _letters(found.queue, str(call.args["cause"]), FIRST, -1)]
+    if found.troubles:
+        raise SetupError(found.troubles[0])
+    if not is_there:
+        return 0
     try:
         connection = schema.connect(queue_file)
         try:
