@@ -9,6 +9,7 @@
   const { useCallback, useEffect, useState } = React;
   const { h, t } = P;
   const BUSY_PAUSE = 2000; // milliseconds between two looks while something goes on
+  const WAITING_PAUSE = 10000; // while something waits, for Plex or for a later try
   const VARIANTS = { well: "success", working: "info", waiting: "info", blocked: "info", new: "info", look: "warning", away: "warning", halted: "danger", trouble: "danger" };
 
   function sentence(status) {
@@ -123,14 +124,15 @@
     const [changes, setChanges] = useState(0);
     const [eager, setEager] = useState(0);
     const { Link } = api.libraries.ReactRouterDOM;
-    const goesOn = Boolean(status) && (["working", "waiting", "blocked", "away"].includes(status.state) || status.jobs.some((job) => job.ours));
+    const isAtWork = Boolean(status) && (status.state === "working" || status.jobs.some((job) => job.ours));
+    const waits = Boolean(status) && (status.waiting > 0 || status.state === "away");
     const look = useCallback(async () => {
       const found = await reload();
       setEager((left) => Math.max(0, left - 1));
       return found;
     }, [reload]);
     // A task that was started a moment ago may not have begun yet.
-    P.useRefresh(look, goesOn || eager ? BUSY_PAUSE : 0);
+    P.useRefresh(look, isAtWork || eager ? BUSY_PAUSE : waits ? WAITING_PAUSE : 0);
     useEffect(() => { if (status) P.setNeedsLook(status.needs_look); }, [status && status.needs_look]);
     // What the lists below show may be another when a run has ended, and while one is at work.
     const ended = status && `${status.drain.ended_at} ${status.drain.running} ${status.needs_look}`;

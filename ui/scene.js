@@ -10,6 +10,7 @@
   const { h, t } = P;
   const KEY = "plexsync-panel";
   const PAUSE = 1000; // milliseconds between two looks while a sync is asked for
+  const LONG_PAUSE = 10000;
 
   function lastError(item) {
     const steps = Object.values(item.steps).filter((step) => step.error);
@@ -42,7 +43,8 @@
     const [trouble, setTrouble] = useState("");
     const [done, setDone] = useState(false);
     const isOpen = Boolean(facts && (facts.waiting || facts.claimed));
-    P.useRefresh(reload, asked || isOpen ? PAUSE : 0);
+    // A scene that waits for a later try may do so for hours.
+    P.useRefresh(reload, asked || (isOpen && !(facts.waiting && facts.waiting.tries)) ? PAUSE : isOpen ? LONG_PAUSE : 0);
     useEffect(() => { compare({ scene_id: id }); }, [compare, id]);
     useEffect(() => {
       if (!asked || !facts || isOpen) return;

@@ -38,10 +38,16 @@ class Picture:
 
 
 PICTURES = (
-    Picture("scenes", "/scenes", ready=".scene-card"),
-    Picture("scene", "/scenes/1", ready=".scene-header"),
-    Picture("settings", "/settings?tab=plugins", ready=".plugin-settings, .plexsync"),
-    Picture("narrow", "/scenes", ready=".scene-card", size=(420, 800)),
+    Picture("page", "/plugins/plexsync", ready=".plexsync-columns", size=(1000, 760)),
+    Picture(
+        "settings",
+        "/settings?tab=plugins",
+        press=("button:has-text('Paths and matching')", "button:text-is('Check how scenes match')"),
+        part=".plexsync-settings",
+        ready=".plexsync-legend",
+        size=(1000, 900),
+    ),
+    Picture("scene", "/scenes/5", press=(".nav-link:text-is('Plex')",), ready=".plexsync-problem", size=(900, 420)),
 )
 
 SCENES: tuple[tuple[str, str, str, list[str], list[str], tuple[int, int, int]], ...] = (
