@@ -6,7 +6,8 @@
   const root = new URL((base && base.getAttribute("href")) || "/", window.location.href);
   const OPERATION = 'mutation PlexSyncOperation($args: Map!) { runPluginOperation(plugin_id: "PlexSync", args: $args) }';
   const TASK =
-    'mutation PlexSyncTask($name: String!, $args: Map) { runPluginTask(plugin_id: "PlexSync", task_name: $name, args_map: $args) }';
+    "mutation PlexSyncTask($name: String!, $description: String!, $args: Map) { " +
+    'runPluginTask(plugin_id: "PlexSync", task_name: $name, description: $description, args_map: $args) }';
   const FIRST_PAUSE = 250; // milliseconds between two questions about work that takes longer; it grows
   const LONGEST_PAUSE = 1000;
 
@@ -60,7 +61,8 @@
   };
 
   /** Start a task of PlexSync's in Stash's queue. */
-  P.task = async (name, args) => (await P.gql(TASK, { name, args: args || {} })).runPluginTask;
+  P.task = async (name, args) =>
+    (await P.gql(TASK, { name, description: `PlexSync: ${name}`, args: args || {} })).runPluginTask;
 
   P.stop = (job) => P.gql("mutation PlexSyncStop($id: ID!) { stopJob(job_id: $id) }", { id: job });
 

@@ -6,9 +6,11 @@
   if (!api) return;
   const { React } = api;
   const { Alert, Button, ProgressBar } = api.libraries.Bootstrap;
-  const { useCallback, useEffect, useState } = React;
+  const { useCallback, useEffect, useRef, useState } = React;
   const { h, t } = P;
   const BUSY_PAUSE = 2000; // milliseconds between two looks while something goes on
+  const PACE_SPAN = 30; // seconds over which the pace is told
+  const PACE_LEAST = 3;
   const WAITING_PAUSE = 10000; // while something waits, for Plex or for a later try
   const VARIANTS = { well: "success", working: "info", waiting: "info", blocked: "info", new: "info", look: "warning", away: "warning", halted: "danger", trouble: "danger" };
 
@@ -31,11 +33,26 @@
       ["new", "halted"].includes(status.state) ? h(Link, { to: "/settings?tab=plugins" }, t("page.to_settings")) : null);
   }
 
-  function Batch({ batch, job, onStop }) {
+  /** Scenes a second over the last looks, once there are enough of them; 0: not known. */
+  function usePace(done, at) {
+    const looks = useRef([]);
+    const seen = looks.current;
+    if (!seen.length || seen[seen.length - 1].at !== at) {
+      looks.current = [...seen.filter((look) => at - look.at < PACE_SPAN && look.done <= done), { done, at }];
+    }
+    const first = looks.current[0];
+    return at - first.at >= PACE_LEAST ? (done - first.done) / (at - first.at) : 0;
+  }
+
+  function Batch({ batch, at, job, onStop }) {
     const done = batch.done + batch.failed + batch.skipped;
+    const pace = usePace(done, at);
+    const minutes = Math.ceil((batch.total - done) / pace / 60);
     return h("div", { className: "plexsync-batch" },
       h("div", null, h("b", null, batch.title), " ", h("span", { className: "plexsync-quiet" },
         t("page.batch", { done, total: batch.total, left: batch.left }), job ? null : `, ${t(batch.goes_on_by_itself ? "page.goes_on" : "page.stopped")}`),
+        job && pace > 0 ? h("span", { className: "plexsync-quiet" },
+          t("page.pace", { pace: pace < 10 ? pace.toFixed(1) : Math.round(pace) }), ", ", t("page.minutes_left", { n: minutes })) : null,
         job ? h(Button, { size: "sm", variant: "secondary", onClick: () => onStop(job) }, t("page.stop")) : null),
       h(ProgressBar, { now: batch.total ? (100 * done) / batch.total : 0, "aria-label": batch.title }));
   }
@@ -53,7 +70,7 @@
       job && !open.length ? h("div", { className: "plexsync-batch" },
         h("div", null, h("b", null, job.description), " ", h(Button, { size: "sm", variant: "secondary", onClick: () => onStop(job) }, t("page.stop"))),
         job.progress !== null && job.progress >= 0 ? h(ProgressBar, { now: 100 * job.progress, "aria-label": job.description }) : null) : null,
-      open.map((batch) => h(Batch, { key: batch.id, batch, job, onStop })),
+      open.map((batch) => h(Batch, { key: batch.id, batch, at: status.at, job, onStop })),
       drain.ended_at && status.state !== "halted"
         ? h("p", { className: "plexsync-quiet" }, t("page.last_run", { time: P.when(drain.ended_at), said: drain.said })) : null);
   }

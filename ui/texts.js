@@ -201,6 +201,8 @@
       stop: "Stop",
       batches: "Batches",
       batch: "{done} of {total}, {left} left",
+      pace: "{pace} scenes a second",
+      minutes_left: "about 1 minute left|about {n} minutes left",
       goes_on: "goes on by itself",
       stopped: "waits; Process queue goes on with it",
       last_run: "Last run {time}: {said}",

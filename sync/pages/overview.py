@@ -15,7 +15,11 @@ from sync.status import task
 from sync.status.status import NOT_IN_PLEX
 from sync.worker.circuit_breaker import CircuitState
 
-_OURS = re.compile(r"\bPlexSync\b")
+TASKS = (
+    *("Process queue", "Sync all scenes", "Sync recent scenes", "Reconcile"),
+    *("Check setup", "Show status", "Retry failed jobs"),
+)
+"""What Stash calls our tasks where a person starts them; as in PlexSync.yml."""
 _TASK = "Running plugin task: "
 """What Stash puts before the name of a plugin's task (internal/manager, RunPluginTask)."""
 
@@ -101,5 +105,5 @@ def _job(job: Mapping[str, Any]) -> Answer:
         "status": str(job.get("status")),
         "description": description,
         "progress": job.get("progress"),
-        "ours": bool(_OURS.search(description)),
+        "ours": description in TASKS or description.startswith("PlexSync: "),
     }

@@ -59,6 +59,36 @@ def test_nothing_was_synced_yet_and_then_all_is_well(site: Stage, open: Visitor)
     )
 
 
+def test_what_goes_on_is_shown_and_can_be_stopped(site: Stage, open: Visitor) -> None:
+    for number in range(3):
+        scene, _ = site.add(f"/media/{number}.mp4", 1 + number)
+        site.stash.scene(scene).title = f"New {number}"
+    site.plex.fail(kind="hang", method="PUT", times=None)
+    page = opened(open)
+    page.get_by_role("button", name="Sync all scenes").click()
+    expect(top(page)).to_contain_text("PlexSync is at work.")
+    batch = part(page, "Now").locator(".plexsync-batch")
+    expect(batch).to_contain_text("0 of 3, 3 left")
+    batch.get_by_role("button", name="Stop").click()
+    expect(batch.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(batch).to_contain_text("Process queue goes on with it")
+    site.plex.clear_faults()
+    page.get_by_role("button", name="Process queue").click()
+    expect(top(page)).to_contain_text("All is well")
+
+
+def test_the_pace_of_a_batch_is_told(site: Stage, open: Visitor) -> None:
+    for number in range(120):
+        scene, _ = site.add(f"/media/{number}.mp4", 1 + number)
+        site.stash.scene(scene).title = f"New {number}"
+    site.plex.fail(kind="slow", delay=0.1, method="PUT", times=None)
+    page = opened(open)
+    page.get_by_role("button", name="Sync all scenes").click()
+    expect(part(page, "Now")).to_contain_text(re.compile(r"[\d.]+ scenes a second, about 1 minute left"))
+    part(page, "Now").get_by_role("button", name="Stop").click()
+    expect(part(page, "Now").get_by_role("button", name="Stop")).to_have_count(0)
+
+
 def test_failures_are_grouped_by_cause_with_their_scenes(site: Stage, open: Visitor) -> None:
     for number in range(5):
         site.stash.add_scene(title=f"Named {number}", files=[])

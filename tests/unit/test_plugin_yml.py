@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sync import hook, tasks
+from sync.pages.overview import TASKS
 from sync.settings import ROLE_PLACES, TITLE_PLACES, Settings, defaults
 from sync.stash import ask
 from sync.text import template
@@ -16,6 +17,10 @@ from tests.site import ROOT
 
 PLUGIN = yaml.safe_load((ROOT / "PlexSync.yml").read_text())
 KEYS = {"name", "description", "version", "interface", "exec", "hooks", "tasks", "settings", "ui"}
+
+
+def test_the_pages_know_the_tasks_by_name() -> None:
+    assert tuple(task["name"] for task in PLUGIN["tasks"]) == TASKS
 
 
 def test_no_key_that_stash_does_not_know() -> None:
