@@ -210,12 +210,11 @@ class State:
 
     def known_scenes(self, after: int, up_to: int | None) -> list[int]:
         """Return the scenes above the id `after`, up to and with `up_to` (None: all), of which something is known."""
-        rows = self.connection.execute(
-            "SELECT scene_id FROM scenes WHERE scene_id > ?1 AND (?2 IS NULL OR scene_id <= ?2) "
-            "UNION SELECT scene_id FROM items WHERE scene_id > ?1 AND (?2 IS NULL OR scene_id <= ?2) ORDER BY 1",
-            (after, up_to),
+        known = " UNION ".join(
+            f"SELECT scene_id FROM {table} WHERE scene_id > ?1 AND (?2 IS NULL OR scene_id <= ?2)"
+            for table in ("scenes", "items", "left_out")
         )
-        return [row[0] for row in rows]
+        return [row[0] for row in self.connection.execute(f"{known} ORDER BY 1", (after, up_to))]
 
     def put_items(self, connection: sqlite3.Connection, machine: str, records: Iterable[ItemRecord]) -> None:
         """Write records of items with their steps, inside a transaction."""

@@ -44,6 +44,8 @@ class Findings:
     """Scene id -> why it has to be synced again; see `REASONS`."""
     told: dict[str, list[str]] = field(default_factory=dict)
     """Reason -> the scenes, for people."""
+    lacking: dict[int, str] = field(default_factory=dict)
+    """Scene id -> why it has no item, of those that Plex need not have (skip_not_found)."""
 
     def add(self, scene_id: int, label: str, reason: str) -> None:
         """Note one scene."""
@@ -53,6 +55,7 @@ class Findings:
     def add_all(self, other: "Findings") -> None:
         """Note what was found of other scenes."""
         self.reasons |= other.reasons
+        self.lacking |= other.lacking
         for reason, labels in other.told.items():
             self.told.setdefault(reason, []).extend(labels)
 
@@ -113,6 +116,8 @@ class Reconciler:
             )
             if reason:
                 findings.add(scene.id, scene.label, reason)
+            elif located.errors:
+                findings.lacking[scene.id] = str(located.errors[0])
         return findings
 
     def _locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:

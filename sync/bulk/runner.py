@@ -188,28 +188,30 @@ class Bulk:
                 break
             out = {scene.id: (scene, why) for scene in some if (why := why_left_out(scene, self._settings))}
             scenes = [scene for scene in some if scene.id not in out]
+            left_out |= out
             if is_reconcile:
                 findings.add_all(self._reconciler.look(scenes))
             else:
-                left_out |= out
                 due += self._changed(scenes) if batch.kind == CHANGE else self._due(scenes)
             looked += len(some)
+        self._note_left_out({number: why for number, (_, why) in left_out.items()}, findings.lacking, page)
         if is_reconcile:
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
             self._put(batch, page, rows, findings.told)
             return
         rows = [(scene.id, batch.kind) for scene in due]
-        self._note_left_out({number: why for number, (_, why) in left_out.items()}, page)
         self._put(batch, page, rows, {LEFT_OUT: [scene.label for scene, _ in left_out.values()]} if left_out else {})
 
-    def _note_left_out(self, reasons: Mapping[int, str], page: Page) -> None:
+    def _note_left_out(self, reasons: Mapping[int, str], lacking: Mapping[int, str], page: Page) -> None:
         others = [scene.id for scene in page.scenes if scene.id not in reasons]
         back = records.are_left_out(self._state.connection, others)
-        if reasons or back:
+        if reasons or lacking or back:
             with self._state.transaction() as connection:
-                records.put_left_out(connection, reasons.items(), records.LEFT_OUT, time.time())
                 records.take_in(connection, back)
+                records.put_left_out(connection, reasons.items(), records.LEFT_OUT, time.time())
+                texts = [(number, log.redact(text)) for number, text in lacking.items()]
+                records.put_left_out(connection, texts, records.NOT_IN_PLEX, time.time())
 
     def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
         """Return the scenes that have to be synced."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync import data_folder, hidden_paths, log
-from sync.bulk.args import is_on
 from sync.errors import PlexSyncError
 from sync.pages.table import LONG, QUICK, Answer, Call, function
 from sync.stash.address import session_cookie
@@ -13,7 +12,11 @@ from sync.stash.address import session_cookie
 def is_one(args: Mapping[str, Any]) -> bool:
     """Return whether a call asks for an operation, not for a task ("Show status" has `log` on). Raises SetupError."""
     mode = args.get("mode")
-    return mode in LONG or (mode in QUICK and not is_on("log", args.get("log")))
+    if mode not in QUICK or args.get("log") is None:
+        return mode in QUICK or mode in LONG
+    from sync.bulk.args import is_on  # not at the top: a page says nothing of a log, and it costs 5 ms
+
+    return not is_on("log", args.get("log"))
 
 
 def answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:

@@ -9,10 +9,10 @@ from sync import data_folder, tasks
 from sync.bulk.args import is_on
 from sync.errors import PermanentError
 from sync.pages.table import Answer, Call
+from sync.queue.dead_letters import NOT_IN_PLEX
 from sync.stash.ask import AskFailedError, jobs, plugin_settings
 from sync.status import status as status_of
 from sync.status import task
-from sync.status.status import NOT_IN_PLEX
 from sync.worker.circuit_breaker import CircuitState
 
 TASKS = (

@@ -1,9 +1,11 @@
 """Jobs that cannot be done, kept with their error until somebody has seen to them."""
 
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 SERVER_ERRORS = ("PlexTemporaryError", "PlexServerDown")
 """The errors of an outage: what failed for good with one of these is queued again after it, once."""
+NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")
+"""The errors of a scene whose file Plex does not have."""
 REVIVED = "revived"
 """The update_type of a job that was queued again after an outage."""
 KEPT_FOR = 30 * 86_400.0
@@ -22,6 +24,17 @@ CREATE TABLE IF NOT EXISTS plexsync_dead_letters (
     revived INTEGER NOT NULL DEFAULT 0   -- queued again after an outage, which happens once
 )
 """
+# What failures of one cause have in common: the words before the first quoted name, number or bracket of their
+# message, and those behind the last. A number in front only says how many items there are. It is SQL, so that an index
+# counts 100,000 letters by their cause in 25 ms.
+_WORDS = "'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,:;_-'''"
+_LONGEST = 32
+_TEXT = "ltrim(message, '0123456789 ')"
+OPENING = f"substr({_TEXT}, 1, min({_LONGEST}, length({_TEXT}) - length(ltrim({_TEXT}, {_WORDS}))))"
+ENDING = f"substr(message, max(length(rtrim(message, {_WORDS})), length(message) - {_LONGEST}) + 1)"
+CREATE_CAUSES = (
+    f"CREATE INDEX IF NOT EXISTS plexsync_causes ON plexsync_dead_letters (error_type, {OPENING}, {ENDING}, last_at)"
+)
 LETTER_COLUMNS = "scene_id, title, error_type, message, tries, first_at, last_at, job"
 PUT_DEAD_LETTER = f"""
 INSERT INTO plexsync_dead_letters ({LETTER_COLUMNS})
@@ -34,8 +47,7 @@ ON CONFLICT (scene_id) DO UPDATE SET title = excluded.title, error_type = exclud
 DELETE_DEAD_LETTER = "DELETE FROM plexsync_dead_letters WHERE scene_id = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(NamedTuple):
     """One scene that failed for good. Times in seconds since the epoch."""
 
     scene_id: int
@@ -50,4 +62,23 @@ class DeadLetter:
 
     def row(self) -> tuple[object, ...]:
         """Return the values in the table's order."""
-        return astuple(self)
+        return tuple(self)
+
+
+class Cause(NamedTuple):
+    """What failures have in common: the class of error, and how their message opens and ends."""
+
+    error_type: str
+    opening: str
+    ending: str
+
+    @property
+    def key(self) -> str:
+        """The cause as one text, for the questions that follow."""
+        return "\n".join(self)
+
+
+def read_cause(key: str) -> Cause | None:
+    """Return the cause of a key; None where the text is none."""
+    parts = key.split("\n")
+    return Cause(*parts) if len(parts) == 3 else None

@@ -36,6 +36,7 @@ _INDEXES = (
     f"CREATE INDEX IF NOT EXISTS plexsync_error ON `{schema.JOBS}` ({schema.LAST_ERROR}, {_SCENE}) "
     f"WHERE {schema.HAS_FAILED}",
     "CREATE INDEX IF NOT EXISTS plexsync_letters ON plexsync_dead_letters (error_type, last_at)",
+    dead_letters.CREATE_CAUSES,
 )
 
 

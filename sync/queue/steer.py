@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from sync.fast import transaction
 from sync.queue import batches, schema
 from sync.queue.batch import Batch
-from sync.queue.dead_letters import CREATE_DEAD_LETTERS
+from sync.queue.dead_letters import CREATE_DEAD_LETTERS, ENDING, OPENING, Cause
 from sync.queue.lock import is_held
-
-_OF_TYPE = "(?1 IS NULL OR error_type = ?1) AND (?2 IS NULL OR scene_id IN (SELECT value FROM json_each(?2)))"
 
 
 def failed_types(connection: sqlite3.Connection) -> dict[str, int]:
@@ -29,33 +27,54 @@ def failed_types(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def retry_failed(
-    connection: sqlite3.Connection, error_type: str | None, now: float, scenes: Sequence[int] | None = None
+    connection: sqlite3.Connection,
+    error_type: str | None,
+    now: float,
+    *,
+    scenes: Sequence[int] | None = None,
+    cause: Cause | None = None,
 ) -> int:
     """Queue again what failed for good, as if it had been saved at `now` (seconds since the epoch); return how many.
 
-    `error_type`: only what failed with this class of error; None: everything. `scenes`: only these. Letters of damaged
-    rows name no scene and stay.
+    `error_type`: only what failed with this class of error; None: everything. `scenes`, `cause`: only these, only of
+    this one. Letters of damaged rows name no scene and stay.
     """
+    where, values = _chosen(error_type, scenes, cause)
     connection.execute(CREATE_DEAD_LETTERS)
     with transaction(connection):
         again = connection.execute(
-            f"SELECT scene_id FROM plexsync_dead_letters WHERE scene_id > 0 AND {_OF_TYPE} ORDER BY last_at, scene_id",
-            (error_type, _listed(scenes)),
+            f"SELECT scene_id FROM plexsync_dead_letters WHERE {where} AND scene_id > 0 ORDER BY last_at, scene_id",
+            values,
         ).fetchall()
         connection.executemany(schema.INSERT_JOB, [(schema.new_row(scene, now), now) for (scene,) in again])
         connection.executemany("DELETE FROM plexsync_dead_letters WHERE scene_id = ?", again)
     return len(again)
 
 
-def clear_failed(connection: sqlite3.Connection, error_type: str | None, scenes: Sequence[int] | None = None) -> int:
-    """Delete the dead letters, of one class of error or (None) all, of these scenes or (None) all; return how many."""
+def clear_failed(
+    connection: sqlite3.Connection,
+    error_type: str | None,
+    *,
+    scenes: Sequence[int] | None = None,
+    cause: Cause | None = None,
+) -> int:
+    """Delete the dead letters, of one class of error or (None) all, as in `retry_failed`; return how many."""
     connection.execute(CREATE_DEAD_LETTERS)
-    query = f"DELETE FROM plexsync_dead_letters WHERE {_OF_TYPE}"
-    return connection.execute(query, (error_type, _listed(scenes))).rowcount
+    where, values = _chosen(error_type, scenes, cause)
+    return connection.execute(f"DELETE FROM plexsync_dead_letters WHERE {where}", values).rowcount
 
 
-def _listed(scenes: Sequence[int] | None) -> str | None:
-    return None if scenes is None else json.dumps(list(scenes))
+def _chosen(
+    error_type: str | None, scenes: Sequence[int] | None, cause: Cause | None
+) -> tuple[str, tuple[object, ...]]:
+    conditions: list[tuple[str, object]] = []
+    if error_type is not None:
+        conditions.append(("error_type = ?", error_type))
+    if scenes is not None:
+        conditions.append(("scene_id IN (SELECT value FROM json_each(?))", json.dumps(list(scenes))))
+    if cause is not None:
+        conditions += zip(("error_type = ?", f"{OPENING} = ?", f"{ENDING} = ?"), cause, strict=True)
+    return " AND ".join([one for one, _ in conditions] or ["TRUE"]), tuple(value for _, value in conditions)
 
 
 def clear_queue(connection: sqlite3.Connection, drain_lock: str) -> tuple[int, list[Batch]]:

@@ -29,6 +29,7 @@ TIMEOUT = 5.0
 """Seconds; Stash answers from memory, and the person who saves waits."""
 
 _CLOCK_SLACK = 60.0  # seconds between our note and Stash's addTime for what is still the same ask
+_HIGHEST_ID = 2**31 - 1  # what GraphQL takes for an Int
 _ALIVE = ("READY", "RUNNING", "STOPPING")
 _LONGEST_ANSWER = 1_000_000
 
@@ -149,13 +150,16 @@ def count_scenes(connection: Mapping[str, Any]) -> int:
     return count
 
 
-def scene_ids_above(connection: Mapping[str, Any], after: int, limit: int) -> list[int]:
-    """Return up to `limit` ids of scenes above one, by id. Raises AskFailedError, SetupError."""
+def scene_ids_below(connection: Mapping[str, Any], below: int | None, limit: int) -> list[int]:
+    """Return up to `limit` ids of scenes below one (None: of all), the highest first.
+
+    Raises AskFailedError, SetupError.
+    """
     query = (
-        "query PlexSyncSceneIds($after: Int!, $size: Int!) { findScenes(scene_filter: {id: {value: $after, modifier: "
-        'GREATER_THAN}}, filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { id } } }'
+        "query PlexSyncSceneIds($below: Int!, $size: Int!) { findScenes(scene_filter: {id: {value: $below, modifier: "
+        'LESS_THAN}}, filter: {per_page: $size, sort: "id", direction: DESC}) { scenes { id } } }'
     )
-    variables = f'{{"after": {after}, "size": {limit}}}'
+    variables = f'{{"below": {_HIGHEST_ID if below is None else below}, "size": {limit}}}'
     found = (_graphql(connection, query, variables).get("findScenes") or {}).get("scenes")
     return [int(scene["id"]) for scene in found] if isinstance(found, list) else []
 

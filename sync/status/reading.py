@@ -6,40 +6,52 @@ It changes nothing, makes no file and takes no lock.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sync import data_folder, fast, log
 from sync.errors import SetupError
-from sync.queue import damage, schema
+from sync.queue import schema
 from sync.queue.lock import SharedLock
 
 
 @contextlib.contextmanager
 def reading(file: str, what: str, troubles: list[str]) -> Iterator[sqlite3.Connection | None]:
-    """Open a file for a look at one moment of it; None where it is missing or cannot be opened."""
-    connection = None
+    """Open a file for a look at one moment of it; None where it is missing or cannot be opened.
+
+    What cannot be read of it ends the look, and is one of the `troubles`.
+    """
+    connection = opened(file, what, troubles)
     try:
-        if os.path.exists(file):
-            connection = _open(file)
         yield connection
-    except (sqlite3.Error, OSError) as error:
-        if connection is None:
-            yield None
-        if isinstance(error, sqlite3.Error) and damage.is_damage(error):
-            mends = '"Process queue" sets it aside and compares every scene with Plex'
-            trouble = f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}"
-        else:
-            trouble = damage.why_unusable(what, file, error)
-        troubles.append(log.redact(trouble))
-    except SetupError as error:
-        if connection is None:
-            yield None
-        troubles.append(log.redact(str(error)))
+    except (sqlite3.Error, OSError, SetupError) as error:
+        troubles.append(trouble_of(what, file, error))
     finally:
         if connection is not None:
             connection.close()
+
+
+def opened(file: str, what: str, troubles: list[str]) -> sqlite3.Connection | None:
+    """Return a connection to one moment of a file; None where it is missing or, with a trouble, cannot be opened."""
+    try:
+        return _open(file) if os.path.exists(file) else None
+    except (sqlite3.Error, OSError, SetupError) as error:
+        troubles.append(trouble_of(what, file, error))
+        return None
+
+
+def trouble_of(what: str, file: str, error: Exception) -> str:
+    """Say why a file cannot be read, and what mends that."""
+    # Not at the top: as a rule nothing is wrong, and it costs a page's question 5 ms.
+    from sync.queue import damage
+
+    if isinstance(error, SetupError):
+        return log.redact(str(error))
+    if isinstance(error, sqlite3.Error) and damage.is_damage(error):
+        mends = '"Process queue" sets it aside and compares every scene with Plex'
+        return log.redact(f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}")
+    return log.redact(damage.why_unusable(what, file, error))
 
 
 def _open(file: str) -> sqlite3.Connection:
@@ -69,6 +81,27 @@ def rows(connection: sqlite3.Connection | None, query: str, values: Sequence[obj
         if "no such table" not in str(error):
             raise
         return []
+
+
+def libraries(ask: Callable[..., list[Any]]) -> list[dict[str, Any]]:
+    """Return the libraries of the server in use, each with its `name` and how many of its `items` scenes hold.
+
+    `ask` gives the rows of a query, with its values, to the state file.
+    """
+    titles = ask("SELECT machine, section, title FROM libraries ORDER BY seen_at DESC")
+    machine = titles[0][0] if titles else ""
+    # Over narrow indexes and not the table, whose rows are wide: all of its items, and those that nobody holds.
+    items = dict(ask("SELECT section, count(*) FROM items WHERE machine = ? GROUP BY section", (machine,)))
+    nobodys = (
+        "SELECT section, count(*) FROM items INDEXED BY items_of_scene WHERE scene_id = 0 AND machine = ? GROUP BY 1"
+    )
+    free = dict(ask(nobodys, (machine,)))
+    found = [
+        {"name": title, "items": items.get(section, 0) - free.get(section, 0)}
+        for of, section, title in titles
+        if of == machine
+    ]
+    return sorted(found, key=lambda library: str(library["name"]).casefold())
 
 
 def number(connection: sqlite3.Connection, query: str, values: tuple[object, ...] = ()) -> int:

@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from sync import data_folder, log
@@ -15,9 +16,9 @@ from sync.errors import SetupError
 from sync.hidden_paths import without_paths
 from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
-from sync.queue.dead_letters import LETTER_COLUMNS, DeadLetter
+from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX, DeadLetter
 from sync.queue.lock import is_held
-from sync.status.reading import number, reading, rows
+from sync.status.reading import libraries, number, reading, rows
 from sync.worker.circuit_breaker import CircuitState, read_record, state_of
 
 Status = dict[str, Any]
@@ -27,8 +28,6 @@ BATCHES = 10
 """Batches told, the newest, beside all that have not ended."""
 EXAMPLES = 3
 """Failed jobs told of each cause."""
-NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")
-"""The errors of a scene whose file Plex does not have."""
 
 _DAY = 24  # hours
 _WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"
@@ -66,7 +65,7 @@ def gather(data: str, now: float | None = None) -> Status:
     with reading(data_folder.state_file(data), "state file", found["troubles"]) as connection:
         if connection:
             found["last_24_hours"] = _last_day(connection, at)
-            found["libraries"] = libraries(connection)
+            found["libraries"] = libraries(partial(rows, connection))
             found["coverage"] |= {
                 "scenes_synced": number(connection, "SELECT count(*) FROM scenes"),
                 "items_held": sum(library["items"] for library in found["libraries"]),
@@ -91,7 +90,7 @@ def failed_jobs(data: str, error_type: str | None = None, since: float = 0.0) ->
             )
     if troubles:
         raise SetupError(troubles[0])
-    return [_clean(asdict(DeadLetter(*letter))) for letter in letters]
+    return [_clean(DeadLetter(*letter)._asdict()) for letter in letters]
 
 
 # The queue's file
@@ -208,17 +207,3 @@ def _last_day(connection: sqlite3.Connection, at: float) -> Status:
     for library, outcome, count in rows(connection, query, (int(at // 3600) - _DAY,)):
         found.setdefault(library, {})[outcome] = count
     return found
-
-
-def libraries(connection: sqlite3.Connection) -> list[Status]:
-    """Return the libraries of the server in use, each with its `name` and how many of its `items` scenes hold."""
-    titles = rows(connection, "SELECT machine, section, title FROM libraries ORDER BY seen_at DESC")
-    # The narrow index and not the table, whose rows are wide.
-    held = "SELECT machine, section, count(*) FROM items INDEXED BY items_of_scene WHERE scene_id > 0 GROUP BY 1, 2"
-    counts = {(machine, section): count for machine, section, count in (rows(connection, held) if titles else [])}
-    libraries = [
-        {"name": title, "items": counts.get((machine, section), 0)}
-        for machine, section, title in titles
-        if machine == titles[0][0]
-    ]
-    return sorted(libraries, key=lambda library: str(library["name"]).casefold())

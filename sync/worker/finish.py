@@ -131,7 +131,7 @@ class Finish:
         for one in scenes:
             for item in one.items:
                 self._remember(one, item, now)
-        done = [one for one in scenes if not one.errors]
+        done, failed = [one for one in scenes if not one.errors], [one for one in scenes if one.errors]
         for one in done:
             for item in one.items:
                 item.record.fingerprint, item.record.cover = item.fingerprint, one.cover
@@ -140,14 +140,14 @@ class Finish:
             self._run.state.put_items(connection, self._run.plex.machine, known)
             self._run.state.put_synced(connection, [(one.scene.id, one.scene.refs) for one in done], now)
             records.take_in(connection, [one.scene.id for one in done])
+            self._note_lacking([(one.job, one.scene, deciding_error(one.errors)) for one in failed])
             records.put_written(connection, [row for one in scenes for row in _writes_of(one)], now)
         lines: list[_Line] = []
         for one in scenes:
             self._tell(one)
         with self._jobs.transaction():
-            for one in scenes:
-                if one.errors:
-                    lines += self._fail(one.job, one.scene, deciding_error(one.errors))
+            for one in failed:
+                lines += self._fail(one.job, one.scene, deciding_error(one.errors))
             self._done([one.job for one in done])
         _say(lines)
 
@@ -187,7 +187,7 @@ class Finish:
             for batch_id in one.job.batches:
                 self._of_batches.setdefault(batch_id, Counter())[item.library, outcome] += 1
         if changed:
-            wrote = (f"{', '.join(_written(item))} to Plex item {item.record.rating_key}" for item in changed)
+            wrote = (f"{', '.join(item.written)} to Plex item {item.record.rating_key}" for item in changed)
             # Of a batch of thousands the counts are what a person reads; of a reconcile what was mended.
             is_many = one.job.job.update_type in (SYNC_ALL, SYNC_RECENT, CHANGE)
             (log.debug if is_many else log.info)(f"{one.scene.label}: wrote {'; '.join(wrote)}")
@@ -230,9 +230,17 @@ class Finish:
 
     def fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> None:
         """End a try that went wrong: the scene is tried again later, or becomes a dead letter."""
+        self._note_lacking([(claim, scene, error)])
         with self._jobs.transaction():
             lines = self._fail(claim, scene, error)
         _say(lines)
+
+    def _note_lacking(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
+        """Note which of these scenes Plex need not have."""
+        lacking = [(scene.id, log.redact(str(error))) for job, scene, error in failed if self._is_lacking(job, error)]
+        with self._run.state.transaction() as connection:
+            records.take_in(connection, [scene.id for _, scene, _ in failed])
+            records.put_left_out(connection, lacking, records.NOT_IN_PLEX, time.time())
 
     def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> list[_Line]:
         """Return what is to be said of it, once it is on disk and nothing is locked any more."""
@@ -241,10 +249,7 @@ class Finish:
         base, cap, most = get_retry_params(error, self._run.settings.max_retries)
         # A try before its time, which a person asked for, is not counted.
         count = job.retry_count + (0 if job.early else 1)
-        is_last = count >= most and not job.early
-        if self._may_lack(error) and (is_last or self._run.scans is None):
-            with self._run.state.transaction() as connection:
-                records.put_left_out(connection, [(scene.id, log.redact(str(error)))], records.NOT_IN_PLEX, now)
+        if self._is_lacking(claim, error):
             self._done([claim])
             self.summary.not_in_plex += 1
             return [(log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")]
@@ -252,7 +257,7 @@ class Finish:
         is_given_up = (
             job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._jobs.with_letters([scene.id]))
         )
-        if isinstance(error, PermanentError) or is_last or is_given_up:
+        if isinstance(error, PermanentError) or self._is_last(claim, error) or is_given_up:
             line = self._bury(claim, scene, error, count, now)
         else:
             delay = max(calculate_delay(job.retry_count, base, cap), getattr(error, "wait", 0.0))
@@ -274,10 +279,15 @@ class Finish:
         self._open.pop(claim.row_ids, None)
         return [line]
 
-    def _may_lack(self, error: PlexSyncError) -> bool:
+    def _is_lacking(self, claim: ClaimedJob, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
         is_lacking = isinstance(error, PlexNotFound) and not isinstance(error, PlexItemRemoved)
-        return is_lacking and self._run.settings.skip_not_found
+        may_lack = is_lacking and self._run.settings.skip_not_found
+        return may_lack and (self._run.scans is None or self._is_last(claim, error))
+
+    def _is_last(self, claim: ClaimedJob, error: PlexSyncError) -> bool:
+        most = get_retry_params(error, self._run.settings.max_retries)[2]
+        return claim.job.retry_count + 1 >= most and not claim.job.early
 
     def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
         letter = DeadLetter(
@@ -312,11 +322,7 @@ def _say(lines: Iterable[_Line]) -> None:
 def _writes_of(one: SceneSync) -> list[records.Written]:
     title = log.redact(one.scene.name)
     changed = [item for item in one.items if item.sent and item.after]
-    return [(one.scene.id, title, item.library, *item.place, ", ".join(_written(item))) for item in changed]
-
-
-def _written(item: ItemSync) -> list[str]:
-    return [*(item.edit.fields if METADATA in item.sent else []), *(name for name in item.sent if name != METADATA)]
+    return [(one.scene.id, title, item.library, *item.place, ", ".join(item.written)) for item in changed]
 
 
 def deciding_error(errors: list[PlexSyncError]) -> PlexSyncError:

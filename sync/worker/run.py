@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sync.errors import PlexSyncError
 from sync.mapping.performer_pictures import PictureAccess
-from sync.model import ItemRecord, PlexItem, Scene, Wanted
+from sync.model import METADATA, ItemRecord, PlexItem, Scene, Wanted
 from sync.plex.client import PlexClient
 from sync.plex.difference import Edit
 from sync.plex.file_index import LibraryIndex
@@ -108,6 +108,12 @@ class ItemSync:
     def place(self) -> tuple[int, int]:
         """Section and ratingKey."""
         return self.record.section, self.record.rating_key
+
+    @property
+    def written(self) -> list[str]:
+        """The names of the fields and steps that were written to Plex, in order."""
+        fields = self.edit.fields if METADATA in self.sent else ()
+        return [*fields, *(name for name in self.sent if name != METADATA)]
 
 
 @dataclass(slots=True)

@@ -2,67 +2,71 @@
 
 from typing import Any
 
+from sync import log
 from sync.errors import PermanentError, SetupError
-from sync.pages.lists.known import Files, Parts, count_synced, files, ids, parts_of
+from sync.pages.lists.known import Files, Parts, count_synced, files, parts_of
 from sync.pages.table import Answer, Call, limit_in, number_in
-from sync.stash.ask import AskFailedError, count_scenes, scene_ids_above
+from sync.stash.ask import AskFailedError, count_scenes, scene_ids_below
 from sync.stash.exceptions import StashTemporaryError
-from sync.status.reading import rows
-from sync.status.status import libraries
+from sync.status.reading import libraries
 
-PARTS = ("in_plex", "waiting", "not_in_plex", "left_out", "failed", "never")
+PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")
 ASKED = 1_000
 """Scenes that Stash is asked for at once, in search of those that were never looked at."""
-QUESTIONS = 20
+QUESTIONS = 5
 """Times that it is asked for one page of them."""
 
 
 def coverage(call: Call) -> Answer:
     """Return the `total` of scenes in Stash (None: it does not say), how many are in which of the `parts`, and the
-    `libraries` with their items."""
+    `libraries` with their items. The parts add up to the total."""
     try:
         total: int | None = count_scenes(call.connection)
     except (AskFailedError, PermanentError):
         total = None
     with files(call.data) as found:
         parts = parts_of(found)
-        others = parts.all
-        synced = count_synced(found, others)
         told = {name: len(some) for name, some in parts._asdict().items()}
-        if total is not None:  # what was deleted in Stash while nobody told is none of its scenes
-            synced = min(synced, max(0, total - len(others)))
-        told |= {"in_plex": synced, "never": max(0, (total or 0) - synced - len(others))}
-        shown = libraries(found.state) if found.state else []
-        return {"total": total, "parts": told, "libraries": shown, "troubles": found.troubles}
+        told |= {"in_plex": count_synced(found, parts.all), "never": 0}
+        if total is not None:
+            left = total
+            for name in PARTS[:-1]:  # what was deleted in Stash while nobody told is none of its scenes
+                told[name] = min(told[name], left)
+                left -= told[name]
+            told["never"] = left
+        shown = libraries(found.state.rows)
+    return {"total": total, "parts": told, "libraries": shown, "troubles": found.troubles}
 
 
 def coverage_list(call: Call) -> Answer:
-    """Return up to args `limit` scenes of args `part` above the scene `after`; `next` is where to go on, None: the end.
+    """Return up to args `limit` scenes of args `part` behind the scene `after`; `next` is where to go on
+    (None: the end).
 
-    Raises SetupError, and StashTemporaryError where Stash has to be asked and does not answer.
+    By their ids; those that were "never" looked at from the newest on, for these are new as a rule. Raises SetupError,
+    and StashTemporaryError where Stash has to be asked and does not answer.
     """
-    part, limit = call.args.get("part"), limit_in(call.args)
-    after = 0 if call.args.get("after") is None else number_in(call.args, "after")
+    part, limit = str(call.args.get("part")), limit_in(call.args)
+    after = None if call.args.get("after") is None else number_in(call.args, "after")
     if part not in PARTS:
-        raise SetupError(f"args.part is {part!r:.50}; accepted: {', '.join(PARTS)}")
+        raise SetupError(f"args.part is {call.args.get('part')!r:.50}; accepted: {', '.join(PARTS)}")
     with files(call.data) as found:
         parts = parts_of(found)
         if part == "never":
-            return _never(call, found, parts, after, limit)
+            return _never(call, found, parts, after, limit) | {"troubles": found.troubles}
         if part == "in_plex":
-            scenes = _synced(found, parts.all, after, limit + 1)
+            scenes = _synced(found, parts.all, after or 0, limit + 1)
         else:
-            scenes = sorted(number for number in getattr(parts, str(part)) if number > after)[: limit + 1]
-        more = len(scenes) > limit
-        told = [_told(found, number, str(part)) for number in scenes[:limit]]
-        return {"scenes": told, "next": scenes[limit - 1] if more else None}
+            scenes = sorted(number for number in getattr(parts, part) if number > (after or 0))[: limit + 1]
+        told = [_told(found, number, part) for number in scenes[:limit]]
+    following = scenes[limit - 1] if len(scenes) > limit else None
+    return {"scenes": told, "next": following, "troubles": found.troubles}
 
 
 def _synced(found: Files, but: set[int], after: int, limit: int) -> list[int]:
     scenes: list[int] = []
     query = "SELECT scene_id FROM scenes WHERE scene_id > ? ORDER BY scene_id LIMIT ?"
     while len(scenes) < limit:
-        some = [row[0] for row in rows(found.state, query, (after, ASKED))]
+        some = [row[0] for row in found.state.rows(query, (after, ASKED))]
         scenes += [number for number in some if number not in but]
         if len(some) < ASKED:
             break
@@ -70,37 +74,34 @@ def _synced(found: Files, but: set[int], after: int, limit: int) -> list[int]:
     return scenes[:limit]
 
 
-def _never(call: Call, found: Files, parts: Parts, after: int, limit: int) -> Answer:
+def _never(call: Call, found: Files, parts: Parts, below: int | None, limit: int) -> Answer:
     scenes: list[int] = []
     known = parts.all
     for _ in range(QUESTIONS):
         try:
-            some = scene_ids_above(call.connection, after, ASKED)
+            some = scene_ids_below(call.connection, below, ASKED)
         except AskFailedError as error:
             raise StashTemporaryError(f"Stash did not answer its own plugin: {error}") from None
-        between = (after, max(some, default=0))
-        synced = ids(found.state, "SELECT scene_id FROM scenes WHERE scene_id > ? AND scene_id <= ?", between)
-        for number in some:
-            if number not in known and number not in synced:
-                scenes.append(number)
-                if len(scenes) == limit:
-                    return {"scenes": [{"scene_id": one} for one in scenes], "next": number}
-        if len(some) < ASKED:
-            return {"scenes": [{"scene_id": one} for one in scenes], "next": None}
-        after = some[-1]
-    return {"scenes": [{"scene_id": one} for one in scenes], "next": after}
+        between = min(some, default=0), max(some, default=0)
+        synced = found.state.ids("SELECT scene_id AS id FROM scenes WHERE scene_id BETWEEN ? AND ?", between)
+        scenes += [number for number in some if number not in known and number not in synced]
+        below = some[-1] if len(some) == ASKED else None
+        if below is None or len(scenes) > limit:
+            break
+    if len(scenes) > limit:
+        below = scenes[limit - 1]
+    return {"scenes": [{"scene_id": one} for one in scenes[:limit]], "next": below}
 
 
 def _told(found: Files, number: int, part: str) -> dict[str, Any]:
     told: dict[str, Any] = {"scene_id": number}
     if part in ("left_out", "not_in_plex", "failed"):
         letter = "SELECT message, last_at, error_type FROM plexsync_dead_letters WHERE scene_id = ?"
-        for message, at, error_type in rows(found.queue, letter, (number,)):
-            return told | {"reason": message, "at": at, "error_type": error_type}
-        noted = "SELECT reason, at FROM left_out WHERE scene_id = ?"
-        for reason, at in rows(found.state, noted, (number,)):
-            return told | {"reason": reason, "at": at}
+        for message, at, error_type in found.queue.rows(letter, (number,)):
+            return told | {"reason": log.redact(message), "at": at, "error_type": error_type}
+        for reason, at in found.state.rows("SELECT reason, at FROM left_out WHERE scene_id = ?", (number,)):
+            return told | {"reason": log.redact(reason), "at": at}
     if part == "in_plex":
-        for (at,) in rows(found.state, "SELECT synced_at FROM scenes WHERE scene_id = ?", (number,)):
+        for (at,) in found.state.rows("SELECT synced_at FROM scenes WHERE scene_id = ?", (number,)):
             told["at"] = at
     return told

@@ -1,133 +1,71 @@
-"""The operations `failed`, `retry` and `forget`: what failed for good, by its cause, and what becomes of it."""
+"""The operation `failed`: what failed for good, by its cause."""
 
-import time
-from typing import Any
-
-from sync import data_folder, hook, log
+from sync import log
 from sync.errors import SetupError
-from sync.fast import sqlite3
 from sync.hidden_paths import without_paths
-from sync.pages.lists.causes import cause_of, error_type_of
-from sync.pages.lists.known import files
-from sync.pages.table import Answer, Call, limit_in, number_in
-from sync.queue import damage, schema, steer
-from sync.queue.outlook import claim_note
-from sync.status.reading import rows
-from sync.status.status import NOT_IN_PLEX
+from sync.pages.lists.causes import mends
+from sync.pages.lists.known import File, files
+from sync.pages.table import Answer, Call, limit_in
+from sync.queue.dead_letters import ENDING, OPENING, Cause, read_cause
 
-MOST_SCENES = 10_000
-"""Scenes that one call may name."""
-FIRST = -(2**53)
+_FIRST = -(2**53)
 """Below every letter's scene; those of damaged rows have negative ones."""
 
 
 def failed(call: Call) -> Answer:
-    """Return the `groups`, the largest first; of args `cause` the `rows` instead, up to `limit` above scene `after`."""
+    """Return the `groups` by cause, the largest first; of args `cause` the `rows` instead, up to `limit` behind the
+    scene `after`. Raises SetupError."""
+    limit, after = limit_in(call.args), _after(call.args.get("after"))
+    cause = None if call.args.get("cause") is None else cause_in(call)
     with files(call.data) as found:
-        if found.queue is None:
-            return {"groups": [], "rows": [], "next": None, "troubles": found.troubles}
-        if call.args.get("cause") is None:
+        if cause is None:
             return {"groups": _groups(found.queue), "troubles": found.troubles}
-        limit = limit_in(call.args)
-        after = FIRST if call.args.get("after") is None else number_in(call.args, "after")
-        letters = _letters(found.queue, str(call.args["cause"]), after, limit + 1)
-        more = len(letters) > limit
-        shown = [letter | {"message": _clean(letter["message"])} for letter in letters[:limit]]
-        return {"rows": shown, "next": shown[-1]["scene_id"] if more else None, "troubles": found.troubles}
+        letters = _letters(found.queue, cause, after, limit + 1)
+    following = letters[limit - 1]["scene_id"] if len(letters) > limit else None
+    return {"rows": letters[:limit], "next": following, "troubles": found.troubles}
 
 
-def retry(call: Call) -> Answer:
-    """Queue failed scenes again (args `scenes` or `cause`; neither: all) and have them tried; return how many.
-
-    Raises SetupError.
-    """
-    queue_file, drain_lock = data_folder.queue_file(call.data), data_folder.drain_lock(call.data)
-    queued = _steer(call, lambda connection, scenes: steer.retry_failed(connection, None, time.time(), scenes))
-    said = ""
-    if queued:
-        connection = schema.connect(queue_file)
-        try:
-            ask = claim_note(connection, drain_lock, time.time())
-        finally:
-            connection.close()
-        said = hook.ask_stash(call.connection, queue_file, ask, "what failed") if ask else ""
-    return {"queued": queued, "said": said}
+def cause_in(call: Call) -> Cause:
+    """Return args `cause`, which was told as a group's. Raises SetupError."""
+    value = call.args.get("cause")
+    if isinstance(value, str) and (cause := read_cause(value)):
+        return cause
+    raise SetupError(f"args.cause is {value!r:.100}; accepted: the cause of a group, as `failed` tells it")
 
 
-def forget(call: Call) -> Answer:
-    """Delete dead letters (args `scenes` or `cause`; neither: all); return how many. Raises SetupError."""
-    return {"forgotten": _steer(call, lambda connection, scenes: steer.clear_failed(connection, None, scenes))}
-
-
-def _steer(call: Call, change: Any) -> int:
-    queue_file = data_folder.queue_file(call.data)
-    scenes = call.args.get("scenes")
-    if scenes is not None and not _are_scenes(scenes):
-        raise SetupError(f"args.scenes is {scenes!r:.100}; accepted: up to {MOST_SCENES} numbers of scenes")
-    with files(call.data) as found:
-        is_there = found.queue is not None
-        if found.queue is not None and scenes is None and call.args.get("cause") is not None:
-            scenes = [letter["scene_id"] for letter in _letters(found.queue, str(call.args["cause"]), FIRST, -1)]
-    if found.troubles:
-        raise SetupError(found.troubles[0])
-    if not is_there:
-        return 0
+def _after(value: object) -> int:
     try:
-        connection = schema.connect(queue_file)
-        try:
-            return int(change(connection, scenes))
-        finally:
-            connection.close()
-    except (sqlite3.Error, OSError) as error:
-        raise SetupError(damage.why_unusable("queue", queue_file, error)) from None
+        return _FIRST if value is None else int(str(value))
+    except ValueError:
+        raise SetupError(f"args.after is {value!r:.100}; accepted: the `next` of the page before") from None
 
 
-def _are_scenes(value: object) -> bool:
-    if not isinstance(value, list) or not 0 < len(value) <= MOST_SCENES:
-        return False
-    return all(isinstance(one, int) and not isinstance(one, bool) for one in value)
-
-
-def _groups(connection: sqlite3.Connection) -> list[Answer]:
-    groups: dict[str, Answer] = {}
-    # Thousands of scenes may not be in Plex, and all for one cause: they are counted by the index alone.
-    marks = ",".join("?" * len(NOT_IN_PLEX))
-    newest = "SELECT message FROM plexsync_dead_letters WHERE error_type = ? AND last_at = ? LIMIT 1"
+def _groups(queue: File) -> list[Answer]:
     counts = (
-        "SELECT error_type, count(*), max(last_at) FROM plexsync_dead_letters "
-        f"WHERE error_type IN ({marks}) GROUP BY error_type"
+        f"SELECT error_type, {OPENING}, {ENDING}, count(*), max(last_at) FROM plexsync_dead_letters "
+        f"GROUP BY error_type, {OPENING}, {ENDING} ORDER BY count(*) DESC"
     )
-    for error_type, count, at in rows(connection, counts, NOT_IN_PLEX):
-        message = rows(connection, newest, (error_type, at))[0][0]
-        groups[error_type] = {"error_type": error_type, "message": message, "latest_at": at, "count": count}
-    others = (
-        "SELECT error_type, message, last_at FROM plexsync_dead_letters "
-        f"WHERE error_type NOT IN ({marks}) ORDER BY last_at"
+    newest = (
+        f"SELECT message FROM plexsync_dead_letters WHERE error_type = ? AND {OPENING} = ? AND {ENDING} = ? "
+        "ORDER BY last_at DESC LIMIT 1"
     )
-    for error_type, message, at in rows(connection, others, NOT_IN_PLEX):
-        key = cause_of(error_type, message).key
-        count = groups[key]["count"] if key in groups else 0
-        groups[key] = {"error_type": error_type, "message": message, "latest_at": at, "count": count + 1}
-    for group in groups.values():
-        cause = cause_of(group["error_type"], group["message"])
-        group |= {"cause": cause.key, "does": cause.does, "message": _clean(group["message"])}
-    return sorted(groups.values(), key=lambda group: -group["count"])
+    groups = []
+    for *common, count, at in queue.rows(counts):
+        cause = Cause(*common)
+        for (message,) in queue.rows(newest, cause):
+            told = {"cause": cause.key, "error_type": cause.error_type, "count": count, "message": _clean(message)}
+            groups.append(told | {"latest_at": at, "does": mends(cause.error_type, message)})
+    return groups
 
 
-def _letters(connection: sqlite3.Connection, cause: str, after: int, limit: int) -> list[Answer]:
-    """Return the letters of a cause above a scene, by scene; `limit` -1: all."""
-    names = ("scene_id", "title", "error_type", "message", "tries", "first_at", "last_at")
+def _letters(queue: File, cause: Cause, after: int, limit: int) -> list[Answer]:
+    names = ("scene_id", "title", "message", "tries", "first_at", "last_at")
     query = (
-        f"SELECT {', '.join(names)} FROM plexsync_dead_letters WHERE error_type = ? AND scene_id > ? ORDER BY scene_id"
+        f"SELECT {', '.join(names)} FROM plexsync_dead_letters WHERE error_type = ? AND {OPENING} = ? "
+        f"AND {ENDING} = ? AND scene_id > ? ORDER BY scene_id LIMIT ?"
     )
-    found: list[Answer] = []
-    for row in rows(connection, query, (error_type_of(cause), after)):
-        letter = dict(zip(names, row, strict=True))
-        if cause_of(letter["error_type"], letter["message"]).key == cause:
-            found.append(letter)
-            if len(found) == limit:
-                break
-    return found
+    letters = [dict(zip(names, row, strict=True)) for row in queue.rows(query, (*cause, after, limit))]
+    return [one | {"title": log.redact(one["title"]), "message": _clean(one["message"])} for one in letters]
 
 
 def _clean(message: str) -> str:

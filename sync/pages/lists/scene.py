@@ -6,11 +6,11 @@ import time
 from sync import data_folder, hook, log
 from sync.errors import SetupError
 from sync.fast import sqlite3
-from sync.pages.lists.causes import cause_of
+from sync.pages.lists.causes import mends
 from sync.pages.lists.known import Files, files
 from sync.pages.table import Answer, Call, number_in
-from sync.queue import damage, schema, wake
-from sync.status.reading import rows
+from sync.queue import schema, wake
+from sync.status.reading import trouble_of
 
 MOST_MARKS = 500
 """Scenes that are marked at once."""
@@ -24,7 +24,7 @@ def scene(call: Call) -> Answer:
     number = number_in(call.args, "scene_id")
     with files(call.data) as found:
         waiting, claimed = _queued(found, number)
-        synced = rows(found.state, "SELECT synced_at FROM scenes WHERE scene_id = ?", (number,))
+        synced = found.state.rows("SELECT synced_at FROM scenes WHERE scene_id = ?", (number,))
         return {
             "scene_id": number,
             "synced_at": synced[0][0] if synced else None,
@@ -45,7 +45,7 @@ def marks(call: Call) -> Answer:
     within = f"IN ({','.join('?' * len(scenes))})"
     words: dict[str, str] = {}
     with files(call.data) as found:
-        for word, connection, query in (
+        for word, file, query in (
             ("in_plex", found.state, f"SELECT scene_id FROM scenes WHERE scene_id {within}"),
             ("left_out", found.state, f"SELECT scene_id FROM left_out WHERE scene_id {within}"),
             ("failed", found.queue, f"SELECT scene_id FROM plexsync_dead_letters WHERE scene_id {within}"),
@@ -55,7 +55,7 @@ def marks(call: Call) -> Answer:
                 f"SELECT {schema.SCENE} FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.SCENE} {within}",
             ),
         ):
-            words |= {str(row[0]): word for row in rows(connection, query, scenes)}
+            words |= {str(row[0]): word for row in file.rows(query, scenes)}
     return {"marks": words}
 
 
@@ -66,7 +66,7 @@ def sync_scene(call: Call) -> Answer:
     try:
         ask = wake.enqueue(queue_file, data_folder.drain_lock(call.data), schema.new_row(number, now))
     except (sqlite3.Error, OSError) as error:
-        raise SetupError(damage.why_unusable("queue", queue_file, error)) from None
+        raise SetupError(trouble_of("queue", queue_file, error)) from None
     said = hook.ask_stash(call.connection, queue_file, ask, f"Scene {number}") if ask else ""
     return {"queued": True, "said": said}
 
@@ -78,14 +78,14 @@ def _items(found: Files, number: int) -> list[Answer]:
         "FROM items INDEXED BY items_of_scene WHERE scene_id = ? ORDER BY section, rating_key"
     )
     of_item = "SELECT step, state, completed_at, error FROM steps WHERE machine = ? AND section = ? AND rating_key = ?"
-    used = rows(found.state, "SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1")
+    used = found.state.rows("SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1")
     told = []
-    for machine, section, key, exact, synced_at, is_settled, library in rows(found.state, query, (number,)):
+    for machine, section, key, exact, synced_at, is_settled, library in found.state.rows(query, (number,)):
         if used and machine != used[0][0]:
             continue  # of a server that is not in use any more
         steps = {
             name: {"state": state, "completed_at": at, "error": log.redact(error)}
-            for name, state, at, error in rows(found.state, of_item, (machine, section, key))
+            for name, state, at, error in found.state.rows(of_item, (machine, section, key))
         }
         place = {"machine": machine, "section": section, "rating_key": key, "library": library}
         told.append(
@@ -101,23 +101,23 @@ def _queued(found: Files, number: int) -> tuple[Answer | None, bool]:
         f"WHERE {schema.WAITING} AND {schema.SCENE} = ? ORDER BY _id DESC LIMIT 1"
     )
     waiting = None
-    for text, due_at in rows(found.queue, newest, (number,)):
+    for text, due_at in found.queue.rows(newest, (number,)):
         row = json.loads(text)
         tries, error_type = row.get("retry_count") or 0, row.get("last_error_type")
         waiting = {"due_at": due_at or None, "tries": tries, "last_error_type": error_type}
     claimed = f"SELECT 1 FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED} AND {schema.SCENE} = ? LIMIT 1"
-    return waiting, bool(rows(found.queue, claimed, (number,)))
+    return waiting, bool(found.queue.rows(claimed, (number,)))
 
 
 def _failed(found: Files, number: int) -> Answer | None:
     query = "SELECT error_type, message, tries, last_at FROM plexsync_dead_letters WHERE scene_id = ?"
-    for error_type, message, tries, last_at in rows(found.queue, query, (number,)):
+    for error_type, message, tries, last_at in found.queue.rows(query, (number,)):
         told = {"error_type": error_type, "message": log.redact(message), "tries": tries, "last_at": last_at}
-        return told | {"does": cause_of(error_type, message).does}
+        return told | {"does": mends(error_type, message)}
     return None
 
 
 def _left_out(found: Files, number: int) -> Answer | None:
-    for kind, reason, at in rows(found.state, "SELECT kind, reason, at FROM left_out WHERE scene_id = ?", (number,)):
-        return {"kind": kind, "reason": reason, "at": at}
+    for kind, reason, at in found.state.rows("SELECT kind, reason, at FROM left_out WHERE scene_id = ?", (number,)):
+        return {"kind": kind, "reason": log.redact(reason), "at": at}
     return None
