@@ -78,10 +78,10 @@ def test_what_goes_on_is_shown_and_can_be_stopped(site: Stage, open: Visitor) ->
 
 
 def test_the_pace_of_a_batch_is_told(site: Stage, open: Visitor) -> None:
-    for number in range(120):
+    for number in range(600):  # a round of a hundred is counted at its end
         scene, _ = site.add(f"/media/{number}.mp4", 1 + number)
         site.stash.scene(scene).title = f"New {number}"
-    site.plex.fail(kind="slow", delay=0.1, method="PUT", times=None)
+    site.plex.fail(kind="slow", delay=0.03, method="PUT", times=None)
     page = opened(open)
     page.get_by_role("button", name="Sync all scenes").click()
     expect(part(page, "Now")).to_contain_text(re.compile(r"[\d.]+ scenes a second, about 1 minute left"))
