@@ -13,7 +13,7 @@ import pytest
 
 from sync import data_folder, hook
 from sync.queue import schema, steer, wake
-from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
+from sync.queue.dead_letters import PUT_DEAD_LETTER, Cause, DeadLetter
 from sync.queue.job import Job
 from sync.queue.jobs import JobStore
 from sync.queue.lock import FileLock
@@ -175,3 +175,19 @@ def test_no_job_is_lost_by_an_error_in_between(store: JobStore, file: sqlite3.Co
         steer.retry_failed(file, None, NOW)
     assert scenes(store) == []
     assert [letter.scene_id for letter in store.dead_letters()] == list(range(1, 10))
+
+
+def test_chosen_scenes_and_those_of_one_cause(store: JobStore, file: sqlite3.Connection) -> None:
+    texts = {4: 'file "a" is bad', 5: 'file "b" is bad', 6: 'file "c" is gone', 7: 'file "d" is gone', 8: "why"}
+    for scene, text in texts.items():
+        letter = DeadLetter(scene, f"T{scene}", "PlexNotFound", text, 12, NOW, NOW, "{}")
+        store.connection.execute(PUT_DEAD_LETTER, letter.row())
+    bad, gone = (Cause("PlexNotFound", "file ", ending) for ending in (" is bad", " is gone"))
+    assert steer.retry_failed(file, None, NOW, scenes=[4, 6, 99], cause=bad) == 1
+    assert scenes(store) == [4]
+    assert steer.retry_failed(file, None, NOW, cause=gone) == 2
+    assert scenes(store) == [4, 6, 7]
+    assert steer.clear_failed(file, "PermanentError", cause=bad) == 0
+    assert steer.clear_failed(file, None, cause=bad) == 1
+    assert steer.clear_failed(file, None, scenes=[]) == 0
+    assert [letter.scene_id for letter in store.dead_letters()] == [8]
