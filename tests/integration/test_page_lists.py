@@ -456,7 +456,7 @@ def test_names_of_before_are_hidden_by_choice(site: Site) -> None:
     site.configure(skip_not_found=True)
     site.sync(scene)
     site.save_and_sync(other, details="Text")
-    bury_each(site, ("PermanentError", 'the file "/media/PrivateName.mp4" fails'))
+    bury(site, 99, error_type="PermanentError", message='the file "/media/PrivateName.mp4" fails')
     with contextlib.closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
         connection.execute("UPDATE plexsync_dead_letters SET title = 'PrivateName.mp4'")
     site.configure(skip_not_found=True, obfuscate_paths=True)

@@ -259,6 +259,10 @@ def test_libraries_of_the_server_in_use(tmp_path: Path) -> None:
             "VALUES (?, 1, ?, 5, 1, '{}', '{}', '{}')",
             [("old", 1), ("old", 2), ("new", 3)],
         )
+        connection.execute(  # of a scene that is gone: nobody holds it
+            "INSERT INTO items (machine, section, rating_key, scene_id, exact, sent, result, intended) "
+            "VALUES ('new', 1, 4, 0, 1, '{}', '{}', '{}')"
+        )
     found = status.gather(str(tmp_path))
     assert [(one["name"], one["items"]) for one in found["libraries"]] == [("Clips again", 1), ("Other", 0)]
     assert found["coverage"]["items_held"] == 1
