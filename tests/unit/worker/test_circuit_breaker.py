@@ -422,5 +422,6 @@ class JobMachine(RuleBasedStateMachine):
         assert self.store.is_due(self.now) == (self.store.due(self.now) > 0)
 
 
-TestJobs = JobMachine.TestCase
+# It makes some hundred files, which a disk that is busy with others' writes takes its time for.
+TestJobs = pytest.mark.timeout(300)(JobMachine.TestCase)
 TestJobs.settings = MACHINE
