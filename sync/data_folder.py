@@ -104,6 +104,25 @@ def move_aside(file: str) -> str:
     return aside
 
 
+def put(file: str, text: str) -> None:
+    """Write a file for its owner alone, in one go: whoever reads it finds the old text or the new. Raises OSError."""
+    fresh = f"{file}.{os.getpid()}"
+    try:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(text)
+        for _ in range(50):
+            try:
+                os.replace(fresh, file)
+                return
+            except PermissionError:  # Windows, while another process reads it
+                time.sleep(0.02)
+        os.replace(fresh, file)
+    except BaseException:
+        if os.path.exists(fresh):
+            os.remove(fresh)
+        raise
+
+
 def is_whole(target: str) -> bool:
     """Return whether the packages in a folder are complete and were imported once."""
     return os.path.isfile(os.path.join(target, WHOLE_FILE))

@@ -155,9 +155,5 @@ def _recall(data: str) -> tuple[bool, str] | None:
 
 def _remember(data: str, on: bool, key: str) -> None:
     """Write it in one go. A folder that cannot be written is no reason to do nothing: this run's names differ then."""
-    path = os.path.join(data, REMEMBERED)
-    fresh = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        with open(fresh, "w", encoding="ascii") as file:
-            json.dump({"obfuscate_paths": on, "key": key}, file)
-        os.replace(fresh, path)
+        data_folder.put(os.path.join(data, REMEMBERED), json.dumps({"obfuscate_paths": on, "key": key}))

@@ -25,8 +25,7 @@ from sync.sleeper.probe import answers
 from sync.sleeper.sleeper import something_waits
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
-from sync.stash.panel import WAIT as PANEL_WAIT
-from sync.stash.panel import lock_of as panel_lock
+from sync.stash.panel import save as save_panel
 from sync.state import State
 from sync.state import set_aside as set_state_aside
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
@@ -119,7 +118,7 @@ class _Task:
         settings: Settings | None = None
         try:
             try:
-                panel = self._fill_settings(stash)
+                panel = self._fill_settings(stash.plugin_settings())
                 self._defaults_since = panel.get(DEFAULTS_SINCE)
                 log.keep_secret(panel.get("plex_token"))
                 hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
@@ -142,13 +141,17 @@ class _Task:
         finally:
             stash.close()
 
-    def _fill_settings(self, stash: StashClient) -> dict[str, Any]:
-        lock = panel_lock(self._data)
-        lock.acquire(PANEL_WAIT)
-        try:
-            return stash.fill_settings(lambda panel: to_fill_in(panel, time.time()))
-        finally:
-            lock.release()
+    def _fill_settings(self, panel: dict[str, Any]) -> dict[str, Any]:
+        """Write into the panel what it lacks: Stash shows an unset switch as off, an unset number as 0."""
+        fresh = to_fill_in(panel, time.time())
+        if not fresh:
+            return panel
+        filled = save_panel(self._connection, self._data, {}, lambda panel: to_fill_in(panel, time.time()))
+        named = sorted(fresh.keys() - {DEFAULTS_SINCE})
+        said = ", ".join(f"{name} (until now: {panel[name]})" if panel.get(name) else name for name in named)
+        if said:
+            log.info(f"The settings panel now shows the defaults in force of: {said}")
+        return filled
 
     def _drain(self, stash: StashClient, settings: Settings) -> str:
         client = self._connect(settings)

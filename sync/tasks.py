@@ -25,7 +25,8 @@ from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
 from sync.sleeper.run import tell
 from sync.stash.address import session_cookie
-from sync.stash.ask import AskFailedError, ask_for_drain, plugin_settings
+from sync.stash.ask import AskFailedError, ask_for_drain
+from sync.stash.questions import plugin_settings
 
 MODES = (
     *("process_queue", "check_setup", "retry_failed", "clear_failed", "clear_queue", "status"),
@@ -96,7 +97,7 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
 
 def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:
     """Record the batch that a task was started for, or find the one that is unfinished."""
-    with _queue(data) as connection:
+    with opened_queue(data) as connection:
         batches.create_tables(connection)
         with transaction(connection):
             return batches.start(connection, kind, args, time.time())
@@ -107,7 +108,7 @@ def _retry(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
     error_type = _error_type(args)
     if not os.path.exists(data_folder.queue_file(data)):
         return 0, no_such({}, None)
-    with _queue(data, mends=False) as connection:
+    with opened_queue(data, mends=False) as connection:
         there = steer.failed_types(connection)
         again = steer.retry_failed(connection, error_type, time.time())
     if again:
@@ -126,7 +127,7 @@ def _clear_failed(data: str, args: Mapping[str, Any]) -> str:
     error_type = _error_type(args)
     there, gone = {}, 0
     if os.path.exists(data_folder.queue_file(data)):
-        with _queue(data, mends=False) as connection:
+        with opened_queue(data, mends=False) as connection:
             there = steer.failed_types(connection)
             gone = steer.clear_failed(connection, error_type)
     return Report(f"{_jobs(gone, 'failed job')} cleared" if gone else no_such(there, error_type), cleared=gone)
@@ -136,7 +137,7 @@ def _clear_queue(data: str) -> str:
     """Delete the rows that wait."""
     gone, stay, over = 0, "", ""
     if os.path.exists(data_folder.queue_file(data)):
-        with _queue(data, mends=False) as connection:
+        with opened_queue(data, mends=False) as connection:
             gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
             over = "".join(f"; {title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
             claimed = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
@@ -250,7 +251,7 @@ def wake_up(server_connection: Mapping[str, Any], data: str) -> str:
     if not os.path.exists(queue_file):
         return "Nothing waits"
     now = time.time()
-    with _queue(data) as connection:
+    with opened_queue(data) as connection:
         view = outlook(connection, drain_lock, now=now, since=now)
         if not view.waiting and not _reconcile_is_due(server_connection, connection, now):
             return "Nothing waits"
@@ -284,8 +285,11 @@ def _reconcile_is_due(server_connection: Mapping[str, Any], connection: sqlite3.
 
 
 @contextlib.contextmanager
-def _queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
-    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`. Raises SetupError."""
+def opened_queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
+    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`.
+
+    What goes wrong inside is a SetupError, too.
+    """
     try:
         connection = _open_queue(data_folder.queue_file(data), mends)
         try:

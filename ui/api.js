@@ -40,6 +40,7 @@
     if (typeof found === "string") return { said: found }; // a task that is done at once
     if (!found || typeof found !== "object") throw new Error(P.t("api.no_answer"));
     if (found.error) throw Object.assign(new Error(found.error), { facts: found });
+    if (found.packages === false && !mode.endsWith("settings")) throw new Error(P.t("connect.no_packages"));
     return found;
   };
 

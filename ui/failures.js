@@ -6,37 +6,17 @@
   if (!api) return;
   const { React } = api;
   const { Button } = api.libraries.Bootstrap;
-  const { useCallback, useEffect, useState } = React;
+  const { useState } = React;
   const { h, t } = P;
-  const PAGE = 20;
 
   function Scenes({ cause, changes, act }) {
-    const [rows, setRows] = useState([]);
-    const [next, setNext] = useState(null);
-    const [cards, setCards] = useState({});
-    const [error, setError] = useState("");
-    const load = useCallback(async (after) => {
-      try {
-        const found = await P.ask("failed", { cause, after, limit: PAGE });
-        setRows((before) => (after ? [...before, ...found.rows] : found.rows));
-        setNext(found.next);
-        const some = await P.scenes(found.rows.map((row) => row.scene_id));
-        setCards((before) => Object.assign({}, before, some));
-      } catch (problem) {
-        setError(problem.message);
-      }
-    }, [cause]);
-    useEffect(() => { load(null); }, [load, changes]);
-    return h("div", null,
-      h(P.Trouble, { text: error }),
-      h("ul", { className: "plexsync-scenes" }, rows.map((row) => h("li", { key: row.scene_id },
-        h(P.SceneLink, { id: row.scene_id, card: cards[row.scene_id], title: row.title }),
-        h("div", { className: "plexsync-scene-text" }, h("div", null, row.message),
-          h("div", { className: "plexsync-quiet" }, `${t("page.tries", { n: row.tries })}, ${P.when(row.last_at)}`)),
-        h("div", { className: "plexsync-buttons" },
-          row.scene_id > 0 ? h(Button, { size: "sm", variant: "secondary", onClick: () => act("retry", { scenes: [row.scene_id] }) }, t("page.retry")) : null,
-          h(Button, { size: "sm", variant: "secondary", onClick: () => act("forget", { scenes: [row.scene_id] }) }, t("page.forget")))))),
-      next ? h(Button, { size: "sm", variant: "secondary", onClick: () => load(next) }, t("common.more")) : null);
+    const tell = (row) => [
+      h("div", { key: "message" }, row.message),
+      h("div", { key: "tries", className: "plexsync-quiet" }, `${t("page.tries", { n: row.tries })}, ${P.when(row.last_at)}`),
+    ];
+    const button = (what, row) => h(Button, { size: "sm", variant: "secondary", onClick: () => act(what, { scenes: [row.scene_id] }) }, t(`page.${what}`));
+    const buttons = (row) => h("div", { className: "plexsync-buttons" }, row.scene_id > 0 ? button("retry", row) : null, button("forget", row));
+    return h(P.Scenes, { mode: "failed", args: { cause }, name: "rows", changes, tell, act: buttons });
   }
 
   function Cause({ group, changes, act }) {
@@ -57,10 +37,9 @@
   }
 
   P.Failures = function ({ changes, onChange }) {
-    const [found, error, reload] = P.useAsk("failed");
+    const [found, error, reload] = P.useAsk("failed", {}, changes);
     const [said, setSaid] = useState("");
     const [trouble, setTrouble] = useState("");
-    useEffect(() => { if (changes > 1) reload(); }, [changes, reload]);
     const act = async (what, args) => {
       setTrouble("");
       try {

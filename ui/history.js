@@ -6,42 +6,20 @@
   if (!api) return;
   const { React } = api;
   const { Button } = api.libraries.Bootstrap;
-  const { useCallback, useEffect, useState } = React;
+  const { useEffect, useState } = React;
   const { h, t } = P;
   const COLORS = { in_plex: "good", waiting: "fair", not_in_plex: "off", left_out: "quiet", failed: "bad", never: "never" };
-  const PAGE = 20;
   const SHOWN = 20; // of the last hundred, before "Show more"
 
-  function Part({ part }) {
-    const [rows, setRows] = useState(null);
-    const [next, setNext] = useState(null);
-    const [cards, setCards] = useState({});
-    const [error, setError] = useState("");
-    const load = useCallback(async (after) => {
-      try {
-        const found = await P.ask("coverage_list", { part, after, limit: PAGE });
-        setRows((before) => [...(after && before ? before : []), ...found.scenes]);
-        setNext(found.next);
-        const some = await P.scenes(found.scenes.map((scene) => scene.scene_id));
-        setCards((before) => Object.assign({}, before, some));
-      } catch (problem) {
-        setError(problem.message);
-      }
-    }, [part]);
-    useEffect(() => { setRows(null); load(null); }, [load]);
-    if (!rows) return error ? h(P.Trouble, { text: error, again: () => load(null) }) : h(P.Busy, null);
-    return h("div", null,
-      h("h4", null, t(`page.parts.${part}`)),
-      h("ul", { className: "plexsync-scenes" }, rows.map((row) => h("li", { key: row.scene_id },
-        h(P.SceneLink, { id: row.scene_id, card: cards[row.scene_id] }),
-        h("div", { className: "plexsync-scene-text" }, row.reason || "", row.at ? h("div", { className: "plexsync-quiet" }, P.when(row.at)) : null)))),
-      next ? h(Button, { size: "sm", variant: "secondary", onClick: () => load(next) }, t("common.more")) : null);
+  function Part({ part, changes }) {
+    const tell = (row) => [row.reason || "", row.at ? h("div", { key: "at", className: "plexsync-quiet" }, P.when(row.at)) : null];
+    return h("div", null, h("h4", null, t(`page.parts.${part}`)),
+      h(P.Scenes, { mode: "coverage_list", args: { part }, name: "scenes", changes, tell }));
   }
 
   P.Coverage = function ({ changes }) {
-    const [found, error, reload] = P.useAsk("coverage");
+    const [found, error, reload] = P.useAsk("coverage", {}, changes);
     const [part, setPart] = useState("");
-    useEffect(() => { if (changes > 1) reload(); }, [changes, reload]);
     if (!found) return error ? h(P.Trouble, { text: error, again: reload }) : h(P.Busy, null);
     const parts = Object.keys(COLORS).map((key) => ({
       key, label: t(`page.parts.${key}`), count: found.parts[key] || 0, color: COLORS[key], chosen: part === key,
@@ -51,7 +29,7 @@
       found.total === null ? null : h("p", null, t("page.coverage_of", { n: found.parts.in_plex, total: found.total })),
       h(P.Parts, { parts, label: t("page.coverage") }),
       found.libraries.length ? h("p", { className: "plexsync-quiet" }, found.libraries.map((one) => `${one.name}: ${t("libraries.items", { n: one.items })}`).join(" · ")) : null,
-      part ? h(Part, { key: part, part }) : null);
+      part ? h(Part, { key: part, part, changes }) : null);
   };
 
   function Days({ days, outages }) {
@@ -73,10 +51,9 @@
   }
 
   P.History = function ({ changes }) {
-    const [found, error, reload] = P.useAsk("history");
+    const [found, error, reload] = P.useAsk("history", {}, changes);
     const [all, setAll] = useState(false);
     const [cards, setCards] = useState({});
-    useEffect(() => { if (changes > 1) reload(); }, [changes, reload]);
     const rows = found ? (all ? found.written : found.written.slice(0, SHOWN)) : [];
     const ids = rows.map((row) => row.scene_id).join(",");
     useEffect(() => {

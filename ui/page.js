@@ -138,7 +138,6 @@
 
   P.Page = function () {
     const [status, error, reload] = P.useAsk("status");
-    const [changes, setChanges] = useState(0);
     const [eager, setEager] = useState(0);
     const { Link } = api.libraries.ReactRouterDOM;
     const isAtWork = Boolean(status) && (status.state === "working" || status.jobs.some((job) => job.ours));
@@ -152,8 +151,7 @@
     P.useRefresh(look, isAtWork || eager ? BUSY_PAUSE : waits ? WAITING_PAUSE : 0);
     useEffect(() => { if (status) P.setNeedsLook(status.needs_look); }, [status && status.needs_look]);
     // What the lists below show may be another when a run has ended, and while one is at work.
-    const ended = status && `${status.drain.ended_at} ${status.drain.running} ${status.needs_look}`;
-    useEffect(() => setChanges((before) => before + 1), [ended]);
+    const changes = status && `${status.drain.ended_at} ${status.drain.running} ${status.needs_look}`;
     if (!status) return h("div", { className: "plexsync plexsync-page" }, error ? h(P.Trouble, { text: error, again: reload }) : h(P.Busy, null));
     const stop = (job) => P.stop(job.id).then(look, look);
     const started = () => { setEager(5); look(); };

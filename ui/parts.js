@@ -9,6 +9,7 @@
   const { useCallback, useEffect, useRef, useState } = React;
   const h = (P.h = React.createElement);
   const t = P.t;
+  const PAGE = 20; // scenes of a list that are asked for at once
 
   /** Run something once at a time: `[run, {busy, error, facts}]`. What it answers after the page has gone is dropped. */
   P.useWork = function (mode) {
@@ -35,8 +36,8 @@
     return [run, state, stop];
   };
 
-  /** Ask an operation now, and again when `reload` is called: `[answer, error, reload]`. */
-  P.useAsk = function (mode, args) {
+  /** Ask an operation now, and again when `changes` is another or `reload` is called: `[answer, error, reload]`. */
+  P.useAsk = function (mode, args, changes) {
     const [state, set] = useState([null, ""]);
     const alive = useRef(true);
     const key = JSON.stringify(args || {});
@@ -54,8 +55,37 @@
       alive.current = true;
       reload();
       return () => { alive.current = false; };
-    }, [reload]);
+    }, [reload, changes]);
     return [state[0], state[1], reload];
+  };
+
+  /** A list that an operation gives page by page, as rows with the scene and what `tell(row)` and `act(row)` make. */
+  P.Scenes = function ({ mode, args, name, changes, tell, act }) {
+    const [rows, setRows] = useState(null);
+    const [next, setNext] = useState(null);
+    const [cards, setCards] = useState({});
+    const [error, setError] = useState("");
+    const key = JSON.stringify(args);
+    const load = useCallback(async (after) => {
+      try {
+        const found = await P.ask(mode, Object.assign({ after, limit: PAGE }, JSON.parse(key)));
+        setError("");
+        setRows((before) => [...(after && before ? before : []), ...found[name]]);
+        setNext(found.next);
+        const some = await P.scenes(found[name].map((row) => row.scene_id));
+        setCards((before) => Object.assign({}, before, some));
+      } catch (problem) {
+        setError(problem.message);
+      }
+    }, [mode, key, name]);
+    useEffect(() => { load(null); }, [load, changes]);
+    if (!rows) return error ? h(P.Trouble, { text: error, again: () => load(null) }) : h(P.Busy, null);
+    return h("div", null,
+      h(P.Trouble, { text: error }),
+      h("ul", { className: "plexsync-scenes" }, rows.map((row) => h("li", { key: row.scene_id },
+        h(P.SceneLink, { id: row.scene_id, card: cards[row.scene_id], title: row.title }),
+        h("div", { className: "plexsync-scene-text" }, tell(row)), act ? act(row) : null))),
+      next ? h(Button, { size: "sm", variant: "secondary", onClick: () => load(next) }, t("common.more")) : null);
   };
 
   /** Call `look` again and again while the page is visible; `pause` in milliseconds, 0: not at all. */

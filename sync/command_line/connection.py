@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from sync import log
 from sync.errors import SetupError
 from sync.stash.address import stash_address
-from sync.stash.ask import AskFailedError, config_file
+from sync.stash.ask import AskFailedError
 from sync.stash.exceptions import StashAuthError, StashTemporaryError, refusal
+from sync.stash.questions import config_file
 
 DEFAULT_URL = "http://localhost:9999"
 

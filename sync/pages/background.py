@@ -10,12 +10,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sync import hidden_paths, log
+from sync import data_folder, hidden_paths, log
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.pages import table
 from sync.pages.table import Answer, Call
+from sync.plex.account import begun
 from sync.queue.lock import FileLock, is_held
-from sync.setup import dependencies, imports
+from sync.setup import dependencies
 from sync.sleeper.launch import start_detached
 from sync.stash.address import session_cookie
 
@@ -44,7 +45,7 @@ class Work:
     def tell(self, **facts: Any) -> None:
         """Add facts to the answer so far, which the page gets with its next question. Raises OSError."""
         self._facts |= facts
-        _write(self._file, self._facts)
+        data_folder.put(self._file, json.dumps(self._facts))
 
     def progress(self, done: float) -> None:
         """Say how far it is, from 0 to 1; several times a second at the most. Raises OSError."""
@@ -76,8 +77,9 @@ def start(call: Call) -> Answer:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         _tidy(folder)
+        begun.forget_late(call.data)
         file = _file(call.data, mode, number)
-        _write(file, {"id": number, "done": False, "progress": 0.0})
+        data_folder.put(file, json.dumps({"id": number, "done": False, "progress": 0.0}))
         _touch(_asked(file))
         told = {"connection": dict(call.connection), "data": call.data, "args": dict(call.args), "id": number}
         start_detached("--page", json.dumps(told).encode())
@@ -141,9 +143,7 @@ def main(raw: bytes) -> None:
         if not dependencies.is_in_reach(call.data):
             work.tell(installing=True)
         dependencies.ensure(call.data, try_again_now=True)
-        place = table.LONG[mode]
-        imports.load(f"sync.pages.{place.partition('.')[0]}")
-        facts = table.function(place)(work)
+        facts = table.function(table.LONG[mode])(work)
     except PlexSyncError as error:
         facts = {"error": log.redact(str(error))}
     except Exception as error:
@@ -164,19 +164,6 @@ def _asked(file: str) -> str:
 
 def _lock(file: str) -> str:
     return file.removesuffix(".json") + ".lock"
-
-
-def _write(file: str, facts: Answer) -> None:
-    fresh = f"{file}.new"
-    with open(fresh, "w", encoding="utf-8") as stream:
-        json.dump(facts, stream)
-    for _ in range(50):
-        try:
-            os.replace(fresh, file)
-            return
-        except PermissionError:  # Windows, while a page's question reads it
-            time.sleep(0.02)
-    os.replace(fresh, file)
 
 
 def _read(file: str) -> Answer:

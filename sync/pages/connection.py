@@ -1,28 +1,41 @@
 """The operation `libraries`: whether Plex answers, as what, whether the token may write, and which libraries it has."""
 
+import contextlib
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from sync import log
-from sync.errors import PlexSyncError
+from sync.errors import PlexSyncError, SetupError
 from sync.pages.background import Work
 from sync.pages.table import Answer
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.sections import Section, choose_sections, read_page, read_sections
 from sync.settings import Settings, read_each
 from sync.setup.check import is_owner
-from sync.stash import panel as stored
+from sync.stash.client import StashClient
 
 
-def read_stored(work: Work) -> Settings:
-    """Return the stored settings, without those that are not accepted. Raises PlexSyncError where Plex's are wrong."""
-    panel = stored.read(work.connection)
-    log.keep_secret(panel.get("plex_token"))
-    settings, wrong = read_each(panel)
-    for name in ("plex_url", "plex_token"):
-        if name in wrong:
-            raise PlexSyncError(wrong[name])
-    return settings
+class Servers(NamedTuple):
+    """Both servers, as the stored settings have them; what is not accepted of these has its default."""
+
+    settings: Settings
+    stash: StashClient
+    plex: PlexClient
+
+
+@contextlib.contextmanager
+def servers(work: Work) -> Iterator[Servers]:
+    """Open both servers. Raises PlexSyncError where Plex's address or token is wrong, or Plex does not answer."""
+    with contextlib.closing(StashClient(work.connection)) as stash:
+        panel = stash.plugin_settings()
+        log.keep_secret(panel.get("plex_token"))
+        settings, wrong = read_each(panel)
+        for name in ("plex_url", "plex_token"):
+            if name in wrong:
+                raise SetupError(wrong[name])
+        with contextlib.closing(open_plex(settings, work.data)) as plex:
+            yield Servers(settings, stash, plex)
 
 
 def libraries(work: Work) -> Answer:
@@ -30,12 +43,10 @@ def libraries(work: Work) -> Answer:
 
     Raises PlexSyncError where Plex does not answer, or refuses the token.
     """
-    settings = read_stored(work)
-    began = time.perf_counter()
-    client = open_plex(settings, work.data)
-    try:
-        milliseconds = round((time.perf_counter() - began) * 1000)
+    with servers(work) as (settings, _, client):
+        began = time.perf_counter()
         sections = read_sections(client)
+        milliseconds = round((time.perf_counter() - began) * 1000)
         chosen, trouble = [], ""
         try:
             chosen = choose_sections(sections, settings.library_names, settings.plex_library)
@@ -53,8 +64,6 @@ def libraries(work: Work) -> Answer:
         work.tell(server=server)
         told = [_told(client, section, is_chosen=section in chosen) for section in sections]
         return {"server": server, "libraries": told, "trouble": log.redact(trouble)}
-    finally:
-        client.close()
 
 
 def _told(client: PlexClient, section: Section, *, is_chosen: bool) -> dict[str, Any]:

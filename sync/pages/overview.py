@@ -10,7 +10,8 @@ from sync.bulk.args import is_on
 from sync.errors import PermanentError
 from sync.pages.table import Answer, Call
 from sync.queue.dead_letters import NOT_IN_PLEX
-from sync.stash.ask import AskFailedError, jobs, plugin_settings
+from sync.stash.ask import AskFailedError
+from sync.stash.questions import jobs, plugin_settings
 from sync.status import status as status_of
 from sync.status import task
 from sync.worker.circuit_breaker import CircuitState

@@ -18,9 +18,8 @@ from sync.mapping.conditions import why_left_out, within_paths
 from sync.model import PICTURES, Scene
 from sync.pages.background import Work
 from sync.pages.before_after import OFF, SAME, THEIRS, WRITE, fields_of
-from sync.pages.connection import read_stored
+from sync.pages.connection import Servers, servers
 from sync.pages.table import Answer, number_in
-from sync.plex.client import PlexClient, open_plex
 from sync.plex.file_index import SCHEMA
 from sync.plex.media_paths import map_path, name_key
 from sync.plex.sections import choose_sections, read_sections
@@ -28,7 +27,6 @@ from sync.queue.job import ClaimedJob, Job
 from sync.queue.jobs import JobStore
 from sync.settings import Settings
 from sync.setup.check import PRIVATE
-from sync.stash.client import StashClient
 from sync.state import State, chunks
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.covers import Covers
@@ -43,11 +41,8 @@ def preview(work: Work) -> Answer:
     Raises PlexSyncError.
     """
     scene_id = number_in(work.args, "scene_id")
-    settings = read_stored(work)
-    stash = StashClient(work.connection)
-    client: PlexClient | None = None
-    try:
-        stash.plugin_settings()
+    with servers(work) as opened:
+        settings, stash, client = opened
         stash.with_performer_tags = settings.sync_performer_tags
         scene = stash.scenes([scene_id]).get(scene_id)
         if scene is None:
@@ -56,17 +51,13 @@ def preview(work: Work) -> Answer:
         told["left_out"] = why_left_out(scene, settings)
         if told["left_out"]:
             return told
-        client = open_plex(settings, work.data)
-        with _own_run(work.data, settings, stash, client, scene) as run:
-            return told | {"server": client.machine, "server_name": client.name} | _compared(run, scene)
-    finally:
-        stash.close()
-        if client:
-            client.close()
+        with _own_run(work.data, opened, scene) as run:
+            return told | {"server": client.machine} | _compared(run, scene)
 
 
 @contextlib.contextmanager
-def _own_run(data: str, settings: Settings, stash: StashClient, client: PlexClient, scene: Scene) -> Iterator[Run]:
+def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
+    settings, stash, client = opened
     chosen = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
     with tempfile.TemporaryDirectory(prefix="plexsync-") as folder, closing(State(PRIVATE)) as state:
         jobs = JobStore(folder)

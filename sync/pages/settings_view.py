@@ -11,21 +11,20 @@ from typing import Any, Literal, get_args, get_origin
 from sync import log
 from sync.errors import SetupError
 from sync.pages.table import Answer, Call
-from sync.setup import dependencies, imports
+from sync.settings import ACCEPTED, DEFAULTS_SINCE, SECRET_SETTINGS, Settings, read_each, to_fill_in
 from sync.stash import panel as stored
+from sync.text.patterns import quoted
+from sync.text.typed import path_map_of
 
 _LISTS = ("path_map", "plex_library")
 """Settings that a page may send as a list: of pairs, and of names."""
 
 
-def settings(call: Call) -> Answer:
-    """Return the settings as they are stored and as they are in force, or (args `try`) what values would mean.
+_URLS = ("plex_url", "stash_url")
 
-    `packages` is false where PlexSync's packages are not installed yet: then nothing can be told.
-    """
-    if not dependencies.is_in_reach(call.data):
-        return {"packages": False}
-    imports.load("sync.settings")
+
+def settings(call: Call) -> Answer:
+    """Return the settings as they are stored and as they are in force, or (args `try`) what values would mean."""
     tried = call.args.get("try")
     if tried is not None:
         return _try(_mapping("try", tried))
@@ -37,20 +36,12 @@ def save_settings(call: Call) -> Answer:
 
     Nothing is stored where one of the changes is not accepted: `errors` says which.
     """
-    if not dependencies.is_in_reach(call.data):
-        return {"packages": False}
-    imports.load("sync.settings")
-    from sync.settings import (
-        DEFAULTS_SINCE,
-        Settings,
-        to_fill_in,
-    )  # not at the top: it imports pydantic, which may not be installed
-
     changes = {name: as_text(name, value) for name, value in _mapping("changes", call.args.get("changes")).items()}
     log.keep_secret(changes.get("plex_token"))
     if unknown := changes.keys() - Settings.model_fields.keys():
         raise SetupError(f"args.changes has {', '.join(sorted(unknown))[:200]}; accepted: names of settings")
-    if errors := _errors(changes):
+    _, errors = _read(changes)
+    if errors:
         return {"errors": errors, "saved": False}
     fresh = {name: Settings.model_fields[name].default if value is None else value for name, value in changes.items()}
     if changes.get("reconcile_every") is not None:
@@ -61,14 +52,15 @@ def save_settings(call: Call) -> Answer:
 
 
 def _view(panel: Mapping[str, Any]) -> Answer:
-    from sync.settings import SECRET_SETTINGS, Settings, read_each  # not at the top: see `save_settings`
-
     log.keep_secret(panel.get("plex_token"))
     read, wrong = read_each(panel)
     shown = [name for name in Settings.model_fields if name not in SECRET_SETTINGS]
     return {
         "packages": True,
-        "values": {name: panel[name] for name in shown if panel.get(name) is not None},
+        # A token may stand in an address that is not accepted for that.
+        "values": {
+            name: panel[name] for name in shown if panel.get(name) is not None and not (name in wrong and name in _URLS)
+        },
         "in_force": {name: "" if name in wrong and name == "plex_url" else getattr(read, name) for name in shown},
         "fields": {name: _field(name) for name in Settings.model_fields},
         "errors": wrong,
@@ -79,26 +71,21 @@ def _view(panel: Mapping[str, Any]) -> Answer:
 
 
 def _try(values: Mapping[str, Any]) -> Answer:
-    from sync.settings import SECRET_SETTINGS, read_each  # not at the top: see `save_settings`
-
     texts = {name: as_text(name, value) for name, value in values.items()}
     log.keep_secret(texts.get("plex_token"))
-    read, _ = read_each(texts)
+    read, errors = _read(texts)
     shown = [name for name in texts if name not in SECRET_SETTINGS and hasattr(read, name)]
-    return {"errors": _errors(texts), "in_force": {name: getattr(read, name) for name in shown}}
+    return {"errors": errors, "in_force": {name: getattr(read, name) for name in shown}}
 
 
-def _errors(values: Mapping[str, Any]) -> dict[str, str]:
-    from sync.settings import read_each  # not at the top: see `save_settings`
-
-    _, wrong = read_each({name: value for name, value in values.items() if value is not None})
-    return {name: log.redact(text) for name, text in wrong.items() if name in values}
+def _read(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
+    """Return what values mean, and which of them are not accepted."""
+    read, wrong = read_each({name: value for name, value in values.items() if value is not None})
+    return read, {name: log.redact(text) for name, text in wrong.items() if name in values}
 
 
 def _field(name: str) -> Answer:
     """Return of what kind a setting is, with its default, its limits or choices, and what it accepts in words."""
-    from sync.settings import ACCEPTED, SECRET_SETTINGS, Settings  # not at the top: see `save_settings`
-
     field = Settings.model_fields[name]
     told: Answer = {"default": field.default, "accepted": ACCEPTED.get(name, "on or off")}
     if name in SECRET_SETTINGS:
@@ -129,9 +116,6 @@ def as_text(name: str, value: Any) -> Any:
     """Return a list of pairs or of names as the text that the setting holds."""
     if name not in _LISTS or not isinstance(value, list):
         return value
-    from sync.text.patterns import quoted
-    from sync.text.typed import path_map_of
-
     if name == "plex_library":
         return ", ".join(quoted(str(one)) if set(str(one)) & set(",;\"'`") else str(one) for one in value)
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in value):

@@ -3,8 +3,9 @@
 from sync import log
 from sync.errors import PlexSyncError, SetupError
 from sync.pages.table import Answer, Call
-from sync.plex.account import begun
-from sync.setup import dependencies, imports
+from sync.plex.account import begun, reach
+from sync.plex.account.servers import Address, Server
+from sync.settings import read_each
 from sync.stash import panel as stored
 
 OLD_DIED = (
@@ -58,13 +59,6 @@ def with_old(text: str, call: Call, worked: bool) -> str:
 
 def does_old_work(call: Call) -> bool | None:
     """Return whether Plex takes the stored token at the stored address; None where it is not known."""
-    if not dependencies.is_in_reach(call.data):
-        return None
-    imports.load("sync.plex.account.reach")
-    # Not at the top: they need packages, which have to be put in reach first.
-    from sync.plex.account import reach
-    from sync.settings import read_each
-
     try:
         settings, wrong = read_each(stored.read(call.connection))
         if "plex_url" in wrong or "plex_token" in wrong:
@@ -77,12 +71,6 @@ def does_old_work(call: Call) -> bool | None:
 
 
 def _check(call: Call, address: str, server: Answer) -> None:
-    if not dependencies.is_in_reach(call.data):
-        raise SetupError("PlexSync's packages are gone from its data folder. Sign in again: that installs them")
-    imports.load("sync.plex.account.reach")
-    from sync.plex.account import reach  # not at the top: see `does_old_work`
-    from sync.plex.account.servers import Address, Server
-
     place = Address(address, "local")
     with reach.asker(call.data) as asker:
         [[tried]] = reach.try_servers(asker, [Server(server["machine"], server["name"], "", True, "", (place,))])

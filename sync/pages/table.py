@@ -4,11 +4,11 @@ A page calls `runPluginOperation` with `{mode: <operation>, ...}` and gets one J
 `error`. Each call is a process of its own, so it imports nothing but what its operation needs.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from sync.errors import SetupError
+from sync.setup import imports
 
 QUICK = {
     "status": "overview.status",
@@ -29,6 +29,8 @@ QUICK = {
     "cancel": "background.cancel",
 }
 """Operations that answer at once, each with its place below `sync/pages/`: a `Call` -> a dict."""
+PACKAGED = ("settings", "save_settings", "sign_in_choose", "sign_in_cancel")
+"""Those of them that need PlexSync's packages; without these the answer is `packages`: false."""
 LONG = {
     "install": "background.install",
     "libraries": "connection.libraries",
@@ -58,7 +60,7 @@ class Call(NamedTuple):
 def function(place: str) -> Callable[[Any], Answer]:
     """Return the function that stands at a place of the table."""
     module, _, name = place.rpartition(".")
-    found: Callable[[Any], Answer] = getattr(importlib.import_module(f"sync.pages.{module}"), name)
+    found: Callable[[Any], Answer] = getattr(imports.load(f"sync.pages.{module}"), name)
     return found
 
 

@@ -28,6 +28,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
+from sync.data_folder import put
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.pace import Pacer
@@ -72,9 +73,8 @@ class _SystemTrust(HTTPAdapter):
 
 def trust_the_system(session: requests.Session) -> None:
     """Have a session trust what this machine trusts, besides REQUESTS_CA_BUNDLE or what requests brings along."""
-    session.verify = (
-        named if os.path.exists(named := os.environ.get("REQUESTS_CA_BUNDLE", "")) else DEFAULT_CA_BUNDLE_PATH
-    )
+    named = os.environ.get("REQUESTS_CA_BUNDLE", "")
+    session.verify = named if os.path.exists(named) else DEFAULT_CA_BUNDLE_PATH
     session.mount("https://", _SystemTrust())
 
 
@@ -180,13 +180,17 @@ def error_of_status(status: int, address: str, wait: float = 0.0) -> Exception:
     return PlexPermanentError(f"Plex refused the request (status {status})", status=status)
 
 
+def causes_of(error: Exception) -> tuple[object, ...]:
+    """Return a failed request's error with what is in it: requests wraps what urllib3 wraps."""
+    inner = error.args[0] if error.args else None
+    return error, inner, getattr(inner, "reason", None)
+
+
 def error_of_exception(error: Exception, address: str, timeouts: tuple[float, float]) -> PlexSyncError:
     """Tell what a request that got no answer means; its cause decides, never its text."""
-    inner = error.args[0] if error.args else None  # requests wraps what urllib3 wraps
-    causes = (error, inner, getattr(inner, "reason", None))
     connect, read = timeouts
     for kind, meaning, text in _FAILURES:
-        if any(isinstance(cause, kind) for cause in causes):
+        if any(isinstance(cause, kind) for cause in causes_of(error)):
             said = text.format(address=address, host=urlsplit(address).hostname, connect=connect, read=read)
             if meaning is PlexServerDown:
                 said += ". Is it running, and is plex_url right?"
@@ -322,8 +326,5 @@ def client_identifier(data: str) -> str:
             return known
     except (FileNotFoundError, UnicodeDecodeError):
         pass
-    identifier = f"plexsync{uuid.uuid4().hex}"
-    with open(f"{path}.{os.getpid()}", "w", encoding="ascii") as file:
-        file.write(f"{identifier}\n")
-    os.replace(file.name, path)
+    put(path, identifier := f"plexsync{uuid.uuid4().hex}")
     return identifier

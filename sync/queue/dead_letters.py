@@ -48,7 +48,7 @@ DELETE_DEAD_LETTER = "DELETE FROM plexsync_dead_letters WHERE scene_id = ?"
 
 
 class DeadLetter(NamedTuple):
-    """One scene that failed for good. Times in seconds since the epoch."""
+    """One scene that failed for good, in the order of LETTER_COLUMNS. Times in seconds since the epoch."""
 
     scene_id: int
     title: str
@@ -59,10 +59,6 @@ class DeadLetter(NamedTuple):
     last_at: float
     job: str
     """The queue row, as JSON."""
-
-    def row(self) -> tuple[object, ...]:
-        """Return the values in the table's order."""
-        return tuple(self)
 
 
 class Cause(NamedTuple):

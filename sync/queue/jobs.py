@@ -243,7 +243,7 @@ class JobStore:
     def bury(self, claim: ClaimedJob, letter: DeadLetter) -> None:
         """Write a dead letter and acknowledge the scene's rows, all or nothing."""
         with self.transaction():
-            self.connection.execute(dead_letters.PUT_DEAD_LETTER, letter.row())
+            self.connection.execute(dead_letters.PUT_DEAD_LETTER, letter)
             self._set_status(list(claim.row_ids), schema.ACKED)
             self._conclude([claim], "failed")
 
@@ -323,5 +323,5 @@ class JobStore:
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
         # The number of the row, negative, stands for the scene nobody can name any more.
         letter = DeadLetter(-row_id, "", type(error).__name__, str(error), 0, now, now, text[:2000])
-        self.connection.execute(dead_letters.PUT_DEAD_LETTER, letter.row())
+        self.connection.execute(dead_letters.PUT_DEAD_LETTER, letter)
         self._set_status([row_id], schema.ACKED)

@@ -73,6 +73,11 @@ class Place:
     state: State
     indexes: Sequence[LibraryIndex]
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the libraries."""
+        return [folder for index in self.indexes for folder in index.section.locations]
+
     def find(self, stash: StashClient, scenes: Sequence[Scene], rules: Rules) -> dict[int, Found]:
         locator = Locator(
             client=self.client, stash=stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
@@ -81,6 +86,23 @@ class Place:
         for start in range(0, len(scenes), ROUND):
             found |= locator.find(scenes[start : start + ROUND])
         return found
+
+
+def compare(
+    place: Place, stash: StashClient, scenes: Sequence[Scene], settings: Settings
+) -> tuple[Sample, Sample, str]:
+    """Return how scenes match under the settings, how they would with a better `path_map`, and that map.
+
+    Where no map is better, the two are the same and the map is empty. Raises PlexSyncError.
+    """
+    rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
+    sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
+    sample = Sample(scenes, place.find(stash, scenes, rules), sightings, rules)
+    proposal = propose(sightings, rules.pairs, fold=rules.fold)
+    if proposal is None:
+        return sample, sample, ""
+    rules = replace(rules, pairs=proposal.pairs)
+    return sample, Sample(scenes, place.find(stash, scenes, rules), sightings, rules), proposal.path_map
 
 
 class _Check:
@@ -233,23 +255,16 @@ class _Check:
         return [within_paths(scene, settings) for scene, why in reasons if not why]
 
     def _match(self, place: Place, scenes: Sequence[Scene], settings: Settings) -> None:
-        rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
-        sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
-        sample = Sample(scenes, place.find(self._stash, scenes, rules), sightings, rules)
+        sample, better, path_map = compare(place, self._stash, scenes, settings)
         self._result = sample.told()
         log.info(self._result)
-        proposal = propose(sightings, rules.pairs, fold=rules.fold)
-        if proposal is not None:
-            before = len(sample.of("by path"))
-            rules = replace(rules, pairs=proposal.pairs)
-            sample = Sample(scenes, place.find(self._stash, scenes, rules), sightings, rules)
+        if path_map:
             self.advise(
-                f"path_map: {len(sample.of('by path'))} of {len(scenes)} sampled scenes would match with "
-                f"`{proposal.path_map}` ({before} match by their path now). Set path_map to that",
-                to_copy=f"`{proposal.path_map}`",
+                f"path_map: {len(better.of('by path'))} of {len(scenes)} sampled scenes would match with "
+                f"`{path_map}` ({len(sample.of('by path'))} match by their path now). Set path_map to that",
+                to_copy=f"`{path_map}`",
             )
-        folders = [folder for index in place.indexes for folder in index.section.locations]
-        for text in sample.advice(folders, skip_not_found=settings.skip_not_found):
+        for text in better.advice(place.folders, skip_not_found=settings.skip_not_found):
             self.advise(text)
 
     def _check_covers(self, settings: Settings, scenes: Sequence[Scene]) -> None:

@@ -42,11 +42,6 @@ class Sample:
         """Return how many scenes have which outcome."""
         return Counter(map(self._outcome, self.scenes))
 
-    def folders(self) -> list[str]:
-        """Return the folders that the scenes' files have in common in Stash, the fullest first."""
-        files = [scene.files[0].path for scene in self.scenes if scene.files and scene.files[0].path]
-        return [folder for folder, _ in shared_folders(files)]
-
     def told(self) -> str:
         """Return in a sentence how many match, and what keeps the others from it."""
         counts = self.counts()

@@ -29,7 +29,6 @@ TIMEOUT = 5.0
 """Seconds; Stash answers from memory, and the person who saves waits."""
 
 _CLOCK_SLACK = 60.0  # seconds between our note and Stash's addTime for what is still the same ask
-_HIGHEST_ID = 2**31 - 1  # what GraphQL takes for an Int
 _ALIVE = ("READY", "RUNNING", "STOPPING")
 _LONGEST_ANSWER = 1_000_000
 
@@ -50,7 +49,7 @@ def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
     queued (`runPluginTask`), from a hook too.
     Raises AskFailedError, SetupError.
     """
-    data = _graphql(
+    data = graphql(
         connection,
         "mutation PlexSyncAsk($plugin: ID!, $task: String!, $description: String!, $args: Map!) {"
         " runPluginTask(plugin_id: $plugin, task_name: $task, description: $description, args_map: $args) }",
@@ -62,7 +61,7 @@ def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
 
 def others_stand_before(connection: Mapping[str, Any], job_id: str) -> bool:
     """Return whether Stash has other jobs before one that was just asked for. Raises AskFailedError, SetupError."""
-    queued = _graphql(connection, "query PlexSyncJobs { jobQueue { id } }", "{}").get("jobQueue")
+    queued = graphql(connection, "query PlexSyncJobs { jobQueue { id } }", "{}").get("jobQueue")
     return isinstance(queued, list) and any(isinstance(job, dict) and str(job.get("id")) != job_id for job in queued)
 
 
@@ -77,7 +76,7 @@ def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> b
 def see_to_enabled(connection: Mapping[str, Any]) -> None:
     """Raise AskFailedError, `refused`, where the plugin is disabled in Stash or removed. Raises SetupError."""
     try:
-        plugins = _graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
+        plugins = graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
     except AskFailedError as error:
         if error.refused:
             raise
@@ -94,7 +93,7 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, sta
     Stash's job ids start at 1 again after a restart, so the description and the
     time have to be ours too. Raises AskFailedError, SetupError.
     """
-    data = _graphql(
+    data = graphql(
         connection,
         "query PlexSyncAsked($id: ID!) { findJob(input: {id: $id}) { status description addTime } }",
         f'{{"id": {fast.quote(job_id)}}}',
@@ -115,62 +114,6 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, sta
     return abs(added_at - asked_at) < _CLOCK_SLACK
 
 
-def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Stash's settings panel holds for PlexSync, unchecked. Raises AskFailedError, SetupError."""
-    query = f'query PlexSyncPanel {{ configuration {{ plugins(include: ["{PLUGIN_ID}"]) }} }}'
-    plugins = (_graphql(connection, query, "{}").get("configuration") or {}).get("plugins")
-    panel = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
-    return panel if isinstance(panel, dict) else {}
-
-
-def put_plugin_settings(connection: Mapping[str, Any], panel: Mapping[str, Any]) -> None:
-    """Write what Stash's settings panel holds for PlexSync; Stash replaces the whole map by it.
-
-    Raises AskFailedError, SetupError.
-    """
-    import json  # not at the top: a save has no use for it
-
-    query = f'mutation PlexSyncConfigure($input: Map!) {{ configurePlugin(plugin_id: "{PLUGIN_ID}", input: $input) }}'
-    _graphql(connection, query, json.dumps({"input": dict(panel)}))
-
-
-def jobs(connection: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return Stash's jobs that wait or run, as Stash lists them. Raises AskFailedError, SetupError."""
-    query = "query PlexSyncQueue { jobQueue { id status description progress subTasks } }"
-    found = _graphql(connection, query, "{}").get("jobQueue")
-    return [job for job in found if isinstance(job, dict)] if isinstance(found, list) else []
-
-
-def count_scenes(connection: Mapping[str, Any]) -> int:
-    """Return how many scenes Stash has. Raises AskFailedError, SetupError."""
-    query = "query PlexSyncCount { findScenes(filter: {per_page: 0}) { count } }"
-    count = (_graphql(connection, query, "{}").get("findScenes") or {}).get("count")
-    if not isinstance(count, int):
-        raise AskFailedError("Stash did not say how many scenes it has")
-    return count
-
-
-def scene_ids_below(connection: Mapping[str, Any], below: int | None, limit: int) -> list[int]:
-    """Return up to `limit` ids of scenes below one (None: of all), the highest first.
-
-    Raises AskFailedError, SetupError.
-    """
-    query = (
-        "query PlexSyncSceneIds($below: Int!, $size: Int!) { findScenes(scene_filter: {id: {value: $below, modifier: "
-        'LESS_THAN}}, filter: {per_page: $size, sort: "id", direction: DESC}) { scenes { id } } }'
-    )
-    variables = f'{{"below": {_HIGHEST_ID if below is None else below}, "size": {limit}}}'
-    found = (_graphql(connection, query, variables).get("findScenes") or {}).get("scenes")
-    return [int(scene["id"]) for scene in found] if isinstance(found, list) else []
-
-
-def config_file(connection: Mapping[str, Any]) -> str:
-    """Return where Stash says its config.yml is, as Stash's machine names it. Raises AskFailedError, SetupError."""
-    data = _graphql(connection, "query PlexSyncPlace { configuration { general { configFilePath } } }", "{}")
-    general = (data.get("configuration") or {}).get("general") or {}
-    return str(general.get("configFilePath") or "")
-
-
 def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the connection with the fresh session cookie that Stash sends with every authenticated answer.
 
@@ -178,7 +121,7 @@ def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     without credentials, there is nothing to renew. Raises AskFailedError, SetupError.
     """
     cookies: list[str] = []
-    _graphql(connection, "query PlexSyncSession { version { version } }", "{}", cookies)
+    graphql(connection, "query PlexSyncSession { version { version } }", "{}", cookies)
     known = session_cookie(connection)
     for cookie in cookies:
         name, _, value = cookie.split(";", 1)[0].strip().partition("=")
@@ -187,9 +130,13 @@ def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     return dict(connection)
 
 
-def _graphql(
+def graphql(
     connection: Mapping[str, Any], query: str, variables: str, cookies: list[str] | None = None
 ) -> dict[str, Any]:
+    """Return the data of a GraphQL request; `variables` in JSON, `cookies` gets those that Stash sets.
+
+    Raises AskFailedError, SetupError.
+    """
     scheme, host, port = stash_address(connection)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     cookie = session_cookie(connection)

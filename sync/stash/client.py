@@ -18,7 +18,6 @@ from sync import log
 from sync.errors import SetupError, UnusablePictureError
 from sync.mapping.performer_pictures import picture_sha1, read_picture
 from sync.model import MediaFile, Picture, Scene
-from sync.settings import DEFAULTS_SINCE
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
 from sync.stash.pictures import Coming
@@ -58,9 +57,6 @@ _SETTINGS_QUERY = (
     'plugins(include: ["PlexSync"]) } }'
 )
 _PING_QUERY = "query PlexSyncPing { version { version } }"
-_CONFIGURE_MUTATION = (
-    'mutation PlexSyncConfigure($input: Map!) { configurePlugin(plugin_id: "PlexSync", input: $input) }'
-)
 
 
 class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hints
@@ -138,23 +134,6 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         plugins = configuration.get("plugins")
         settings = plugins.get(PLUGIN_ID) if isinstance(plugins, dict) else None
         return settings if isinstance(settings, dict) else {}
-
-    def fill_settings(self, lacking: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-        """Return the panel's settings, after writing into it what it is `lacking`.
-
-        Stash has no defaults for settings: an unset switch shows as off, an unset
-        number as 0. `configurePlugin` replaces the whole map, so all that is
-        there goes back as it is, unknown settings too.
-        """
-        panel = self.plugin_settings()
-        fresh = lacking(panel)
-        if fresh:
-            self.ask(_CONFIGURE_MUTATION, {"input": {**panel, **fresh}})
-            named = sorted(fresh.keys() - {DEFAULTS_SINCE})
-            said = ", ".join(f"{name} (until now: {panel[name]})" if panel.get(name) else name for name in named)
-            if said:
-                log.info(f"The settings panel now shows the defaults in force of: {said}")
-        return {**panel, **fresh}
 
     def scenes(self, scene_ids: Sequence[int]) -> dict[int, Scene]:
         """Return these scenes by id; one that Stash no longer has is absent.

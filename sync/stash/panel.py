@@ -10,8 +10,9 @@ from typing import Any
 
 from sync.errors import PlexSyncError, SetupError
 from sync.queue.lock import FileLock
-from sync.stash.ask import AskFailedError, plugin_settings, put_plugin_settings
-from sync.stash.exceptions import StashTemporaryError
+from sync.stash.ask import AskFailedError
+from sync.stash.exceptions import StashAuthError, StashTemporaryError
+from sync.stash.questions import plugin_settings, put_plugin_settings
 
 WAIT = 10.0
 """Seconds for which a writer waits for another; each takes some milliseconds."""
@@ -59,4 +60,5 @@ def save(
 
 
 def _failure(error: AskFailedError) -> PlexSyncError:
-    return StashTemporaryError(f"Stash did not answer its own plugin: {error}")
+    kind = StashAuthError if error.refused else StashTemporaryError
+    return kind(f"Stash did not answer its own plugin: {error}")

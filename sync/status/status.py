@@ -8,7 +8,6 @@ import contextlib
 import sqlite3
 import time
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from sync import data_folder, log
@@ -18,7 +17,7 @@ from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX, DeadLetter
 from sync.queue.lock import is_held
-from sync.status.reading import libraries, number, reading, rows
+from sync.status.reading import File, libraries
 from sync.worker.circuit_breaker import CircuitState, read_record, state_of
 
 Status = dict[str, Any]
@@ -54,40 +53,34 @@ def gather(data: str, now: float | None = None) -> Status:
         "mean_time_to_recovery": None,  # over the outages that have ended
         "troubles": [],  # what could not be read, and why
     }
-    with reading(data_folder.queue_file(data), "queue", found["troubles"]) as connection:
-        if connection:
-            found["queue"] = _queue(connection, at)
-            found["batches"] = _batches(connection)
-            found["drain"] |= _drain(connection, data_folder.drain_lock(data))
-            found["failed"] = _failed(connection)
-            found["coverage"] |= _missing(connection)
-            found |= _outages(connection, at)
-    with reading(data_folder.state_file(data), "state file", found["troubles"]) as connection:
-        if connection:
-            found["last_24_hours"] = _last_day(connection, at)
-            found["libraries"] = libraries(partial(rows, connection))
-            found["coverage"] |= {
-                "scenes_synced": number(connection, "SELECT count(*) FROM scenes"),
-                "items_held": sum(library["items"] for library in found["libraries"]),
-            }
+    with contextlib.closing(File("queue", data_folder.queue_file(data), found["troubles"])) as queue:
+        found["queue"] = _queue(queue, at)
+        found["drain"] |= _drain(queue, data_folder.drain_lock(data))
+        found["failed"] = _failed(queue)
+        found["coverage"] |= _missing(queue)
+        with queue.caring():
+            if queue.connection:
+                found["batches"] = _batches(queue.connection)
+                found |= _outages(queue.connection, at)
+    with contextlib.closing(File("state file", data_folder.state_file(data), found["troubles"])) as state:
+        found["last_24_hours"] = _last_day(state, at)
+        found["libraries"] = libraries(state)
+        found["coverage"] |= {
+            "scenes_synced": state.number("SELECT count(*) FROM scenes"),
+            "items_held": sum(library["items"] for library in found["libraries"]),
+        }
     return found
 
 
-def failed_jobs(data: str, error_type: str | None = None, since: float = 0.0) -> list[dict[str, Any]]:
-    """Return the dead letters, the latest first: of one class of error, or since a moment (seconds since the epoch).
+def failed_jobs(data: str, since: float = 0.0) -> list[dict[str, Any]]:
+    """Return the dead letters since a moment (seconds since the epoch), the latest first.
 
     Raises SetupError where the queue's file cannot be read.
     """
     troubles: list[str] = []
-    letters: list[Any] = []
-    with reading(data_folder.queue_file(data), "queue", troubles) as connection:
-        if connection is not None:
-            letters = rows(
-                connection,
-                f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters WHERE (?1 IS NULL OR error_type = ?1) "
-                "AND last_at >= ?2 ORDER BY last_at DESC, scene_id",
-                (error_type, since),
-            )
+    query = f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters WHERE last_at >= ? ORDER BY last_at DESC, scene_id"
+    with contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue:
+        letters = queue.rows(query, (since,))
     if troubles:
         raise SetupError(troubles[0])
     return [_clean(DeadLetter(*letter)._asdict()) for letter in letters]
@@ -96,19 +89,19 @@ def failed_jobs(data: str, error_type: str | None = None, since: float = 0.0) ->
 # The queue's file
 
 
-def _queue(connection: sqlite3.Connection, at: float) -> Status:
+def _queue(queue: File, at: float) -> Status:
     due, waiting, times = 0, 0, []
     for lane in (schema.SAVED, schema.CHANGE, schema.LATE):
-        due += number(connection, f"SELECT count(*) {_WAITS} = {lane} AND {schema.DUE_AT} <= ?", (at,))
+        due += queue.number(f"SELECT count(*) {_WAITS} = {lane} AND {schema.DUE_AT} <= ?", (at,))
         later = f"{_WAITS} = {lane} AND {schema.DUE_AT} > ?"
-        waiting += number(connection, f"SELECT count(*) {later}", (at,))
-        times += [next_at for (next_at,) in rows(connection, f"SELECT min({schema.DUE_AT}) {later}", (at,))]
+        waiting += queue.number(f"SELECT count(*) {later}", (at,))
+        times += [next_at for (next_at,) in queue.rows(f"SELECT min({schema.DUE_AT}) {later}", (at,))]
     return {
         "due": due,
         "waiting": waiting,  # for a later try
-        "bulk": number(connection, f"SELECT count(*) {_WAITS} = {schema.BULK}"),
+        "bulk": queue.number(f"SELECT count(*) {_WAITS} = {schema.BULK}"),
         # A drain has taken them; where none runs, one that was killed.
-        "claimed": number(connection, f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"),
+        "claimed": queue.number(f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"),
         "next_due_at": min((next_at for next_at in times if next_at is not None), default=None),
     }
 
@@ -133,16 +126,16 @@ _INNER = ("cursor", "listed", "by_itself", "interrupted", "shape", "worked_at")
 """What of a batch's record is nobody's business."""
 
 
-def _drain(connection: sqlite3.Connection, drain_lock: str) -> Status:
+def _drain(queue: File, drain_lock: str) -> Status:
     found: Status = {"running": is_held(drain_lock)}
-    for ended_at, went_well, said in rows(connection, "SELECT ended_at, went_well, said FROM plexsync_last_drain"):
+    for ended_at, went_well, said in queue.rows("SELECT ended_at, went_well, said FROM plexsync_last_drain"):
         found |= {"ended_at": ended_at, "went_well": bool(went_well), "said": log.redact(said)}
-    for began, alive_at in rows(connection, "SELECT draining, alive_at FROM plexsync_wake"):
+    for began, alive_at in queue.rows("SELECT draining, alive_at FROM plexsync_wake"):
         found["stopped_at"] = alive_at if began and not found["running"] else None
     return found
 
 
-def _failed(connection: sqlite3.Connection) -> list[Status]:
+def _failed(queue: File) -> list[Status]:
     counts = "SELECT error_type, count(*) FROM plexsync_dead_letters GROUP BY error_type ORDER BY count(*) DESC, 1"
     examples = (
         "SELECT scene_id, title, message, last_at AS failed_at FROM plexsync_dead_letters WHERE error_type = ? "
@@ -154,10 +147,10 @@ def _failed(connection: sqlite3.Connection) -> list[Status]:
             "error_type": error_type,
             "count": count,
             "examples": [
-                _clean(dict(zip(names, row, strict=True))) for row in rows(connection, examples, (error_type, EXAMPLES))
+                _clean(dict(zip(names, row, strict=True))) for row in queue.rows(examples, (error_type, EXAMPLES))
             ],
         }
-        for error_type, count in rows(connection, counts)
+        for error_type, count in queue.rows(counts)
     ]
 
 
@@ -167,16 +160,14 @@ def _clean(letter: dict[str, Any]) -> dict[str, Any]:
     return letter | clean | {"message": without_paths(clean["message"])}
 
 
-def _missing(connection: sqlite3.Connection) -> Status:
+def _missing(queue: File) -> Status:
     """Return how many scenes wait for Plex to have their file, and how many were given up for that."""
     return {
-        "missing_waiting": number(
-            connection,
+        "missing_waiting": queue.number(
             f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
             f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
         ),
-        "missing_failed": number(
-            connection,
+        "missing_failed": queue.number(
             f"SELECT sum(scene_id > 0) FROM plexsync_dead_letters WHERE error_type IN {NOT_IN_PLEX}",
         ),
     }
@@ -201,9 +192,9 @@ def _outages(connection: sqlite3.Connection, at: float) -> Status:
 # The state file
 
 
-def _last_day(connection: sqlite3.Connection, at: float) -> Status:
+def _last_day(state: File, at: float) -> Status:
     found: Status = {}
     query = "SELECT library, outcome, sum(count) FROM statistics_by_hour WHERE hour > ? GROUP BY library, outcome"
-    for library, outcome, count in rows(connection, query, (int(at // 3600) - _DAY,)):
+    for library, outcome, count in state.rows(query, (int(at // 3600) - _DAY,)):
         found.setdefault(library, {})[outcome] = count
     return found

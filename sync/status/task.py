@@ -5,7 +5,8 @@ from typing import Any
 
 from sync import log
 from sync.errors import PermanentError
-from sync.stash.ask import AskFailedError, count_scenes
+from sync.stash.ask import AskFailedError
+from sync.stash.questions import count_scenes
 from sync.status import page, status
 
 

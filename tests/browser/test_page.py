@@ -35,7 +35,7 @@ def bury(site: Stage, count: int, error_type: str = "PlexNotFound", message: str
         for n in range(first, first + count)
     ]
     with store.transaction() as connection:
-        connection.executemany(PUT_DEAD_LETTER, [letter.row() for letter in letters])
+        connection.executemany(PUT_DEAD_LETTER, letters)
     store.close()
 
 
@@ -202,15 +202,42 @@ def test_what_waits_is_dropped_only_when_a_person_says_so(site: Stage, open: Vis
     assert site.rows() == []
 
 
-def test_a_hidden_page_and_a_quiet_one_ask_nothing(site: Stage, open: Visitor) -> None:
+def asked(site: Stage) -> int:
+    return len([request for request in site.stash.requests if "PlexSync" in request.query])
+
+
+def test_a_quiet_page_asks_nothing(site: Stage, open: Visitor) -> None:
     scene, _ = site.add()
     site.sync(scene)
     page = opened(open)
     expect(part(page, "History")).to_contain_text("Nothing was written yet.")
+    operations = [request for request in site.stash.requests if "PlexSyncOperation" in request.query]
+    modes = [request.variables["args"]["mode"] for request in operations]
+    assert sorted(modes) == ["coverage", "failed", "history", "status", "wake"], "each once"
     page.clock.install()
     site.stash.clear_requests()
     page.clock.run_for(60_000)
-    assert [request for request in site.stash.requests if "PlexSync" in request.query] == []
+    assert asked(site) == 0
+
+
+def test_a_page_asks_while_something_waits_and_a_hidden_one_does_not(site: Stage, open: Visitor) -> None:
+    site.sync(site.stash.add_scene(files=[("/media/not in Plex.mp4", 1)]))
+    page = opened(open)
+    expect(top(page)).to_contain_text("1 scene waits for its turn.")
+    expect(part(page, "History")).to_contain_text("Nothing was written yet.")
+    page.clock.install()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # its timers begin anew, on this clock
+    site.stash.clear_requests()
+    for _ in range(5):
+        page.clock.run_for(11_000)
+    site.wait_until(lambda: asked(site) > 0)
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.clock.run_for(11_000)  # what was under way
+    page.wait_for_load_state("networkidle")
+    site.stash.clear_requests()
+    page.clock.run_for(120_000)
+    assert asked(site) == 0
 
 
 def test_on_a_phone_below_a_path(site: Stage, open: Visitor) -> None:

@@ -73,7 +73,7 @@ def _check(site: Site, result: Result) -> None:
 
 def bury(site: Site, *letters: DeadLetter) -> None:
     store = site.store()
-    store.connection.executemany(PUT_DEAD_LETTER, [letter.row() for letter in letters])
+    store.connection.executemany(PUT_DEAD_LETTER, letters)
     store.close()
 
 

@@ -24,7 +24,7 @@ def bury(site: Site, *scenes: int, error_type: str = "PlexNotFound") -> None:
     store.connection.execute("BEGIN")
     for scene in scenes:
         letter = DeadLetter(scene, f"T{scene}", error_type, "why", 12, NOW, NOW, "{}")
-        store.connection.execute(PUT_DEAD_LETTER, letter.row())
+        store.connection.execute(PUT_DEAD_LETTER, letter)
     store.connection.execute("COMMIT")
     store.close()
 

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from sync import data_folder
-from sync.pages.lists import coverage, known
+from sync.pages.lists import coverage
 from sync.pages.lists import history as pages_history
 from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.status import records
+from sync.status.reading import File
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.integration
@@ -36,7 +37,7 @@ def parts(site: Site) -> dict[str, int]:
 def bury(site: Site, *scenes: int, error_type: str = "PlexNotFound", message: str = "no Plex item") -> None:
     store, now = site.store(), time.time()
     letters = [DeadLetter(scene, "T", error_type, message, 3, now, now, "{}") for scene in scenes]
-    store.connection.executemany(PUT_DEAD_LETTER, [letter.row() for letter in letters])
+    store.connection.executemany(PUT_DEAD_LETTER, letters)
     store.close()
 
 
@@ -250,7 +251,7 @@ def test_what_cannot_be_listed_is_told(site: Site, args: dict[str, Any], text: s
 def bury_each(site: Site, *letters: tuple[str, str]) -> None:
     """A letter of each error and message, of the scenes 1, 2, ..."""
     store, now = site.store(), time.time()
-    rows = [DeadLetter(n, f"T{n}", *letter, 3, now, now + n, "{}").row() for n, letter in enumerate(letters, 1)]
+    rows = [DeadLetter(n, f"T{n}", *letter, 3, now, now + n, "{}") for n, letter in enumerate(letters, 1)]
     store.connection.execute("BEGIN")
     store.connection.executemany(PUT_DEAD_LETTER, rows)
     store.connection.execute("COMMIT")
@@ -297,7 +298,7 @@ def test_damaged_rows_are_paged_like_the_others(site: Site) -> None:
     letters = [
         DeadLetter(-n, "", "UnreadableJobError", "a queue row is no JSON", 0, now, now, "{") for n in range(1, 6)
     ]
-    store.connection.executemany(PUT_DEAD_LETTER, [letter.row() for letter in letters])
+    store.connection.executemany(PUT_DEAD_LETTER, letters)
     store.close()
     [group] = site.ask("failed")["groups"]
     first = site.ask("failed", cause=group["cause"], limit=3)
@@ -320,15 +321,13 @@ def test_no_question_reads_every_letter(site: Site, monkeypatch: pytest.MonkeyPa
     bury(site, 1, 2)
     bury(site, 3, error_type="PermanentError")
     plans: list[str] = []
-    plain = known.rows
+    plain = File.rows
 
-    def explained(connection: sqlite3.Connection | None, query: str, values: Sequence[object] = ()) -> list[Any]:
-        if connection is not None:
-            with contextlib.suppress(sqlite3.OperationalError):
-                plans.extend(str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values))
-        return plain(connection, query, values)
+    def explained(file: File, query: str, values: Sequence[object] = ()) -> list[Any]:
+        plans.extend(str(row[-1]) for row in plain(file, f"EXPLAIN QUERY PLAN {query}", values))
+        return plain(file, query, values)
 
-    monkeypatch.setattr(known, "rows", explained)
+    monkeypatch.setattr(File, "rows", explained)
     group = site.ask("failed")["groups"][0]
     site.ask("failed", cause=group["cause"])
     site.ask("coverage")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
+from sync import data_folder
 from sync.pages import background
 from sync.pages.table import LONG, QUICK, Call
 from sync.setup import dependencies
@@ -76,6 +77,13 @@ def test_a_typed_token_is_not_told_back(site: Site) -> None:
     found = site.ask("settings", **{"try": {"plex_token": "two words"}})
     assert "words" not in json.dumps(found)
     assert found["errors"].keys() == {"plex_token"}
+
+
+def test_a_token_in_an_address_is_not_told_back(site: Site) -> None:
+    site.configure(plex_url=f"http://192.168.1.10:32400/?X-Plex-Token={site.plex.token}")
+    found = site.ask("settings")
+    assert site.plex.token not in json.dumps(found)
+    assert found["errors"].keys() == {"plex_url"}
 
 
 def test_what_is_not_accepted_is_not_stored(site: Site) -> None:
@@ -376,7 +384,7 @@ def test_a_full_disk_is_told(site: Site, call: Call, monkeypatch: pytest.MonkeyP
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(background, "_write", full)
+    monkeypatch.setattr(data_folder, "put", full)
     assert "No space left" in site.ask("libraries")["error"]
 
 

@@ -99,6 +99,17 @@ def _data(site: Site) -> None:
     site.data.mkdir(parents=True, exist_ok=True)
 
 
+def test_tokens_of_a_sign_in_that_was_killed_are_gone_with_the_next_work(site: Site) -> None:
+    own = begun.begin(str(site.data), until=time.time() - 1)
+    begun.keep(str(site.data), own, servers=[{"token": "of a killed one"}])
+    site.ask("libraries")
+    assert not (site.data / begun.FILE).exists()
+    own = begun.begin(str(site.data), until=time.time() + 60)
+    site.ask("libraries")
+    assert begun.read(str(site.data)), "one that is under way stays"
+    begun.discard(str(site.data), own)
+
+
 def choosing(site: Site, plex_tv: PlexTvStandIn, pace: Pace = QUICK) -> Page:
     """A sign-in whose person has agreed, and has servers to choose from."""
     page = Page(site, pace)

@@ -56,7 +56,7 @@ def _check(site: Site, answer: Answer) -> None:
 
 def bury(site: Site, *letters: DeadLetter) -> None:
     store = site.store()
-    store.connection.executemany(PUT_DEAD_LETTER, [letter.row() for letter in letters])
+    store.connection.executemany(PUT_DEAD_LETTER, letters)
     store.close()
 
 
@@ -381,7 +381,7 @@ def test_tens_of_thousands_of_everything(site: Site) -> None:
     )
     store.connection.executemany(
         PUT_DEAD_LETTER,
-        (DeadLetter(n, f"T{n}", f"Error{n % 5}", "why " * 20, 1, now, now, "{}").row() for n in range(1, count + 1)),
+        (DeadLetter(n, f"T{n}", f"Error{n % 5}", "why " * 20, 1, now, now, "{}") for n in range(1, count + 1)),
     )
     store.connection.execute("COMMIT")
     store.close()
@@ -418,14 +418,13 @@ def test_no_query_walks_the_wide_tables(site: Site, monkeypatch: pytest.MonkeyPa
     site.store().close()
     site.state().close()
     plans = []
-    plain = status.rows
+    plain = reading.File.rows
 
-    def explained(connection: sqlite3.Connection, query: str, values: tuple[object, ...] = ()) -> list[Any]:
-        plans.extend(str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values))
-        return plain(connection, query, values)
+    def explained(file: reading.File, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        plans.extend(str(row[-1]) for row in plain(file, f"EXPLAIN QUERY PLAN {query}", values))
+        return plain(file, query, values)
 
-    for module in (status, reading):
-        monkeypatch.setattr(module, "rows", explained)
+    monkeypatch.setattr(reading.File, "rows", explained)
     status.gather(str(site.data))
     wide = ("ack_queue_default", "plexsync_dead_letters", "items", "statistics_by_hour")
     walked = [plan for plan in plans if plan.startswith("SCAN") and plan.endswith(wide)]

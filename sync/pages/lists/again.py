@@ -2,18 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from sync import data_folder, hook
 from sync.errors import SetupError
-from sync.fast import sqlite3
 from sync.pages.lists.failed import cause_in
 from sync.pages.table import Answer, Call
-from sync.queue import schema, steer
+from sync.queue import steer
 from sync.queue.outlook import claim_note
-from sync.queue.wake import Ask
-from sync.status.reading import trouble_of
+from sync.tasks import opened_queue
 
 MOST_SCENES = 10_000
 """Scenes that one call may name."""
@@ -24,15 +21,12 @@ def retry(call: Call) -> Answer:
 
     Raises SetupError.
     """
-    chosen, drain_lock = _chosen(call), data_folder.drain_lock(call.data)
-
-    def again(connection: sqlite3.Connection) -> tuple[int, Ask | None]:
-        now = time.time()
+    chosen, queue_file, now = _chosen(call), data_folder.queue_file(call.data), time.time()
+    if not os.path.exists(queue_file):
+        return {"queued": 0, "said": ""}
+    with opened_queue(call.data, mends=False) as connection:
         queued = steer.retry_failed(connection, None, now, **chosen)
-        return queued, claim_note(connection, drain_lock, now) if queued else None
-
-    queued, ask = _changed(call.data, again, (0, None))
-    queue_file = data_folder.queue_file(call.data)
+        ask = claim_note(connection, data_folder.drain_lock(call.data), now) if queued else None
     said = hook.ask_stash(call.connection, queue_file, ask, "what failed") if ask else ""
     return {"queued": queued, "said": said}
 
@@ -40,7 +34,10 @@ def retry(call: Call) -> Answer:
 def forget(call: Call) -> Answer:
     """Delete dead letters (args `scenes` or `cause`; neither: all); return how many. Raises SetupError."""
     chosen = _chosen(call)
-    return {"forgotten": _changed(call.data, lambda connection: steer.clear_failed(connection, None, **chosen), 0)}
+    if not os.path.exists(data_folder.queue_file(call.data)):
+        return {"forgotten": 0}
+    with opened_queue(call.data, mends=False) as connection:
+        return {"forgotten": steer.clear_failed(connection, None, **chosen)}
 
 
 def _chosen(call: Call) -> dict[str, Any]:
@@ -55,19 +52,3 @@ def _are_scenes(value: object) -> bool:
     if not isinstance(value, list) or not 0 < len(value) <= MOST_SCENES:
         return False
     return all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**53 for one in value)
-
-
-def _changed(data: str, change: Callable[[sqlite3.Connection], Any], nothing: Any) -> Any:
-    """Change the queue's file by this; return what came of it, `nothing` where there is no file."""
-    queue_file = data_folder.queue_file(data)
-    if not os.path.exists(queue_file):
-        return nothing
-    try:
-        connection = schema.connect(queue_file)
-        try:
-            schema.create(connection)
-            return change(connection)
-        finally:
-            connection.close()
-    except (sqlite3.Error, OSError) as error:
-        raise SetupError(trouble_of("queue", queue_file, error)) from None

@@ -9,10 +9,10 @@ def mends(error_type: str, message: str) -> str:
     """Return what mends a failure: `path_map`, `split`, `retry`, `settings`, `report` or `file`."""
     if error_type in NOT_IN_PLEX:
         return "path_map"
-    if error_type in SERVER_ERRORS or error_type.startswith("Stash"):
-        return "settings" if error_type in SETTINGS_ERRORS else "retry"
     if error_type in SETTINGS_ERRORS:
         return "settings"
+    if error_type in SERVER_ERRORS or error_type.startswith("Stash"):
+        return "retry"
     if error_type == "UnforeseenError":
         return "report"
     if "missing file path" in message:

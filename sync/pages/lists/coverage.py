@@ -6,8 +6,9 @@ from sync import log
 from sync.errors import PermanentError, SetupError
 from sync.pages.lists.known import Files, Parts, count_synced, files, parts_of
 from sync.pages.table import Answer, Call, limit_in, number_in
-from sync.stash.ask import AskFailedError, count_scenes, scene_ids_below
+from sync.stash.ask import AskFailedError
 from sync.stash.exceptions import StashTemporaryError
+from sync.stash.questions import count_scenes, scene_ids_below
 from sync.status.reading import libraries
 
 PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")
@@ -34,7 +35,7 @@ def coverage(call: Call) -> Answer:
                 told[name] = min(told[name], left)
                 left -= told[name]
             told["never"] = left
-        shown = libraries(found.state.rows)
+        shown = libraries(found.state)
     return {"total": total, "parts": told, "libraries": shown, "troubles": found.troubles}
 
 

@@ -4,9 +4,10 @@ from sync import log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
 from sync.pages.lists.causes import mends
-from sync.pages.lists.known import File, files
+from sync.pages.lists.known import files
 from sync.pages.table import Answer, Call, limit_in
 from sync.queue.dead_letters import ENDING, OPENING, Cause, read_cause
+from sync.status.reading import File
 
 _FIRST = -(2**53)
 """Below every letter's scene; those of damaged rows have negative ones."""

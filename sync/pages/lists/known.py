@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from sync import data_folder
 from sync.queue import schema
 from sync.queue.dead_letters import NOT_IN_PLEX
-from sync.status.reading import opened, rows, trouble_of
+from sync.status.reading import File
 from sync.status.records import LEFT_OUT
 from sync.status.records import NOT_IN_PLEX as LACKING
 
@@ -17,43 +16,6 @@ _QUEUED = (
     f"SELECT DISTINCT {schema.SCENE} AS id FROM `{schema.JOBS}` WHERE {schema.WAITING}",
     f"SELECT DISTINCT {schema.SCENE} AS id FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}",
 )
-
-
-class File:
-    """One of the two files, opened for a look at one moment. A file that is missing or damaged has no rows."""
-
-    __slots__ = ("_connection", "_path", "_troubles", "_what")
-
-    def __init__(self, what: str, path: str, troubles: list[str]) -> None:
-        self._what = what
-        self._path = path
-        self._troubles = troubles
-        self._connection = opened(path, what, troubles)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """Return the rows of a query. What cannot be read is a trouble, and the file counts as empty from then on."""
-        try:
-            return rows(self._connection, query, values)
-        except sqlite3.Error as error:
-            self._troubles.append(trouble_of(self._what, self._path, error))
-            self.close()
-            return []
-
-    def number(self, query: str, values: Sequence[object] = ()) -> int:
-        """Return the one number of a query; 0 where there is none."""
-        return next((int(row[0] or 0) for row in self.rows(query, values)), 0)
-
-    def ids(self, query: str, values: Sequence[object] = ()) -> set[int]:
-        """Return the scenes that a query gives as `id`. Damaged rows name none."""
-        # As one text: 100,000 rows would take twice as long.
-        whole = f"SELECT json_group_array(id) FROM ({query}) WHERE typeof(id) = 'integer' AND id > 0"
-        return set().union(*(json.loads(row[0]) for row in self.rows(whole, values)))
 
 
 class Files(NamedTuple):

@@ -12,7 +12,7 @@ from requests.exceptions import ConnectTimeout, ReadTimeout, SSLError
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
-from sync.plex.client import NameUnknown, trust_the_system
+from sync.plex.client import NameUnknown, causes_of, trust_the_system
 
 LONGEST = 4_000_000
 """Bytes of an answer; plex.tv's list has some thousand for each server."""
@@ -113,8 +113,7 @@ class Asker:
             raise NoAnswerError(self._reason(error)) from None
 
     def _reason(self, error: Exception) -> str:
-        inner = error.args[0] if error.args else None  # requests wraps what urllib3 wraps
-        causes = (error, inner, getattr(inner, "reason", None))
+        causes = causes_of(error)
         for kind, reason in _REASONS:
             if any(isinstance(cause, kind) for cause in causes):
                 return reason.format(connect=self._connect, whole=self._whole)

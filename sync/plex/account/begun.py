@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from sync.data_folder import put
 from sync.errors import SetupError
 from sync.queue.lock import FileLock
 
@@ -33,7 +34,7 @@ def begin(data: str, *, until: float) -> str:
     with _held(data):
         other = _read(data)
         old_worked = bool(other and not is_late(other) and other["old_worked"])
-        _write(data, {"id": own, "until": until, "old_worked": old_worked, "servers": []})
+        put(os.path.join(data, FILE), json.dumps({"id": own, "until": until, "old_worked": old_worked, "servers": []}))
     return own
 
 
@@ -48,7 +49,7 @@ def keep(data: str, own: str, **more: Any) -> bool:
         found = _read(data)
         if not found or found["id"] != own:
             return False
-        _write(data, found | more)
+        put(os.path.join(data, FILE), json.dumps(found | more))
         return True
 
 
@@ -65,6 +66,12 @@ def discard(data: str, own: str) -> None:
         if found is None or found["id"] == own:
             with suppress(FileNotFoundError):
                 os.remove(os.path.join(data, FILE))
+
+
+def forget_late(data: str) -> None:
+    """Remove what a sign-in has left whose process was killed, for there are tokens in it. Raises SetupError."""
+    if os.path.exists(os.path.join(data, FILE)) and (found := read(data)) and is_late(found):
+        discard(data, found["id"])
 
 
 @contextmanager
@@ -89,15 +96,3 @@ def _read(data: str) -> SignIn | None:
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) and "id" in found else None
-
-
-def _write(data: str, told: SignIn) -> None:
-    fresh = os.path.join(data, f"{FILE}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(told, stream)
-        os.replace(fresh, os.path.join(data, FILE))
-    except BaseException:
-        os.remove(fresh)
-        raise

@@ -39,7 +39,7 @@ def causes(connection: sqlite3.Connection, *messages: str) -> list[Cause]:
     connection.execute("DELETE FROM plexsync_dead_letters")
     for number, message in enumerate(messages):
         letter = DeadLetter(number, "T", "PlexPermanentError", message, 1, 1.0, 1.0, "{}")
-        connection.execute(PUT_DEAD_LETTER, letter.row())
+        connection.execute(PUT_DEAD_LETTER, letter)
     query = f"SELECT error_type, {OPENING}, {ENDING} FROM plexsync_dead_letters ORDER BY scene_id"
     return [Cause(*row) for row in connection.execute(query)]
 

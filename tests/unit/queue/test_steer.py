@@ -39,7 +39,7 @@ def file(tmp_path: Path, store: JobStore) -> Iterator[sqlite3.Connection]:
 
 def bury(store: JobStore, scene_id: int, error_type: str = "PlexNotFound", at: float = NOW) -> None:
     letter = DeadLetter(scene_id, f"T{scene_id}", error_type, "why", 12, at, at, "{}")
-    store.connection.execute(PUT_DEAD_LETTER, letter.row())
+    store.connection.execute(PUT_DEAD_LETTER, letter)
 
 
 def scenes(store: JobStore) -> list[int]:
@@ -181,7 +181,7 @@ def test_chosen_scenes_and_those_of_one_cause(store: JobStore, file: sqlite3.Con
     texts = {4: 'file "a" is bad', 5: 'file "b" is bad', 6: 'file "c" is gone', 7: 'file "d" is gone', 8: "why"}
     for scene, text in texts.items():
         letter = DeadLetter(scene, f"T{scene}", "PlexNotFound", text, 12, NOW, NOW, "{}")
-        store.connection.execute(PUT_DEAD_LETTER, letter.row())
+        store.connection.execute(PUT_DEAD_LETTER, letter)
     bad, gone = (Cause("PlexNotFound", "file ", ending) for ending in (" is bad", " is gone"))
     assert steer.retry_failed(file, None, NOW, scenes=[4, 6, 99], cause=bad) == 1
     assert scenes(store) == [4]

@@ -347,7 +347,7 @@ class JobMachine(RuleBasedStateMachine):
         self.end(claim)
         before = self.dead.get(claim.scene_id)
         if before:
-            letter = replace(letter, tries=before.tries + tries, first_at=before.first_at)
+            letter = letter._replace(tries=before.tries + tries, first_at=before.first_at)
         self.dead[claim.scene_id] = letter
 
     @precondition(lambda self: self.claims)
