@@ -76,7 +76,7 @@
 
   P.Settings = function () {
     const [asked, error, reload] = P.useAsk("settings");
-    const [status] = P.useAsk("status");
+    const [status, statusError] = P.useAsk("status");
     const [stored, setStored] = useState(null);
     const [ask, server] = P.useWork("libraries");
     const [matched, setMatched] = useState(false);
@@ -100,7 +100,8 @@
       if (found) setStored(found);
       ask();
     }, [reload, ask]);
-    if (!view) return error ? h(P.Trouble, { text: error, again: reload }) : h(P.Busy, null);
+    // Not before it is known whether the first steps stand at the top: what moves under the pointer is missed.
+    if (!view || !(status || statusError)) return error ? h(P.Trouble, { text: error, again: reload }) : h(P.Busy, null);
     if (!view.packages) return h("div", { className: "plexsync" }, h(Packages, { onDone: again }));
     const wrong = (names) => names.filter((name) => view.errors[name] && (name !== "plex_token" || isSet)).length;
     const group = (id, children, names, open) => {

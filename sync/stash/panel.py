@@ -44,7 +44,8 @@ def save(
     lock = lock_of(data)
     try:
         if not lock.acquire(WAIT):
-            raise SetupError("The settings were not saved: another PlexSync holds them for too long. Try again")
+            # Temporary, so that a run that cannot fill in defaults comes back by itself.
+            raise StashTemporaryError("The settings were not saved: another PlexSync holds them too long. Try again")
     except OSError as error:
         raise SetupError(f"The settings were not saved: PlexSync's data folder fails ({error.strerror})") from None
     try:

@@ -21,7 +21,7 @@ def opened(open: Visitor, **more: object) -> Page:
 def group(page: Page, name: str) -> Locator:
     """A part of the settings, opened."""
     button = page.get_by_role("button", name=name, exact=True)
-    if button.get_attribute("aria-expanded") == "false":
+    while button.get_attribute("aria-expanded") == "false":  # what Plex answers above may move it from under a click
         button.click()
     return page.locator("section.plexsync-group", has=button)
 
