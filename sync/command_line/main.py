@@ -17,10 +17,11 @@ from typing import Any, TextIO
 
 from sync import data_folder, hidden_paths, log, tasks
 from sync.command_line.connection import connection_of
-from sync.command_line.options import UsageError, read, version
+from sync.command_line.options import UsageError, read
 from sync.ending import Ending, ending_of, report_of, worst
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.status import page, status
+from sync.status.version import version
 
 WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 """Commands that ask no server, once the data folder is known, and need no packages."""

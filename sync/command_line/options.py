@@ -4,12 +4,10 @@ import argparse
 import contextlib
 import io
 import math
-import os
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from sync import data_folder
 from sync.command_line.connection import DEFAULT_URL
 from sync.errors import SetupError
 
@@ -94,15 +92,6 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
         raise UsageError("a command is missing; accepted: " + ", ".join(COMMANDS))
     options.command = " ".join(word for word in (options.command, options.action) if word)
     return options
-
-
-def version() -> str:
-    """Return PlexSync's version, from the line in PlexSync.yml."""
-    file = os.path.join(data_folder.PLUGIN_FOLDER, "PlexSync.yml")
-    with contextlib.suppress(OSError, ValueError), open(file, encoding="utf-8") as lines:
-        if found := re.search(r"^version:\s*(\S+)", lines.read(), re.MULTILINE):
-            return found[1].strip("\"'")
-    return "unknown"
 
 
 class _Parser(argparse.ArgumentParser):

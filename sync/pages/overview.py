@@ -1,11 +1,9 @@
 """The operation `status`: how PlexSync is doing, and in one word what a person should know first."""
 
-import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from sync import data_folder, tasks
+from sync import tasks
 from sync.bulk.args import is_on
 from sync.errors import PermanentError
 from sync.pages.table import Answer, Call
@@ -14,6 +12,7 @@ from sync.stash.ask import AskFailedError
 from sync.stash.questions import jobs, plugin_settings
 from sync.status import status as status_of
 from sync.status import task
+from sync.status.version import version
 from sync.worker.circuit_breaker import CircuitState
 
 TASKS = (
@@ -87,16 +86,6 @@ def state_of(found: Mapping[str, Any]) -> Answer:
         "needs_look": len(found["troubles"]) + int(is_halted and not is_away) + failed + missing,
         "busy_with": others[0]["description"] if others else "",
     }
-
-
-def version() -> str:
-    """Return PlexSync's version, which stands in PlexSync.yml."""
-    try:
-        with open(os.path.join(data_folder.PLUGIN_FOLDER, "PlexSync.yml"), encoding="utf-8") as file:
-            found = re.search(r"^version: *[\"']?([\w.+-]+)", file.read(4_000), re.MULTILINE)
-    except (OSError, ValueError):
-        return ""
-    return found[1] if found else ""
 
 
 def _job(job: Mapping[str, Any]) -> Answer:
