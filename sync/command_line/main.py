@@ -116,7 +116,7 @@ def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
     elif ending is not Ending.BUSY and _has_failed(data, began):
         ending = worst(ending, Ending.NEEDS_A_LOOK)
     said = log.redact(report)
-    return [said], {"result": _one_line(said), **facts}, ending
+    return facts.get("report") or [said], {"result": _one_line(said), **facts}, ending
 
 
 def _has_failed(data: str, began: float) -> bool:
@@ -135,6 +135,8 @@ def _args(options: Namespace) -> dict[str, Any]:
         args["trigger"] = "command line"  # without one it is a person's press, which wants everything tried now
     if options.error_type is not None:
         args["error_type"] = options.error_type
+    if options.report:
+        args["report"] = True
     if mode == "sync_recent":
         args["days"] = options.days
     if mode == "reconcile":

@@ -74,7 +74,7 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
                 "into a file that --api-key-file names, or into the environment variable STASH_API_KEY"
             )
     unset: dict[str, Any] = dict.fromkeys(("stash_url", "api_key_file", "data_dir", "error_type", "action"))
-    unset |= dict.fromkeys(("json", "quiet", "verbose", "version", "dry_run", "due"), False)
+    unset |= dict.fromkeys(("json", "quiet", "verbose", "version", "dry_run", "due", "report"), False)
     options = argparse.Namespace(**unset, command=None, help="", days=1.0, scope="all")
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
@@ -140,6 +140,8 @@ def _parser() -> _Parser:
     due = "take what is due alone, as after a save, and leave what waits for a later try: for every few minutes by cron"
     made["process-queue"].add_argument("--due", action="store_true", help=due)
     made["sync-recent"].add_argument("--days", type=_days, metavar="N", help="how far back, in days (normally 1)")
+    report = "print a report for who helps you: no secret, no path, no title, no address in it"
+    made["check-setup"].add_argument("--report", action="store_true", help=report)
     made["reconcile"].add_argument("--dry-run", action="store_true", help="count what differs, and change nothing")
     scopes = {"choices": ("all", "7d", "1d"), "help": "scenes updated in that time (normally all)"}
     made["reconcile"].add_argument("--scope", **scopes)  # type: ignore[arg-type]

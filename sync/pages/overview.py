@@ -12,7 +12,6 @@ from sync.stash.ask import AskFailedError
 from sync.stash.questions import jobs, plugin_settings
 from sync.status import status as status_of
 from sync.status import task
-from sync.status.version import version
 from sync.worker.circuit_breaker import CircuitState
 
 TASKS = (
@@ -25,13 +24,12 @@ _TASK = "Running plugin task: "
 
 
 def status(call: Call) -> Answer:
-    """Return everything that `status.gather` gives, with Stash's jobs, the version, and `state`; see `state_of`."""
+    """Return everything that `status.gather` gives, with Stash's jobs, and `state`; see `state_of`."""
     found = task.gather(call.connection, call.data)
     try:
         found["jobs"] = [_job(job) for job in jobs(call.connection)]
     except (AskFailedError, PermanentError):
         found["jobs"] = []
-    found["version"] = version()
     return found | state_of(found)
 
 
