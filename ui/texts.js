@@ -209,7 +209,7 @@
         recent: ["Sync recent scenes", "The same for scenes that changed in the last days."],
         reconcile: ["Reconcile", "Finds what was changed or lost in Plex, and mends it."],
         check: ["Check setup", "Tests address, token, libraries, paths and pictures. Changes nothing."],
-        report: ["Report", "Gathers what somebody who helps you has to know, for copying. No path, title, address or token is in it."],
+        report: ["Report", "Gathers what a helper has to know, for copying. Without paths, titles, addresses and tokens."],
         clear: ["Clear queue", "Drops what waits. Those scenes are not synced until their next save."],
       },
       really_clear: "Drop 1 job that waits?|Drop all {n} jobs that wait?",
