@@ -27,6 +27,10 @@ DEPENDENCIES_FOLDER = "deps"
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
+PATIENCE = 5.0
+"""Seconds for which Windows is asked again to move a file that another process has open: a virus scanner's look, or a
+save of ours. A file that somebody keeps open takes for ever."""
+
 PLUGIN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -95,12 +99,26 @@ def sleeper_lock(data: str) -> str:
     return os.path.join(data, SLEEPER_LOCK)
 
 
-def move_aside(file: str) -> str:
-    """Move a SQLite file away with its journal, log and shared memory; return its new path. Raises OSError."""
+def move(source: str, target: str, patience: float | None = None) -> None:
+    """Move a file or folder within its file system, over a file of that name; at once, but on Windows within
+    `patience` (normally PATIENCE): see there. Raises OSError."""
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError as error:
+            if getattr(error, "winerror", None) is None or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
+def move_aside(file: str, patience: float | None = None) -> str:
+    """Move a SQLite file away with its journal, log and shared memory, as `move` does; return its new path."""
     aside = f"{file}.damaged-{time.time_ns()}"
     for ending in FILE_ENDINGS:
         if os.path.exists(file + ending):
-            os.replace(file + ending, aside + ending)
+            move(file + ending, aside + ending, patience)
     return aside
 
 
@@ -110,13 +128,7 @@ def put(file: str, text: str) -> None:
     try:
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
             stream.write(text)
-        for _ in range(50):
-            try:
-                os.replace(fresh, file)
-                return
-            except PermissionError:  # Windows, while another process reads it
-                time.sleep(0.02)
-        os.replace(fresh, file)
+        move(fresh, file)
     except BaseException:
         if os.path.exists(fresh):
             os.remove(fresh)

@@ -49,11 +49,12 @@ def process_queue(server_connection: Mapping[str, Any], data: str, order: Order)
     """
     for _ in range(3):
         try:
-            return _with_store(server_connection, data, order)
-        except sqlite3.Error as error:
-            if not damage.is_damage(error) or not _set_aside(data):
-                raise SetupError(damage.why_unusable("data", data, error)) from None
-        except OSError as error:
+            try:
+                return _with_store(server_connection, data, order)
+            except sqlite3.DatabaseError as error:
+                if not damage.is_damage(error) or not _set_aside(data):
+                    raise
+        except (sqlite3.Error, OSError) as error:
             raise SetupError(damage.why_unusable("data", data, error)) from None
     raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
 
@@ -70,9 +71,9 @@ def _set_aside(data: str) -> bool:
 def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
     store = JobStore(data_folder.queue_folder(data))
     try:
-        for file in damage.compare_all(data_folder.queue_file(data), store.connection):
+        for became in damage.compare_all(data_folder.queue_file(data), store.connection):
             log.error(
-                f"PlexSync's queue file was damaged and set aside as {file}. Every scene is compared with Plex now, so "
+                f"PlexSync's queue file was damaged and {became}. Every scene is compared with Plex now, so "
                 "no job is lost; what had failed is tried again. Check the disk it lies on"
             )
         if order.batch and not batches.is_current(store.connection, order.batch):
