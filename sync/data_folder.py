@@ -46,7 +46,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
     """
     chosen = server_connection.get("DataDir") or os.environ.get("PLEXSYNC_DATA_DIR", "")
     if chosen:
-        folder = os.path.abspath(chosen)
+        folder = chosen
     else:
         folder_of_config = server_connection.get("Dir")
         if not isinstance(folder_of_config, str) or not folder_of_config.strip():
@@ -64,6 +64,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
                 "Stash's config.yml"
             )
         folder = os.path.join(folder_of_config, "plexsync")
+    folder = os.path.abspath(folder)  # who is handed it may stand elsewhere
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except (OSError, ValueError) as error:

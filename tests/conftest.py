@@ -13,7 +13,7 @@ from sync.sleeper import launch
 from sync.worker import backoff, finish
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
-from tests.site import UNCOVERED, Site, install_plugin
+from tests.site import UNCOVERED, Site, install_plugin, open_files
 
 
 @pytest.fixture(autouse=True)
@@ -71,17 +71,6 @@ def windows_shares(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "replace", guarded(os.replace))
     monkeypatch.setattr(os, "rename", guarded(os.rename))
-
-
-def open_files() -> set[str]:
-    """The files that any process has open, as far as this one may know."""
-    found = set()
-    for one in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            found.add(os.readlink(one))
-        except OSError:
-            continue  # it has ended, or is another user's
-    return found
 
 
 @pytest.fixture
