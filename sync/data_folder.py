@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
         folder_of_config = server_connection.get("Dir")
         if not isinstance(folder_of_config, str) or not folder_of_config.strip():
             raise SetupError(
-                f"server_connection.Dir is {folder_of_config!r:.100}; accepted: the folder of Stash's "
+                f"server_connection.Dir is {quoted(folder_of_config, 100)}; accepted: the folder of Stash's "
                 "config.yml, which Stash sends by itself, or set PLEXSYNC_DATA_DIR"
             )
         try:
@@ -60,7 +60,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
             known = False
         if not known:
             raise SetupError(
-                f"server_connection.Dir {folder_of_config!r:.200} is not a folder; accepted: the folder of "
+                f"server_connection.Dir {quoted(folder_of_config)} is not a folder; accepted: the folder of "
                 "Stash's config.yml"
             )
         folder = os.path.join(folder_of_config, "plexsync")
@@ -70,7 +70,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SetupError(
-            f"PlexSync's data folder {folder!r:.300} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
+            f"PlexSync's data folder {quoted(folder)} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
         ) from None
     return folder
 

@@ -10,7 +10,7 @@ from typing import Any
 from sync import data_folder, hidden_paths, log
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
-from sync.errors import PlexSyncError, SetupError
+from sync.errors import PlexSyncError, SetupError, quoted
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.sections import choose_sections, read_sections
@@ -56,7 +56,7 @@ def process_queue(server_connection: Mapping[str, Any], data: str, order: Order)
                     raise
         except (sqlite3.Error, OSError) as error:
             raise SetupError(damage.why_unusable("data", data, error)) from None
-    raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
+    raise SetupError(f"PlexSync's files in {quoted(data)} are damaged again and again: check the disk they lie on")
 
 
 def _set_aside(data: str) -> bool:

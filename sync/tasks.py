@@ -16,7 +16,7 @@ from typing import Any
 from sync import data_folder, fast, hidden_paths, log
 from sync.bulk import args as args_of_batch
 from sync.ending import Ending, Report, report_of
-from sync.errors import PlexSyncError, SetupError, describe
+from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.fast import transaction
 from sync.queue import batches, damage, history, schema, steer, wake
 from sync.queue.batch import Batch, title_of
@@ -314,7 +314,7 @@ def _unusable(data: str, error: Exception) -> SetupError:
     file = data_folder.queue_file(data)
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         return SetupError(
-            f"PlexSync's queue {file!r:.300} is damaged ({error}), so nothing was changed in it. "
+            f"PlexSync's queue {quoted(file)} is damaged ({error}), so nothing was changed in it. "
             'Press "Process queue", which begins a new one and compares every scene, and then press this again'
         )
     return SetupError(damage.why_unusable("queue", file, error))

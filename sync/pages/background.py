@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from sync import data_folder, hidden_paths, log
-from sync.errors import PlexSyncError, SetupError, describe
+from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.pages import table
 from sync.pages.table import Answer, Call
 from sync.plex.account import begun
@@ -91,7 +91,7 @@ def start(call: Call) -> Answer:
             _see_it_end(process)
         return _read(file)
     except OSError as error:
-        why = f"{error.strerror or error} in its data folder {folder!r:.200}"
+        why = f"{error.strerror or error} in its data folder {quoted(folder)}"
         raise SetupError(f"PlexSync cannot begin that: {why}") from None
 
 

@@ -19,6 +19,7 @@ import time
 
 from sync import fast
 from sync.data_folder import FILE_ENDINGS, move, move_aside
+from sync.errors import quoted
 from sync.fast import transaction
 from sync.queue import batches, schema
 from sync.queue.batch import SYNC_ALL
@@ -57,7 +58,7 @@ def why_unusable(what: str, path: str, error: Exception) -> str:
         kind, mends = "another program keeps it locked", _FIND.format("backup")
     else:
         kind, mends = "its disk or mount fails", f"Check its free space, the disk and the mount, or {elsewhere}"
-    return f"PlexSync's {what} {path!r:.300} cannot be read or written: {kind} ({text}). {mends}"
+    return f"PlexSync's {what} {quoted(path)} cannot be read or written: {kind} ({text}). {mends}"
 
 
 def is_damaged(file: str) -> bool:

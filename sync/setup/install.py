@@ -19,7 +19,7 @@ import time
 
 from sync import data_folder, log
 from sync.data_folder import WHOLE_FILE, is_whole
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 
 PIP_TIMEOUT = 600.0
@@ -255,7 +255,7 @@ def _command_line(command: list[str]) -> str:
 
 
 def _unwritable(folder: str, error: OSError) -> str:
-    return f"{folder!r:.300} cannot be written ({error.strerror or type(error).__name__})"
+    return f"{quoted(folder)} cannot be written ({error.strerror or type(error).__name__})"
 
 
 def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:
