@@ -1,6 +1,9 @@
 # make demo   shows a save in Stash arriving in Plex, with both servers played by stand-ins
 # make test   lint, types and the whole test suite; Stash's pages in a browser where Chromium and npm are there
 # make bench  measures speed and memory (docs/performance.md); JSON=FILE says where the figures go
+# make test-windows  runs the suite with a Windows Python under Wine; TESTS=... chooses tests
+# make package      builds what Stash's plugin manager installs, of the current commit, in build/source
+# make demo-source  builds it, and serves it on this machine, so that a Stash here can install it
 # Each sets up all it needs in .venv and build on the first run. PYTHON chooses the Python (3.11 or newer).
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -12,10 +15,10 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/de
 
 BROWSER := package.json package-lock.json .npmrc
 
-.PHONY: help setup browser demo test coverage bench lint clean
+.PHONY: help setup browser demo test test-windows coverage bench package demo-source lint clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -7
 
 setup: .venv/ready
 
@@ -47,6 +50,9 @@ lint: setup
 test: lint browser
 	$(BIN)/python -m pytest -n $(JOBS)
 
+test-windows: setup
+	$(BIN)/python -m tests.windows $(TESTS)
+
 # Counting lines makes the suite a third slower, so not with every run.
 coverage: setup browser
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
@@ -54,6 +60,12 @@ coverage: setup browser
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks --json $(JSON)
+
+package: setup
+	$(BIN)/python .ci/package.py
+
+demo-source: setup
+	$(BIN)/python .ci/package.py --serve
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* build

@@ -102,11 +102,11 @@ def without_paths(text: str) -> str:
     return _compiled(_PATH).sub(lambda match: match["kept"] or "…", text)
 
 
-def follow(panel: Mapping[str, Any], data: str, example: str) -> None:
+def follow(panel: Mapping[str, Any], data: str, example: str, *, always: bool = False) -> None:
     """Have the log be as the panel says, before any of it is checked: an error quotes what stands there.
 
     What is neither on nor off counts as on for `obfuscate_paths` and as off for `debug_logging`. The paths in `example`
-    are nobody's. `data` is the data folder.
+    are nobody's. `data` is the data folder. `always`: this run hides paths, whatever the panel says.
     """
     log.keep_readable(example)
     log.show_details(_word(panel.get("debug_logging")) in _ON)
@@ -116,7 +116,7 @@ def follow(panel: Mapping[str, Any], data: str, example: str) -> None:
     if known != (on, key) and (known or on):
         _remember(data, on, key)
     paths = {name: panel.get(name) for name in PATH_SETTINGS}
-    log.hide_paths(PathHider(bytes.fromhex(key), data, paths).hide if on else None)
+    log.hide_paths(PathHider(bytes.fromhex(key), data, paths).hide if on or always else None)
 
 
 def recall(data: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sync import data_folder, fast, hidden_paths, log
 from sync.bulk import args as args_of_batch
+from sync.bulk.args import is_on
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.fast import transaction
@@ -65,6 +66,9 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
     if mode == "check_setup":
         # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
         # the flag of a drain that was killed would take this for a drain and ask for none.
+        if is_on("report", args.get("report")):
+            report: str = _load("sync.setup.report", data, try_again_now=True).gather(server_connection, data)
+            return report
         outcome: str = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
         return outcome
     if mode in ("clear_failed", "clear_queue"):  # beside a drain: see `queue/steer.py`

@@ -34,11 +34,34 @@
     return answer.data;
   };
 
+  /** A value that several parts of Stash's pages follow: `set` tells all of them. */
+  P.shared = (value) => ({
+    value,
+    followers: new Set(),
+    set(next) {
+      this.value = next;
+      this.followers.forEach((follow) => follow(next));
+    },
+  });
+
+  /** PlexSync's version, once it is another than when these scripts were loaded: they may not understand it. */
+  P.updatedTo = P.shared("");
+  let version = "";
+
+  function hear(found) {
+    if (!found.version) return;
+    version = version || found.version;
+    if (found.version === version) return;
+    P.updatedTo.set(found.version);
+    throw new Error(P.t("api.updated", { version: found.version }));
+  }
+
   /** Ask one operation of PlexSync's; gives its object, throws what its `error` says. */
   P.ask = async function (mode, args) {
     const found = (await P.gql(OPERATION, { args: Object.assign({}, args, { mode }) })).runPluginOperation;
     if (typeof found === "string") return { said: found }; // a task that is done at once
     if (!found || typeof found !== "object") throw new Error(P.t("api.no_answer"));
+    hear(found);
     if (found.error) throw Object.assign(new Error(found.error), { facts: found });
     if (found.packages === false && !mode.endsWith("settings")) throw new Error(P.t("connect.no_packages"));
     return found;

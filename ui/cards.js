@@ -40,12 +40,7 @@
   }
 
   function Overlay({ id }) {
-    const [isOn, setOn] = useState(P.marksScenes);
-    useEffect(() => {
-      P.markers.add(setOn);
-      return () => { P.markers.delete(setOn); };
-    }, []);
-    return isOn ? h(CardMark, { id }) : null;
+    return P.useShared(P.marksScenes) ? h(CardMark, { id }) : null;
   }
 
   api.patch.after("SceneCard.Overlays", function (props) {

@@ -95,6 +95,27 @@
         h("li", { key: number, className: `plexsync-${line.level}` }, line.text))));
   }
 
+  function Report() {
+    const [report, state] = P.useWork("report");
+    const [said, setSaid] = useState("");
+    const field = useRef(null);
+    const copy = () => {
+      field.current.select();
+      // `navigator.clipboard` is there on https and on this machine alone.
+      setSaid(t(document.execCommand("copy") ? "page.copied" : "page.marked"));
+    };
+    const facts = state.facts || {};
+    return h("div", null,
+      h(Action, { name: "report", busy: state.busy, onPress: () => { setSaid(""); report(); } }),
+      h(P.Trouble, { text: state.error }),
+      state.busy ? h(P.Busy, { text: facts.installing ? t("api.installing") : "", progress: facts.progress }) : null,
+      facts.text ? h("div", { className: "plexsync-report" },
+        h("p", { className: "plexsync-help" }, t("page.report")),
+        h("textarea", { key: facts.id, ref: field, rows: 12, className: "form-control text-input", spellCheck: false, defaultValue: facts.text, "aria-label": P.texts.page.buttons.report[0] }),
+        h(Button, { size: "sm", variant: "primary", onClick: copy }, t("page.copy")), " ",
+        h("span", { role: "status", className: "plexsync-good" }, said)) : null);
+  }
+
   function Actions({ onStarted, queued }) {
     const [days, setDays] = useState("1");
     const [scope, setScope] = useState("all");
@@ -133,10 +154,11 @@
           Object.keys(P.texts.page.scopes).map((one) => h("option", { key: one, value: one }, t(`page.scopes.${one}`))))),
         h("label", { className: "plexsync-check" }, h("input", { type: "checkbox", checked: dry, onChange: () => setDry(!dry) }), " ", t("page.dry"))),
       h(Check, null),
+      h(Report, null),
       queued ? h(Action, { name: "clear", onPress: clear }) : null);
   }
 
-  P.Page = function () {
+  function Page() {
     const [status, error, reload] = P.useAsk("status");
     const [eager, setEager] = useState(0);
     const { Link } = api.libraries.ReactRouterDOM;
@@ -149,7 +171,7 @@
     }, [reload]);
     // A task that was started a moment ago may not have begun yet.
     P.useRefresh(look, isAtWork || eager ? BUSY_PAUSE : waits ? WAITING_PAUSE : 0);
-    useEffect(() => { if (status) P.setNeedsLook(status.needs_look); }, [status && status.needs_look]);
+    useEffect(() => { if (status) P.needsLook.set(status.needs_look); }, [status && status.needs_look]);
     // What the lists below show may be another when a run has ended, and while one is at work.
     const changes = status && `${status.drain.ended_at} ${status.drain.running} ${status.needs_look}`;
     if (!status) return h("div", { className: "plexsync plexsync-page" }, error ? h(P.Trouble, { text: error, again: reload }) : h(P.Busy, null));
@@ -165,17 +187,13 @@
         h(P.Failures, { changes, onChange: started })),
       h(P.Group, { id: "coverage", title: t("page.coverage"), open: true }, h(P.Coverage, { changes })),
       h(P.Group, { id: "history", title: t("page.history"), open: true }, h(P.History, { changes })));
-  };
+  }
 
-  api.register.route("/plugins/plexsync", P.Page);
+  api.register.route("/plugins/plexsync", P.current(Page));
 
   function Entry() {
     const { Link } = api.libraries.ReactRouterDOM;
-    const [count, setCount] = useState(P.needsLook);
-    useEffect(() => {
-      P.lookers.add(setCount);
-      return () => { P.lookers.delete(setCount); };
-    }, []);
+    const count = P.useShared(P.needsLook);
     const label = count ? `${t("page.title")}: ${t("page.states.look", { n: count })}` : t("page.title");
     return h(Link, { to: "/plugins/plexsync", className: "nav-utility btn btn-minimal minimal plexsync-entry", title: label, "aria-label": label },
       "Plex", count ? h("i", { className: "plexsync-dot", "aria-hidden": true }) : null);

@@ -36,6 +36,25 @@
     return [run, state, stop];
   };
 
+  /** Follow a value of `P.shared`. */
+  P.useShared = function (shared) {
+    const [value, set] = useState(shared.value);
+    useEffect(() => {
+      shared.followers.add(set);
+      set(shared.value);
+      return () => { shared.followers.delete(set); };
+    }, [shared]);
+    return value;
+  };
+
+  /** A component, as long as PlexSync is of the version of these scripts; else a way to load those that fit. */
+  P.current = (Component) => function (props) {
+    const version = P.useShared(P.updatedTo);
+    if (!version) return h(Component, props);
+    return h(Alert, { variant: "info", className: "plexsync plexsync-trouble" }, h("span", null, t("api.updated", { version })),
+      h(Button, { size: "sm", onClick: () => window.location.reload() }, t("api.reload")));
+  };
+
   /** Ask an operation now, and again when `changes` is another or `reload` is called: `[answer, error, reload]`. */
   P.useAsk = function (mode, args, changes) {
     const [state, set] = useState([null, ""]);

@@ -36,7 +36,7 @@
         lastError(item) ? h("p", { className: "plexsync-problem" }, lastError(item)) : null)));
   }
 
-  function Panel({ id }) {
+  const Panel = P.current(function ({ id }) {
     const [facts, error, reload] = P.useAsk("scene", { scene_id: id });
     const [compare, state] = P.useWork("preview");
     const [asked, setAsked] = useState(null); // what was known when a sync was asked for
@@ -76,7 +76,7 @@
       state.busy && !compared ? h(P.Busy, { text: t("preview.asking") }) : null,
       h(P.Trouble, { text: state.error }),
       compared ? h(P.Comparison, { facts: compared, bare: facts.items.length === 1 }) : null);
-  }
+  });
 
   const beside = (props, element) => [Object.assign({}, props, { children: h(React.Fragment, null, props.children, element) })];
 

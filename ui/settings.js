@@ -74,7 +74,7 @@
         : h(Button, { onClick: () => install().then((found) => found && onDone()) }, t("connect.install")));
   }
 
-  P.Settings = function () {
+  const Settings = P.current(function () {
     const [asked, error, reload] = P.useAsk("settings");
     const [status, statusError] = P.useAsk("status");
     const [stored, setStored] = useState(null);
@@ -119,11 +119,11 @@
       group("paths", h(P.Paths, { view, save, auto: Boolean(isNew && answers), onGood: (found) => setMatched(found.outcomes["by path"] + (found.outcomes["by name"] || 0) > 0) }), ["path_map", "strict_matching"], isSet && isNew),
       Object.keys(GROUPS).map((id) => group(id, GROUPS[id].map((name) => h(P.Field, { key: name, name, view, save })), GROUPS[id])),
       group("preview", h(Preview, null)));
-  };
+  });
 
   api.patch.instead("PluginSettings", function (props) {
     const next = arguments[arguments.length - 1];
     if (props.pluginID !== "PlexSync") return next.apply(this, Array.prototype.slice.call(arguments, 0, -1));
-    return h(P.Settings);
+    return h(Settings);
   });
 })();

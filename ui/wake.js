@@ -9,28 +9,24 @@
   const REOPEN = 5 * 1000; // between two tries to reach a Stash that has gone
   let asked = 0;
 
-  P.needsLook = 0;
-  P.lookers = new Set();
-  P.marksScenes = false;
-  P.markers = new Set();
-
-  /** Tell the dot in the navigation how many things need a person's look. */
-  P.setNeedsLook = function (count) {
-    P.needsLook = count || 0;
-    P.lookers.forEach((look) => look(P.needsLook));
-  };
+  /** How many things need a person's look: the dot in the navigation. */
+  P.needsLook = P.shared(0);
+  P.marksScenes = P.shared(false);
 
   function heard(found) {
-    P.setNeedsLook(found.needs_look);
-    P.marksScenes = found.mark_scenes;
-    P.markers.forEach((mark) => mark(P.marksScenes));
+    P.needsLook.set(found.needs_look || 0);
+    P.marksScenes.set(found.mark_scenes);
   }
 
   function wake(atLeast) {
-    if (document.hidden || Date.now() - asked < atLeast) return;
+    if (Date.now() - asked < atLeast) return;
     asked = Date.now();
     // Logged out, or Stash is going down: it is asked again.
     P.ask("wake").then(heard, () => (asked = Date.now() - EVERY + AGAIN));
+  }
+
+  function wakeIfSeen(atLeast) {
+    if (!document.hidden) wake(atLeast);
   }
 
   // An idle connection that breaks tells of a restart, and the next one that Stash is back. Where none can be opened
@@ -41,7 +37,7 @@
     socket.onopen = () => {
       isOpen = true;
       socket.send('{"type": "connection_init"}');
-      if (wasOpen) wake(0);
+      if (wasOpen) wakeIfSeen(0);
     };
     socket.onmessage = (event) => {
       if (String(event.data).includes('"ping"')) socket.send('{"type": "pong"}');
@@ -51,9 +47,9 @@
     };
   }
 
-  wake(0);
-  document.addEventListener("visibilitychange", () => wake(AGAIN));
-  window.setInterval(() => wake(EVERY), AGAIN);
+  wake(0); // also in the background: its answer says which version of PlexSync these scripts belong to
+  document.addEventListener("visibilitychange", () => wakeIfSeen(AGAIN));
+  window.setInterval(() => wakeIfSeen(EVERY), AGAIN);
   try {
     watch(false);
   } catch (error) {

@@ -17,10 +17,11 @@ from typing import Any, TextIO
 
 from sync import data_folder, hidden_paths, log, tasks
 from sync.command_line.connection import connection_of
-from sync.command_line.options import UsageError, read, version
+from sync.command_line.options import UsageError, read
 from sync.ending import Ending, ending_of, report_of, worst
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.status import page, status
+from sync.status.version import version
 
 WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 """Commands that ask no server, once the data folder is known, and need no packages."""
@@ -115,7 +116,7 @@ def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
     elif ending is not Ending.BUSY and _has_failed(data, began):
         ending = worst(ending, Ending.NEEDS_A_LOOK)
     said = log.redact(report)
-    return [said], {"result": _one_line(said), **facts}, ending
+    return facts.get("report") or [said], {"result": _one_line(said), **facts}, ending
 
 
 def _has_failed(data: str, began: float) -> bool:
@@ -134,6 +135,8 @@ def _args(options: Namespace) -> dict[str, Any]:
         args["trigger"] = "command line"  # without one it is a person's press, which wants everything tried now
     if options.error_type is not None:
         args["error_type"] = options.error_type
+    if options.report:
+        args["report"] = True
     if mode == "sync_recent":
         args["days"] = options.days
     if mode == "reconcile":

@@ -4,12 +4,10 @@ import argparse
 import contextlib
 import io
 import math
-import os
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from sync import data_folder
 from sync.command_line.connection import DEFAULT_URL
 from sync.errors import SetupError
 
@@ -76,7 +74,7 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
                 "into a file that --api-key-file names, or into the environment variable STASH_API_KEY"
             )
     unset: dict[str, Any] = dict.fromkeys(("stash_url", "api_key_file", "data_dir", "error_type", "action"))
-    unset |= dict.fromkeys(("json", "quiet", "verbose", "version", "dry_run", "due"), False)
+    unset |= dict.fromkeys(("json", "quiet", "verbose", "version", "dry_run", "due", "report"), False)
     options = argparse.Namespace(**unset, command=None, help="", days=1.0, scope="all")
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
@@ -94,15 +92,6 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
         raise UsageError("a command is missing; accepted: " + ", ".join(COMMANDS))
     options.command = " ".join(word for word in (options.command, options.action) if word)
     return options
-
-
-def version() -> str:
-    """Return PlexSync's version, from the line in PlexSync.yml."""
-    file = os.path.join(data_folder.PLUGIN_FOLDER, "PlexSync.yml")
-    with contextlib.suppress(OSError, ValueError), open(file, encoding="utf-8") as lines:
-        if found := re.search(r"^version:\s*(\S+)", lines.read(), re.MULTILINE):
-            return found[1].strip("\"'")
-    return "unknown"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -151,6 +140,8 @@ def _parser() -> _Parser:
     due = "take what is due alone, as after a save, and leave what waits for a later try: for every few minutes by cron"
     made["process-queue"].add_argument("--due", action="store_true", help=due)
     made["sync-recent"].add_argument("--days", type=_days, metavar="N", help="how far back, in days (normally 1)")
+    report = "print a report for who helps you: no secret, no path, no title, no address in it"
+    made["check-setup"].add_argument("--report", action="store_true", help=report)
     made["reconcile"].add_argument("--dry-run", action="store_true", help="count what differs, and change nothing")
     scopes = {"choices": ("all", "7d", "1d"), "help": "scenes updated in that time (normally all)"}
     made["reconcile"].add_argument("--scope", **scopes)  # type: ignore[arg-type]

@@ -1,16 +1,17 @@
-"""The operation `check`: the task "Check setup" with its lines as a list, in the order in which they were said."""
+"""The operations `check` and `report`: the task "Check setup", for who sets up and for who helps."""
 
 from sync import log
 from sync.ending import Ending, report_of
 from sync.pages.background import Work
 from sync.pages.table import Answer
 from sync.setup.check import check_setup
+from sync.setup.report import gather
 
 _LEVELS = {"i": "info", "w": "warning", "e": "error"}
 
 
 def check(work: Work) -> Answer:
-    """Return the `lines` of the check, each with its level, what is `to_fix`, and whether the setup `is_good`."""
+    """Return the `lines` of the check as said, each with its level; what is `to_fix`; whether it `is_good`."""
     lines: list[dict[str, str]] = []
 
     def hear(level: str, text: str) -> None:
@@ -28,3 +29,8 @@ def check(work: Work) -> Answer:
         "to_fix": report.facts.get("to_fix", []),
         "is_good": report.ending is Ending.WELL,
     }
+
+
+def report(work: Work) -> Answer:
+    """Return the `text` of a report that can be shown in public; see `sync.setup.report`."""
+    return {"text": "\n".join(gather(work.connection, work.data, work.progress).facts["report"])}

@@ -7,6 +7,7 @@ from sync import data_folder, hidden_paths, log
 from sync.errors import PlexSyncError
 from sync.pages.table import LONG, PACKAGED, QUICK, Answer, Call, function
 from sync.stash.address import session_cookie
+from sync.status.version import version
 
 
 def is_one(args: Mapping[str, Any]) -> bool:
@@ -20,7 +21,14 @@ def is_one(args: Mapping[str, Any]) -> bool:
 
 
 def answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
-    """Answer one operation. Raises nothing of PlexSync's: what is wrong stands in `error`."""
+    """Answer one operation, with PlexSync's `version`: a page may have been loaded before an update.
+
+    Raises nothing of PlexSync's: what is wrong stands in `error`.
+    """
+    return _answer(connection, args) | {"version": version()}
+
+
+def _answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
     mode = str(args.get("mode"))
     cookie = session_cookie(connection)
     log.keep_secret(cookie[1] if cookie else None)

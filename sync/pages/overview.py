@@ -1,11 +1,9 @@
 """The operation `status`: how PlexSync is doing, and in one word what a person should know first."""
 
-import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from sync import data_folder, tasks
+from sync import tasks
 from sync.bulk.args import is_on
 from sync.errors import PermanentError
 from sync.pages.table import Answer, Call
@@ -26,13 +24,12 @@ _TASK = "Running plugin task: "
 
 
 def status(call: Call) -> Answer:
-    """Return everything that `status.gather` gives, with Stash's jobs, the version, and `state`; see `state_of`."""
+    """Return everything that `status.gather` gives, with Stash's jobs, and `state`; see `state_of`."""
     found = task.gather(call.connection, call.data)
     try:
         found["jobs"] = [_job(job) for job in jobs(call.connection)]
     except (AskFailedError, PermanentError):
         found["jobs"] = []
-    found["version"] = version()
     return found | state_of(found)
 
 
@@ -87,16 +84,6 @@ def state_of(found: Mapping[str, Any]) -> Answer:
         "needs_look": len(found["troubles"]) + int(is_halted and not is_away) + failed + missing,
         "busy_with": others[0]["description"] if others else "",
     }
-
-
-def version() -> str:
-    """Return PlexSync's version, which stands in PlexSync.yml."""
-    try:
-        with open(os.path.join(data_folder.PLUGIN_FOLDER, "PlexSync.yml"), encoding="utf-8") as file:
-            found = re.search(r"^version: *[\"']?([\w.+-]+)", file.read(4_000), re.MULTILINE)
-    except (OSError, ValueError):
-        return ""
-    return found[1] if found else ""
 
 
 def _job(job: Mapping[str, Any]) -> Answer:

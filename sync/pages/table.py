@@ -36,6 +36,7 @@ LONG = {
     "libraries": "connection.libraries",
     "paths": "paths.paths",
     "check": "check.check",
+    "report": "check.report",
     "preview": "preview.preview",
     "sign_in": "sign_in.sign_in",
 }

@@ -46,13 +46,15 @@ PRIVATE = ""
 """SQLite's name for a temporary database, which spills to disk where it grows and ends when closed."""
 
 
-def check_setup(server_connection: Mapping[str, Any], data: str) -> str:
+def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> str:
     """Check everything that a sync needs, as far as it can be asked; return a summary for the task's answer.
+
+    `to_show`: for a report that others see; no line shows a path.
 
     Raises SetupError only where Stash itself cannot be addressed.
     """
     stash = StashClient(server_connection)
-    check = _Check(stash, data)
+    check = _Check(stash, data, to_show)
     try:
         check.run()
     except PlexSyncError as error:
@@ -108,9 +110,10 @@ def compare(
 class _Check:
     """One check. Each line goes to the log at once, and what is to be fixed into the answer too."""
 
-    def __init__(self, stash: StashClient, data: str) -> None:
+    def __init__(self, stash: StashClient, data: str, to_show: bool) -> None:
         self._stash = stash
         self._data = data
+        self._to_show = to_show
         self._result = ""  # how the sample matches, in a sentence
         self.to_fix: list[str] = []
         """What to fix, a sentence each."""
@@ -118,7 +121,7 @@ class _Check:
     def advise(self, text: str, to_copy: str = "") -> None:
         """Something that works less well than it could. `to_copy`: what a person has to copy off the log's line."""
         self.to_fix.append(text)
-        if to_copy and log.hides_paths():
+        if to_copy and log.hides_paths() and not self._to_show:
             log.warning(f"{text}. This line alone shows paths: leave it out of a log that you share", shows=to_copy)
         else:
             log.warning(text)
@@ -140,7 +143,7 @@ class _Check:
         """Check settings, Plex, libraries, scenes and pictures."""
         panel = self._stash.plugin_settings()
         log.keep_secret(panel.get("plex_token"))
-        hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
+        hidden_paths.follow(panel, self._data, ACCEPTED["path_map"], always=self._to_show)
         said, is_usable = look_at(self._data)
         (log.info if is_usable else self.fault)(said)
         settings, wrong = read_each(panel)
@@ -170,8 +173,9 @@ class _Check:
         try:
             if "plex_token" not in wrong:
                 client = open_plex(settings, self._data)
+                what = f'Plex "{client.name}", version {client.version}'
                 system = f" on {client.platform}" if client.platform else ""
-                log.info(f'Plex "{client.name}"{system} answers at {url} and takes the token (plex_url, plex_token)')
+                log.info(f"{what}{system}, answers at {url} and takes the token (plex_url, plex_token)")
                 if not is_owner(client):
                     self.fault(
                         "plex_token reads, but may not write: it is a managed user's or a guest's. Set it to the "

@@ -34,6 +34,12 @@ def jobs(connection: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [job for job in found if isinstance(job, dict)] if isinstance(found, list) else []
 
 
+def stash_version(connection: Mapping[str, Any]) -> str:
+    """Return Stash's version. Raises AskFailedError, SetupError."""
+    found = graphql(connection, "query PlexSyncVersion { version { version } }", "{}").get("version") or {}
+    return str(found.get("version") or "of an unknown version")
+
+
 def count_scenes(connection: Mapping[str, Any]) -> int:
     """Return how many scenes Stash has. Raises AskFailedError, SetupError."""
     query = "query PlexSyncCount { findScenes(filter: {per_page: 0}) { count } }"

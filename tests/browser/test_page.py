@@ -245,3 +245,19 @@ def test_on_a_phone_below_a_path(site: Stage, open: Visitor) -> None:
     page = opened(open, home=site.proxy.home, viewport={"width": 360, "height": 700})
     expect(part(page, "Needs a look").locator(".plexsync-cause")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_report_is_gathered_for_copying(site: Stage, open: Visitor) -> None:
+    site.add("/media/Private folder/Private name.mp4")
+    page = opened(open)
+    page.get_by_role("button", name="Report").click()
+    report = page.get_by_role("textbox", name="Report")
+    expect(report).to_have_value(re.compile(r"^PlexSync [\d.]+, Stash v0\.30\.1\n"))
+    assert "Private" not in report.input_value()
+    assert site.plex.token not in report.input_value()
+    report.fill("Cut short by its reader")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    report.fill("")
+    page.keyboard.press("Control+V")
+    expect(report).to_have_value("Cut short by its reader")

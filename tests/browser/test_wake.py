@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 
+from sync.status.version import version
 from tests.browser.stage import Stage, Visitor, expect
 from tests.servers.stash_http import Request
+from tests.site import PLUGIN_PARTS, ROOT
 
 
 def wakes(request: Request) -> bool:
@@ -36,6 +39,25 @@ def test_a_stash_that_was_restarted_is_asked_at_once(site: Stage, open: Visitor)
             break
         page.wait_for_timeout(100)
     site.stash.wait_for_request(wakes, timeout=30)
+
+
+def test_a_page_from_before_an_update_is_to_be_loaded_again(site: Stage, open: Visitor) -> None:
+    """Its scripts may not understand what the new Python side answers."""
+    page = open("/plugins/plexsync", ready=".plexsync-page .plexsync-top")
+    old = site.stash.config_dir.parent / "plugins" / "PlexSync"
+    plugin = (old / "PlexSync.yml").read_text(encoding="utf-8")
+    shutil.rmtree(old)
+    shutil.copytree(ROOT / "sync", old / "sync", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PLUGIN_PARTS:
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, old / name)
+    shutil.copytree(ROOT / "ui", old / "ui")
+    (old / "PlexSync.yml").write_text(plugin.replace(f"version: {version()}", "version: 99.0.1"), encoding="utf-8")
+    page.get_by_role("button", name="Check setup").click()
+    expect(page.get_by_text("PlexSync was updated to version 99.0.1")).to_be_visible()
+    expect(page.locator(".plexsync-page")).to_have_count(0)
+    page.get_by_role("button", name="Reload this page").click()
+    expect(page.locator(".plexsync-page")).to_contain_text("Version 99.0.1")
 
 
 def test_the_dot_says_that_something_needs_a_look(site: Stage, open: Visitor) -> None:

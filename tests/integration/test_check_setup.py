@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sync.queue.lock import FileLock, is_held
-from tests.servers.plex import PlexStandIn
+from tests.servers.plex import VERSION, PlexStandIn
 from tests.site import PATIENCE, Answer, Child, Site
 
 pytestmark = pytest.mark.integration
@@ -54,7 +54,8 @@ def test_a_good_setup(site: Site) -> None:
     assert answer.output == "The setup is good. 3 of 3 sampled scenes match (3 by their path)"
     assert to_fix(answer) == []
     said = answer.said("i")
-    assert f'Plex "Stand-in" on Linux answers at {site.plex.url} and takes the token' in said
+    assert f'Plex "Stand-in", version {VERSION} on Linux, answers at {site.plex.url}' in said
+    assert "and takes the token (plex_url, plex_token)" in said
     assert 'Library "Clips": 3 items in Plex' in said
     assert "can be used (image/png, 1 kB)" in said
     assert not site.stash.contract_errors()

@@ -112,12 +112,6 @@ def test_help_says_what_there_is(line: str) -> None:
             assert part in text
 
 
-def test_the_version_is_the_one_of_the_plugin() -> None:
-    root = Path(__file__).resolve().parents[3]
-    assert f"\nversion: {arguments.version()}\n" in (root / "PlexSync.yml").read_text()
-    assert f'version = "{arguments.version()}"' in (root / "pyproject.toml").read_text()
-
-
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

@@ -1,0 +1,82 @@
+"""A report for whoever helps: versions, settings, what "Check setup" says, and how things are.
+
+It is made to be shown in public: no secret, no path, no title of a scene, no address but of this machine.
+"""
+
+import importlib.metadata
+import platform
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sync import log
+from sync.ending import Report, report_of
+from sync.errors import PlexSyncError
+from sync.settings import read_each, told
+from sync.setup.check import check_setup
+from sync.setup.dependencies import IMPORT_NAMES
+from sync.stash.ask import AskFailedError
+from sync.stash.questions import plugin_settings, stash_version
+from sync.status import page, task
+from sync.status.version import version
+
+_LEVELS = {"i": "", "w": "warning: ", "e": "error: "}
+_OWN_MACHINE = ("127.0.0.1", "localhost", "[::1]")
+_HOST = rf"(?<=://)(?!{'|'.join(map(re.escape, _OWN_MACHINE))})(?:\[[^\]\s]*\]|[^\s/:\"',;)]+)"
+
+
+def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float], None] | None = None) -> Report:
+    """Return what "Check setup" answers, with the lines of the report as the fact `report`.
+
+    `progress` gets how far it is, from 0 to 1. The log goes into the report from now on. Raises SetupError where Stash
+    cannot be addressed.
+    """
+    checked: list[str] = []
+
+    def hear(level: str, text: str) -> None:
+        if level == "p":
+            if progress:
+                progress(float(text))
+        elif level in _LEVELS:
+            checked.append(_LEVELS[level] + text)
+
+    log.use(hear)
+    answer = report_of(check_setup(connection, data, to_show=True))
+    found = task.gather(connection, data)
+    for cause in found["failed"]:  # their messages name titles; those of errors in PlexSync itself name a place in it
+        examples = cause["examples"] if cause["error_type"] == "UnforeseenError" else []
+        cause["examples"] = [one | {"title": ""} for one in examples]
+    panel = _panel(connection)
+    changed = f"Settings changed: {told(read_each(panel)[0]) or 'none'}"
+    lines = [*_versions(connection), changed, "", *checked, "", *page.page(found)]
+    return Report(answer, answer.ending, report=_without_hosts([log.redact(line) for line in lines], panel))
+
+
+def _versions(connection: Mapping[str, Any]) -> list[str]:
+    try:
+        stash = stash_version(connection)
+    except (AskFailedError, PlexSyncError):
+        stash = "which does not answer"
+    packages = [f"{name} {importlib.metadata.version(name)}" for name in IMPORT_NAMES]
+    return [
+        f"PlexSync {version()}, Stash {stash}",
+        f"Python {sys.version.split()[0]} on {platform.platform()}: {', '.join(packages)}",
+    ]
+
+
+def _panel(connection: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return plugin_settings(connection)
+    except (AskFailedError, PlexSyncError):
+        return {}  # the check says why
+
+
+def _without_hosts(lines: Sequence[str], panel: Mapping[str, Any]) -> list[str]:
+    """Return lines with scheme and port of each address, which help, and not its host, which may tell who it is."""
+    typed = [str(panel.get(name) or "").strip() for name in ("plex_url", "stash_url")]
+    hosts = {re.split("[/:]", url.rpartition("://")[2])[0] for url in typed}
+    # An error names a host alone, too. One without a dot may be any word, and tells nobody's name.
+    alone = [re.escape(host) for host in hosts if "." in host and host not in _OWN_MACHINE]
+    hosted = re.compile("|".join([_HOST, *alone]))
+    return [hosted.sub("…", line) for line in lines]

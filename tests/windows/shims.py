@@ -1,0 +1,20 @@
+"""What Windows does and Wine does otherwise, put right in the Python that the tests use.
+
+`machine.py` puts it into that Python's `Lib` and has `encodings` import it, which every Python does, with `-S` too.
+"""
+
+import errno
+import msvcrt
+
+_locking = msvcrt.locking  # type: ignore[attr-defined, unused-ignore]
+
+
+def _with_errno(descriptor: int, mode: int, size: int) -> None:
+    """Wine's `_locking` fails without an errno. Windows says EACCES (its documentation of _locking)."""
+    try:
+        _locking(descriptor, mode, size)
+    except OSError as error:
+        raise PermissionError(errno.EACCES, "Permission denied") from error
+
+
+msvcrt.locking = _with_errno  # type: ignore[attr-defined, unused-ignore]
