@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ DEPENDENCIES_FOLDER = "deps"
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
+PATIENCE = 5.0
+"""Seconds for which Windows is asked again to move a file that another process has open: a virus scanner's look, or a
+save of ours. A file that somebody keeps open takes for ever."""
+
 PLUGIN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -42,12 +46,12 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
     """
     chosen = server_connection.get("DataDir") or os.environ.get("PLEXSYNC_DATA_DIR", "")
     if chosen:
-        folder = os.path.abspath(chosen)
+        folder = chosen
     else:
         folder_of_config = server_connection.get("Dir")
         if not isinstance(folder_of_config, str) or not folder_of_config.strip():
             raise SetupError(
-                f"server_connection.Dir is {folder_of_config!r:.100}; accepted: the folder of Stash's "
+                f"server_connection.Dir is {quoted(folder_of_config, 100)}; accepted: the folder of Stash's "
                 "config.yml, which Stash sends by itself, or set PLEXSYNC_DATA_DIR"
             )
         try:
@@ -56,16 +60,17 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
             known = False
         if not known:
             raise SetupError(
-                f"server_connection.Dir {folder_of_config!r:.200} is not a folder; accepted: the folder of "
+                f"server_connection.Dir {quoted(folder_of_config)} is not a folder; accepted: the folder of "
                 "Stash's config.yml"
             )
         folder = os.path.join(folder_of_config, "plexsync")
+    folder = os.path.abspath(folder)  # who is handed it may stand elsewhere
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SetupError(
-            f"PlexSync's data folder {folder!r:.300} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
+            f"PlexSync's data folder {quoted(folder)} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
         ) from None
     return folder
 
@@ -95,12 +100,26 @@ def sleeper_lock(data: str) -> str:
     return os.path.join(data, SLEEPER_LOCK)
 
 
-def move_aside(file: str) -> str:
-    """Move a SQLite file away with its journal, log and shared memory; return its new path. Raises OSError."""
+def move(source: str, target: str, patience: float | None = None) -> None:
+    """Move a file or folder within its file system, over a file of that name; at once, but on Windows within
+    `patience` (normally PATIENCE): see there. Raises OSError."""
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError as error:
+            if getattr(error, "winerror", None) is None or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
+def move_aside(file: str, patience: float | None = None) -> str:
+    """Move a SQLite file away with its journal, log and shared memory, as `move` does; return its new path."""
     aside = f"{file}.damaged-{time.time_ns()}"
     for ending in FILE_ENDINGS:
         if os.path.exists(file + ending):
-            os.replace(file + ending, aside + ending)
+            move(file + ending, aside + ending, patience)
     return aside
 
 
@@ -110,13 +129,7 @@ def put(file: str, text: str) -> None:
     try:
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
             stream.write(text)
-        for _ in range(50):
-            try:
-                os.replace(fresh, file)
-                return
-            except PermissionError:  # Windows, while another process reads it
-                time.sleep(0.02)
-        os.replace(fresh, file)
+        move(fresh, file)
     except BaseException:
         if os.path.exists(fresh):
             os.remove(fresh)

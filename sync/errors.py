@@ -31,6 +31,14 @@ class SetupError(PermanentError):
     """
 
 
+def quoted(value: object, longest: int = 300) -> str:
+    """Return a value for a message, cut to some `longest` characters: a path as people write it, in quotes."""
+    if isinstance(value, str) and "'" in value:
+        value = value.replace('"', "''")  # `hidden_paths` takes the next mark of the same kind for the path's end
+    text = repr(value).replace("\\\\", "\\")
+    return text if len(text) <= longest else f"{text[:longest]}…{text[0]}"
+
+
 def describe(error: BaseException) -> str:
     """Return an unforeseen error's class and place. Not its text, which may hold a path or a secret."""
     place, trace = "", error.__traceback__

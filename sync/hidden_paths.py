@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 from sync import data_folder, log
-from sync.errors import PlexSyncError
+from sync.errors import PlexSyncError, quoted
 
 REMEMBERED = "obfuscation.json"
 """In the data folder: whether paths are replaced, and the key of this installation's names."""
@@ -61,7 +61,7 @@ class PathHider:
         self._fixed = {form: "<plexsync>" for form in (data, repr(data)[1:-1]) if form}
         for value in (panel or {}).values():
             if isinstance(value, str) and value.strip():
-                self._fixed[f"{value!r:.200}"] = repr(self.folder(value))
+                self._fixed[quoted(value, 200)] = quoted(self.folder(value))
 
     def hide(self, text: str, readable: Collection[str] = ()) -> str:
         """Return a text with no path in it, and no name of a media file, but what is `readable`."""

@@ -10,7 +10,7 @@ from typing import Any
 from sync import data_folder, hidden_paths, log
 from sync.bulk.runner import Bulk, ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
-from sync.errors import PlexSyncError, SetupError
+from sync.errors import PlexSyncError, SetupError, quoted
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.plex.sections import choose_sections, read_sections
@@ -49,13 +49,14 @@ def process_queue(server_connection: Mapping[str, Any], data: str, order: Order)
     """
     for _ in range(3):
         try:
-            return _with_store(server_connection, data, order)
-        except sqlite3.Error as error:
-            if not damage.is_damage(error) or not _set_aside(data):
-                raise SetupError(damage.why_unusable("data", data, error)) from None
-        except OSError as error:
+            try:
+                return _with_store(server_connection, data, order)
+            except sqlite3.DatabaseError as error:
+                if not damage.is_damage(error) or not _set_aside(data):
+                    raise
+        except (sqlite3.Error, OSError) as error:
             raise SetupError(damage.why_unusable("data", data, error)) from None
-    raise SetupError(f"PlexSync's files in {data!r:.300} are damaged again and again: check the disk they lie on")
+    raise SetupError(f"PlexSync's files in {quoted(data)} are damaged again and again: check the disk they lie on")
 
 
 def _set_aside(data: str) -> bool:
@@ -70,9 +71,9 @@ def _set_aside(data: str) -> bool:
 def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
     store = JobStore(data_folder.queue_folder(data))
     try:
-        for file in damage.compare_all(data_folder.queue_file(data), store.connection):
+        for became in damage.compare_all(data_folder.queue_file(data), store.connection):
             log.error(
-                f"PlexSync's queue file was damaged and set aside as {file}. Every scene is compared with Plex now, so "
+                f"PlexSync's queue file was damaged and {became}. Every scene is compared with Plex now, so "
                 "no job is lost; what had failed is tried again. Check the disk it lies on"
             )
         if order.batch and not batches.is_current(store.connection, order.batch):

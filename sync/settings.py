@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUseDefault
 
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.text import template
 from sync.text.clean import LONGEST_LINE, clean_line
 from sync.text.patterns import are_whole_paths, split_names, unquoted
@@ -308,7 +308,7 @@ def _in_a_word(value: object) -> str:
 
 
 def _refusal(name: str, value: object) -> str:
-    shown = "a value that is not shown here" if name in SECRET_SETTINGS else f"{value!r:.200}"
+    shown = "a value that is not shown here" if name in SECRET_SETTINGS else quoted(value, 200)
     if name in ("plex_url", "stash_url"):
         shown = _without_secrets(str(value))
     return f"{name} is {shown}; accepted: {ACCEPTED.get(name, _ACCEPTED_SWITCH)}"

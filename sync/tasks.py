@@ -17,7 +17,7 @@ from sync import data_folder, fast, hidden_paths, log
 from sync.bulk import args as args_of_batch
 from sync.bulk.args import is_on
 from sync.ending import Ending, Report, report_of
-from sync.errors import PlexSyncError, SetupError, describe
+from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.fast import transaction
 from sync.queue import batches, damage, history, schema, steer, wake
 from sync.queue.batch import Batch, title_of
@@ -184,17 +184,18 @@ def _process_queue(
     by_hand = not trigger
     lock = FileLock(data_folder.drain_lock(data))
     try:
-        connection = _open_queue(data_folder.queue_file(data))
-        if not lock.acquire(LOCK_WAIT):
-            if batch:  # the run at work takes it as one that was interrupted
-                batches.interrupt(connection, [batch.id])
-            wake.leave_word(connection, everything=by_hand, all_batches=all_batches)
-            # The other may have taken its last look just before the word: then the lock is free in a moment.
-            end = time.monotonic() + LAST_WAIT
-            while not lock.acquire(0.5):
-                if wake.is_draining(connection) or time.monotonic() > end:
-                    return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
-        wake.begin_drain(connection, run_of_stash(), trigger)
+        # Not open while the drain works: Windows moves no damaged file that is open.
+        with contextlib.closing(_open_queue(data_folder.queue_file(data))) as connection:
+            if not lock.acquire(LOCK_WAIT):
+                if batch:  # the run at work takes it as one that was interrupted
+                    batches.interrupt(connection, [batch.id])
+                wake.leave_word(connection, everything=by_hand, all_batches=all_batches)
+                # The other may have taken its last look just before the word: then the lock is free in a moment.
+                end = time.monotonic() + LAST_WAIT
+                while not lock.acquire(0.5):
+                    if wake.is_draining(connection) or time.monotonic() > end:
+                        return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
+            wake.begin_drain(connection, run_of_stash(), trigger)
     except (sqlite3.Error, OSError) as error:
         lock.release()
         raise _unusable(data, error) from None
@@ -212,23 +213,20 @@ def _process_queue(
         said = f"PlexSync met an error it does not know ({describe(error)})"
         raise
     finally:
-        # Where the drain ended in order this changes nothing; else its flag must not outlive it.
-        with contextlib.suppress(sqlite3.Error):
-            wake.abandon_drain(connection)
-        connection.close()
-        if said:
-            _note_drain(data, said, went_well=went_well)
+        _end_drain(data, said, went_well=went_well)
         lock.release()
 
 
-def _note_drain(data: str, said: str, *, went_well: bool) -> None:
-    """Note how the drain ended, for the status. The queue's file may be another since the drain began."""
-    with contextlib.suppress(sqlite3.Error, OSError):
-        connection = schema.connect(data_folder.queue_file(data))
-        try:
+def _end_drain(data: str, said: str, *, went_well: bool) -> None:
+    """Note that no drain runs, and for the status how this one ended. The queue's file may be another by now."""
+    with (
+        contextlib.suppress(sqlite3.Error, OSError),
+        contextlib.closing(schema.connect(data_folder.queue_file(data))) as connection,
+    ):
+        # Where the drain ended in order this changes nothing; else its flag must not outlive it.
+        wake.abandon_drain(connection)
+        if said:
             history.note_drain(connection, time.time(), went_well=went_well, said=log.redact(said))
-        finally:
-            connection.close()
 
 
 def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
@@ -308,9 +306,7 @@ def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
     end = time.monotonic() + fast.BUSY_TIMEOUT
     while True:
         try:
-            connection = schema.connect(queue_file)
-            schema.create(connection)
-            return connection
+            return schema.connect(queue_file, tables=True)
         except sqlite3.DatabaseError as error:
             if fast.is_locked(error) and time.monotonic() < end:
                 time.sleep(0.005)
@@ -322,7 +318,7 @@ def _unusable(data: str, error: Exception) -> SetupError:
     file = data_folder.queue_file(data)
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         return SetupError(
-            f"PlexSync's queue {file!r:.300} is damaged ({error}), so nothing was changed in it. "
+            f"PlexSync's queue {quoted(file)} is damaged ({error}), so nothing was changed in it. "
             'Press "Process queue", which begins a new one and compares every scene, and then press this again'
         )
     return SetupError(damage.why_unusable("queue", file, error))

@@ -1,6 +1,8 @@
 """Fixtures that many tests share."""
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from sync.sleeper import launch
 from sync.worker import backoff, finish
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
-from tests.site import UNCOVERED, Site, install_plugin
+from tests.site import UNCOVERED, Site, install_plugin, open_files
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +49,28 @@ def _no_try_in_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_stray_sleeper(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drain in the test's own process starts no process that would outlive the test."""
     monkeypatch.setattr(launch, "ensure", lambda *_, **__: False)
+
+
+@pytest.fixture
+def windows_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that a process has open cannot be moved, as on Windows: SQLite and Python open theirs so there."""
+    if sys.platform == "win32":
+        return
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("tells open files by /proc, which this system lacks")
+
+    def guarded(move: Callable[[str, str], None]) -> Callable[[str, str], None]:
+        def moved(source: str, target: str) -> None:
+            if {os.path.realpath(source), os.path.realpath(target)} & open_files():
+                error = PermissionError(13, "The process cannot access the file", source)
+                error.winerror = 32  # type: ignore[attr-defined]
+                raise error
+            move(source, target)
+
+        return moved
+
+    monkeypatch.setattr(os, "replace", guarded(os.replace))
+    monkeypatch.setattr(os, "rename", guarded(os.rename))
 
 
 @pytest.fixture

@@ -194,12 +194,34 @@ def count_claimed(connection: sqlite3.Connection) -> int:
     return int(connection.execute(query).fetchone()[0])
 
 
+def open_files(process: str = "[0-9]*") -> set[str]:
+    """The files that a process has open, or any process, as far as this one may know."""
+    found = set()
+    for one in Path("/proc").glob(f"{process}/fd/*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            found.add(os.readlink(one))
+    return found
+
+
+def dead_children() -> list[int]:
+    """Children of this process that have ended and that it has not waited for."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state == "Z" and int(parent) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
 def kill_sleepers_below(folder: Path) -> None:
     """kill -9 for every sleeper of a data folder below this one, those too that have not got their lock yet."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError):
-            if b"\0--sleeper\0" in (process / "cmdline").read_bytes() and (process / "cwd").readlink().is_relative_to(
-                folder
+            if b"\0--sleeper\0" in (process / "cmdline").read_bytes() and any(
+                # Before it has its lock it stands where Stash does.
+                one.readlink().is_relative_to(folder)
+                for one in (process / "cwd", *(process / "fd").iterdir())
             ):
                 os.kill(int(process.name), signal.SIGKILL)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sync import log
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.stash.address import stash_address
 from sync.stash.ask import AskFailedError
 from sync.stash.exceptions import StashAuthError, StashTemporaryError, refusal
@@ -70,9 +70,9 @@ def _key(options: Namespace, environment: Mapping[str, str]) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         if not os.path.exists(path):
             raise SetupError(f"the file that --api-key-file names cannot be read ({reason})") from None
-        raise SetupError(f"--api-key-file {path!r:.300} cannot be read ({reason})") from None
+        raise SetupError(f"--api-key-file {quoted(path)} cannot be read ({reason})") from None
     if not text.strip():
-        raise SetupError(f"--api-key-file {path!r:.300} is empty; accepted: a file that holds Stash's API key")
+        raise SetupError(f"--api-key-file {quoted(path)} is empty; accepted: a file that holds Stash's API key")
     return _checked(text, "--api-key-file")
 
 
@@ -93,7 +93,7 @@ def _chosen_folder(text: str, name: str) -> str:
         known = False
     if not known:
         raise SetupError(
-            f"{name} is {text!r:.300}, which is no folder here; accepted: the data folder of the plugin, which is "
+            f"{name} is {quoted(text)}, which is no folder here; accepted: the data folder of the plugin, which is "
             "plexsync beside Stash's config.yml"
         )
     _refuse_root(folder)
@@ -115,7 +115,7 @@ def _folder_of_stash(connection: Mapping[str, Any]) -> str:
     # The file and not its folder alone: another machine's, or a container's, may be of the same name.
     if not os.path.isabs(config) or not os.path.isfile(config):
         raise SetupError(
-            f"Stash at {address} has its config at {config!r:.300}, which is not on this machine or cannot be read. "
+            f"Stash at {address} has its config at {quoted(config)}, which is not on this machine or cannot be read. "
             "Run this where Stash runs, or name the data folder of the plugin (plexsync beside that file) with "
             "--data-dir or PLEXSYNC_DATA_DIR"
         )
@@ -131,6 +131,6 @@ def _refuse_root(path: str) -> None:
     owner = os.stat(path).st_uid
     if owner != 0:
         raise SetupError(
-            f"{path!r:.300} belongs to user {owner}, and this is root, whose files Stash could not open. Run it as "
+            f"{quoted(path)} belongs to user {owner}, and this is root, whose files Stash could not open. Run it as "
             f"the user of Stash: sudo -u '#{owner}' python3 plexsync.py ..."
         )

@@ -8,16 +8,17 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from sync import data_folder, hidden_paths, log
-from sync.errors import PlexSyncError, SetupError, describe
+from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.pages import table
 from sync.pages.table import Answer, Call
 from sync.plex.account import begun
 from sync.queue.lock import FileLock, is_held
 from sync.setup import dependencies
-from sync.sleeper.launch import start_detached
+from sync.sleeper.launch import leave_working_directory, start_detached
 from sync.stash.address import session_cookie
 
 PATIENCE = 60.0
@@ -26,6 +27,9 @@ KEPT_FOR = 3_600.0
 """Seconds for which an answer is kept."""
 BEGINS_WITHIN = 20.0
 """Seconds in which a started process has begun, on a machine that is busy."""
+
+MOMENT = 3.0
+"""Seconds for which a page waits at once for what is over in a moment."""
 
 _FOLDER = "pages"
 
@@ -82,11 +86,22 @@ def start(call: Call) -> Answer:
         data_folder.put(file, json.dumps({"id": number, "done": False, "progress": 0.0}))
         _touch(_asked(file))
         told = {"connection": dict(call.connection), "data": call.data, "args": dict(call.args), "id": number}
-        start_detached("--page", json.dumps(told).encode())
+        process = start_detached("--page", json.dumps(told).encode())
+        if mode in table.OF_A_MOMENT:
+            _see_it_end(process)
+        return _read(file)
     except OSError as error:
-        why = f"{error.strerror or error} in its data folder {folder!r:.200}"
+        why = f"{error.strerror or error} in its data folder {quoted(folder)}"
         raise SetupError(f"PlexSync cannot begin that: {why}") from None
-    return {"id": number, "done": False, "progress": 0.0}
+
+
+def _see_it_end(process: int) -> None:
+    """Wait a moment for the end of a child. Where Stash is the first process of its container, what outlives us is
+    never waited for and stays as a dead process."""
+    end = time.monotonic() + MOMENT
+    with suppress(ChildProcessError):  # the system sees to the dead itself
+        while process and time.monotonic() < end and not os.waitpid(process, os.WNOHANG)[0]:
+            time.sleep(0.01)
 
 
 def look(call: Call) -> Answer:
@@ -113,10 +128,8 @@ def cancel(call: Call) -> Answer:
     what, number = str(call.args.get("what")), str(call.args.get("id"))
     if what not in table.LONG:
         raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(table.LONG)}")
-    try:  # noqa: SIM105 - contextlib would be imported for this line alone
+    with suppress(OSError):  # it is over
         os.remove(_asked(_file(call.data, what, number)))
-    except OSError:
-        pass  # it is over
     return {"cancelled": True}
 
 
@@ -130,6 +143,7 @@ def main(raw: bytes) -> None:
     told = json.loads(raw)
     call = Call(told["connection"], told["data"], told["args"])
     mode, file = str(call.args["mode"]), _file(call.data, str(call.args["mode"]), told["id"])
+    leave_working_directory()
     lock = FileLock(_lock(file))
     if not lock.acquire(1.0):
         return

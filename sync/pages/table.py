@@ -45,6 +45,9 @@ LONG = {
 A `background.Work` -> a dict.
 """
 
+OF_A_MOMENT = ("libraries", "preview")
+"""Those of them that are over in a second, as a rule."""
+
 Answer = dict[str, Any]
 
 

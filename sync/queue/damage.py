@@ -5,16 +5,21 @@ new one. Which jobs the old one held is not guessed from its bytes: the next dra
 begins a batch that holds every scene against Plex, and most of them cost no request.
 A hook whose row went into the old file while it was moved sees that and writes it
 once more (`wake.enqueue`), so nothing falls between the two.
+
+Windows moves no file that a process has open. A save that cannot wait for the end
+of that leaves a mark, and the next drain compares everything, that save too.
 """
 
 import contextlib
 import errno
+import math
 import os
 import sqlite3
 import time
 
 from sync import fast
-from sync.data_folder import FILE_ENDINGS, move_aside
+from sync.data_folder import FILE_ENDINGS, move, move_aside
+from sync.errors import quoted
 from sync.fast import transaction
 from sync.queue import batches, schema
 from sync.queue.batch import SYNC_ALL
@@ -22,7 +27,11 @@ from sync.queue.lock import FileLock
 
 _MARK = ".damaged-"
 _DONE = ".recovered"
+_HELD = f"{_MARK}held"
 _LOCK_WAIT = 10.0  # seconds
+
+
+_FIND = "Find that program (a {}, a database browser) and end it"
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -37,17 +46,19 @@ def why_unusable(what: str, path: str, error: Exception) -> str:
 
     `what` is the word for it: "queue", "data". A sentence and what mends it, without a full stop at the end.
     """
-    text, number = str(error), getattr(error, "errno", None)
+    text, number = getattr(error, "strerror", None) or str(error), getattr(error, "errno", None)
     elsewhere = "set the environment variable PLEXSYNC_DATA_DIR, for Stash, to a folder on a disk of its own machine"
     if number in (errno.ENOSPC, errno.EDQUOT) or "is full" in text:
         kind, mends = "its disk is full", f"Make free space, or {elsewhere}"
+    elif getattr(error, "winerror", None) in (32, 33):
+        kind, mends = "another program has it open", _FIND.format("virus scanner")
     elif number in (errno.EACCES, errno.EPERM, errno.EROFS) or "readonly" in text or "unable to open" in text:
         kind, mends = "it is not writable for Stash's user", f"Check the permissions and the mount, or {elsewhere}"
     elif isinstance(error, sqlite3.Error) and fast.is_locked(error):
-        kind, mends = "another program keeps it locked", "Find that program (a backup, a database browser) and end it"
+        kind, mends = "another program keeps it locked", _FIND.format("backup")
     else:
         kind, mends = "its disk or mount fails", f"Check its free space, the disk and the mount, or {elsewhere}"
-    return f"PlexSync's {what} {path!r:.300} cannot be read or written: {kind} ({error}). {mends}"
+    return f"PlexSync's {what} {quoted(path)} cannot be read or written: {kind} ({text}). {mends}"
 
 
 def is_damaged(file: str) -> bool:
@@ -61,10 +72,10 @@ def is_damaged(file: str) -> bool:
         return is_damage(error)
 
 
-def set_aside(queue_file: str) -> bool:
+def set_aside(queue_file: str, patience: float | None = None) -> bool:
     """Move a damaged queue file away, unless another process has just done so; True when this call did.
 
-    Raises OSError.
+    `patience`: as in `data_folder.move`. Raises OSError.
     """
     lock = FileLock(os.path.join(os.path.dirname(queue_file), schema.RESCUE_LOCK))
     if not lock.acquire(_LOCK_WAIT):
@@ -72,14 +83,27 @@ def set_aside(queue_file: str) -> bool:
     try:
         if not is_damaged(queue_file):
             return False
-        move_aside(queue_file)
+        move_aside(queue_file, patience)
         return True
     finally:
         lock.release()
 
 
+def mark_held(queue_file: str) -> float:
+    """Have the next drain compare every scene: the queue's file is damaged, and another process has it open.
+
+    Return how many seconds ago the last save did so; infinity for none. Raises OSError.
+    """
+    mark = queue_file + _HELD
+    before = time.time() - os.stat(mark).st_mtime if os.path.exists(mark) else math.inf
+    if before >= 0:
+        with open(mark, "wb"):
+            pass
+    return before
+
+
 def compare_all(queue_file: str, connection: sqlite3.Connection) -> list[str]:
-    """Begin a batch over all scenes where a queue file was set aside since; return the names of such files.
+    """Begin a batch over all scenes where a damaged queue file was met since; return what became of each, in words.
 
     `connection` is the new queue's, in autocommit mode, with its tables. Call it with the drain's lock held. A kill
     before its end begins anew, with the same batch.
@@ -95,9 +119,14 @@ def compare_all(queue_file: str, connection: sqlite3.Connection) -> list[str]:
     with transaction(connection):
         batch = batches.start(connection, SYNC_ALL, {}, time.time())
         connection.execute("UPDATE plexsync_batches SET by_itself = 1 WHERE number = ?", (int(batch.id),))
-    files = list(dict.fromkeys(entry.removesuffix("-wal") for entry in aside))
-    for file in files:
+    became = []
+    for file in dict.fromkeys(entry.removesuffix("-wal") for entry in aside):
+        if file == name + _HELD:
+            os.remove(os.path.join(folder, file))
+            became.append("kept open by another program, so that saves were not put into it")
+            continue
         for ending in FILE_ENDINGS:
             with contextlib.suppress(FileNotFoundError):
-                os.replace(os.path.join(folder, file + ending), os.path.join(folder, file + _DONE + ending))
-    return [file + _DONE for file in files]
+                move(os.path.join(folder, file + ending), os.path.join(folder, file + _DONE + ending))
+        became.append(f"set aside as {file}{_DONE}")
+    return became

@@ -26,7 +26,8 @@ from sync.queue.job import Change, ClaimedJob, Job, UnreadableJobError, read_cha
 
 _SCENE, _DUE_AT, _LANE, _WAITING = schema.SCENE, schema.DUE_AT, schema.LANE, schema.WAITING
 
-_INDEXES = (
+_STATEMENTS = (
+    dead_letters.CREATE_DEAD_LETTERS,
     "DROP INDEX IF EXISTS plexsync_due",  # of version 0.1.0
     f"CREATE INDEX IF NOT EXISTS plexsync_lanes ON `{schema.JOBS}` ({_LANE}, {_DUE_AT}, _id) WHERE {_WAITING}",
     f"CREATE INDEX IF NOT EXISTS plexsync_scene ON `{schema.JOBS}` ({_SCENE}) WHERE {_WAITING}",
@@ -48,6 +49,16 @@ def _due(late: bool) -> str:
 class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue has no type hints
     """persist-queue's table with the connection it changes rows through."""
 
+    def __init__(self, folder: str) -> None:
+        try:
+            super().__init__(folder, serializer=persistqueue.serializers.json, db_file_name=data_folder.QUEUE_FILE)
+            batches.create_tables(self._conn)
+            for statement in _STATEMENTS:
+                self._conn.execute(statement)
+        except BaseException:
+            self.close()  # Windows moves no damaged file that is open
+            raise
+
     @property
     def connection(self) -> sqlite3.Connection:
         """The one connection of this queue."""
@@ -56,7 +67,7 @@ class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue
 
     def _new_db_connection(self, path: str, _multithreading: bool, _timeout: float) -> sqlite3.Connection:
         """Open the file as all of PlexSync does, and not in whatever mode the package would have it."""
-        return schema.connect(os.path.join(path, data_folder.QUEUE_FILE))
+        return schema.connect(os.path.join(path, data_folder.QUEUE_FILE), tables=True)
 
     def close(self) -> None:
         """Close the file once: the package closes it again when the object is collected, from any thread."""
@@ -72,18 +83,8 @@ class JobStore:
 
     def __init__(self, folder: str) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        self._rows = _Rows(
-            folder,
-            serializer=persistqueue.serializers.json,
-            auto_resume=True,
-            db_file_name=data_folder.QUEUE_FILE,
-        )
+        self._rows = _Rows(folder)
         self.connection = self._rows.connection
-        schema.create(self.connection)
-        self.connection.execute(dead_letters.CREATE_DEAD_LETTERS)
-        batches.create_tables(self.connection)
-        for statement in _INDEXES:
-            self.connection.execute(statement)
 
     def close(self) -> None:
         """Close the file."""

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 
 if sys.platform == "win32":
     import msvcrt
@@ -145,7 +145,7 @@ def check(folder: str) -> None:
 
 def _unfit(path: str, error: OSError) -> SetupError:
     return SetupError(
-        f"PlexSync's data folder {os.path.dirname(path)!r:.300} is on a file system whose locks do not work "
+        f"PlexSync's data folder {quoted(os.path.dirname(path))} is on a file system whose locks do not work "
         f"({error.strerror}): a network share or a FUSE mount, as a rule. Set the environment variable "
         "PLEXSYNC_DATA_DIR, for Stash, to a folder on a disk of the same machine"
     )

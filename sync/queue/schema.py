@@ -80,8 +80,9 @@ def change_row(entity: str, entity_id: int, event: str, now: float) -> bytes:
     ).encode()
 
 
-def connect(queue_file: str) -> sqlite3.Connection:
-    """Open the queue's file in autocommit mode, making file, folder and tables where they are missing.
+def connect(queue_file: str, *, tables: bool = False) -> sqlite3.Connection:
+    """Open the queue's file in autocommit mode, making file and folder where they are missing, and then its tables;
+    `tables`: also where the file is there.
 
     Raises sqlite3.Error, OSError, and SetupError where no lock of a file works.
     """
@@ -90,10 +91,14 @@ def connect(queue_file: str) -> sqlite3.Connection:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     # Not while a damaged file is moved away: its log would be taken for the new file's.
     with SharedLock(os.path.join(folder, RESCUE_LOCK)):
-        fresh = not os.path.exists(queue_file)
+        tables = tables or not os.path.exists(queue_file)
         connection = fast.connect(queue_file)
-        if fresh:
-            create(connection)
+        try:
+            if tables:
+                create(connection)
+        except sqlite3.Error:
+            connection.close()  # Windows moves no damaged file that is open
+            raise
     return connection
 
 

@@ -29,6 +29,8 @@ NOTE_TRUST = 20.0
 LOOK_AGAIN, EVERYTHING, ALL_BATCHES = 1, 2, 3
 """Words that a run which lost the lock leaves: something is due; a person asked, so what waits for a later try is
 due, too, and their batch; and so is every unfinished batch."""
+SAVE_PATIENCE = 0.5
+"""Seconds that a save waits for another process to close a damaged file. A drain waits longer."""
 CLOCK_SLACK = 2.0
 """Seconds that a note may lie in the future: processes read the clock one after another."""
 
@@ -74,7 +76,11 @@ def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
             if moves > 3 or not (moved or damage.is_damage(error)):
                 raise
             if not moved:
-                damage.set_aside(queue_file)
+                try:
+                    damage.set_aside(queue_file, SAVE_PATIENCE)
+                except PermissionError:  # on Windows another process has it open
+                    asked_before = damage.mark_held(queue_file)
+                    return None if 0 <= asked_before < NOTE_TRUST else Ask(os.urandom(8).hex(), None, None)
             continue
         # Set aside as damaged while the row was written, it may have been read before the row was there.
         if before is None or before == identity(queue_file):
@@ -103,6 +109,8 @@ def _enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
         # persist-queue made the file, or a hook was killed between making the file and its tables
         schema.create(connection)
         return _put_and_look(connection, drain_lock, data)
+    finally:
+        connection.close()  # whatever an error keeps alive: Windows moves no damaged file that is open
 
 
 def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) -> Ask | None:
@@ -138,8 +146,10 @@ def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | N
 
 def note_job(queue_file: str, token: str, job_id: str) -> None:
     """Complete the note with Stash's job id, unless a drain has taken the note meanwhile."""
-    schema.connect(queue_file).execute(
-        "UPDATE plexsync_wake SET ask_job = ?, ask_job_at = ? WHERE ask_token = ?", (job_id, time.time(), token)
+    _change(
+        queue_file,
+        "UPDATE plexsync_wake SET ask_job = ?, ask_job_at = ? WHERE ask_token = ?",
+        (job_id, time.time(), token),
     )
 
 
@@ -150,10 +160,19 @@ def drop_job(connection: sqlite3.Connection, job_id: str) -> None:
 
 def withdraw_note(queue_file: str, token: str) -> None:
     """Take the note back after Stash refused, so that the next save asks again."""
-    schema.connect(queue_file).execute(
+    _change(
+        queue_file,
         "UPDATE plexsync_wake SET asked_at = NULL, ask_token = NULL, ask_job = NULL WHERE ask_token = ?",
         (token,),
     )
+
+
+def _change(queue_file: str, statement: str, values: tuple[object, ...]) -> None:
+    connection = schema.connect(queue_file)
+    try:
+        connection.execute(statement, values)
+    finally:
+        connection.close()
 
 
 def begin_drain(connection: sqlite3.Connection, stash: str = "", trigger: str = "") -> None:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from sync import data_folder
 from sync.data_folder import WHOLE_FILE, is_whole
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
 
@@ -48,7 +48,7 @@ def read_requirements(path: str) -> list[Requirement]:
             lines = file.read().splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise SetupError(f"{path!r:.300} cannot be read ({reason}); install the PlexSync plugin again") from None
+        raise SetupError(f"{quoted(path)} cannot be read ({reason}); install the PlexSync plugin again") from None
     for text in lines:
         if not text.strip() or text.lstrip().startswith("#"):
             continue

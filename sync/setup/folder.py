@@ -6,7 +6,7 @@ import tempfile
 from contextlib import closing
 
 from sync import data_folder, fast
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.queue import schema
 from sync.queue.damage import why_unusable
 
@@ -33,4 +33,4 @@ def look_at(data: str) -> tuple[str, bool]:
     except (sqlite3.Error, OSError) as error:
         return why_unusable("data folder", data, error), False
     more = "" if journal == "wal" else "; a save takes a few milliseconds more there than on a local disk"
-    return f"Data folder: files in {data!r} can be written and locked{more}", True
+    return f"Data folder: files in {quoted(data)} can be written and locked{more}", True

@@ -19,7 +19,7 @@ import time
 
 from sync import data_folder, log
 from sync.data_folder import WHOLE_FILE, is_whole
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 
 PIP_TIMEOUT = 600.0
@@ -128,7 +128,7 @@ def _install(target: str, requirements: str, work: str) -> None:
         raise _failed(target, requirements, str(error)) from None
     _mark_whole(fresh)
     aside = _set_aside(target) if os.path.lexists(target) else None  # not whole, or we were not here
-    _rename(fresh, target)
+    data_folder.move(fresh, target)
     if aside:
         shutil.rmtree(aside, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -152,20 +152,8 @@ def _mark_whole(folder: str) -> None:
 
 def _set_aside(path: str) -> str:
     aside = os.path.join(os.path.dirname(path), f"{_OLD}{os.getpid()}-{time.time_ns()}")
-    _rename(path, aside)
+    data_folder.move(path, aside)
     return aside
-
-
-def _rename(source: str, target: str) -> None:
-    for pause in (0.1, 0.3, 1.0, 3.0):
-        try:
-            os.rename(source, target)
-            return
-        except PermissionError:
-            if sys.platform != "win32":
-                raise
-            time.sleep(pause)  # a virus scanner looks into the files that were just written
-    os.rename(source, target)
 
 
 def _pip(fresh: str, requirements: str, work: str) -> None:
@@ -267,7 +255,7 @@ def _command_line(command: list[str]) -> str:
 
 
 def _unwritable(folder: str, error: OSError) -> str:
-    return f"{folder!r:.300} cannot be written ({error.strerror or type(error).__name__})"
+    return f"{quoted(folder)} cannot be written ({error.strerror or type(error).__name__})"
 
 
 def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:

@@ -51,10 +51,16 @@ def ensure(
     return True
 
 
-def start_detached(what: str, said: bytes) -> None:
+def leave_working_directory() -> None:
+    """Stand where nobody wants to delete or unmount a folder: a detached process was started wherever Stash stands."""
+    os.chdir(os.environ.get("SYSTEMROOT", os.sep))
+
+
+def start_detached(what: str, said: bytes) -> int:
     """Start PlexSync as `what` in a process that nothing ties to this one; it reads what is `said` from its stdin.
 
-    A child that held this process's pipes would keep Stash waiting for their end. Raises OSError.
+    Return what `os.waitpid` takes, 0 where there is no need to wait for it. A child that held this process's pipes
+    would keep Stash waiting for their end. Raises OSError.
     """
     command = [sys.executable or "python3", "-S", os.path.join(data_folder.PLUGIN_FOLDER, "plexsync.py"), what]
     try:
@@ -62,10 +68,11 @@ def start_detached(what: str, said: bytes) -> None:
         try:
             streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
             # Importing subprocess would cost a hook 7 ms.
-            os.posix_spawn(
+            process = os.posix_spawn(
                 command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0), *streams], setsid=True
             )
             os.write(writer, said)
+            return process
         finally:
             os.close(reader)
             os.close(writer)
@@ -88,3 +95,4 @@ def start_detached(what: str, said: bytes) -> None:
             child.stdin.write(said)
             child.stdin.close()
         child.returncode = 0  # not waited for: it outlives this process, and Python would warn of it
+        return 0 if flags else child.pid

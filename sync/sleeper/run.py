@@ -31,7 +31,6 @@ def work_off(server_connection: Mapping[str, Any], data: str) -> None:
             input=json.dumps(call).encode(),
             stdout=subprocess.DEVNULL,
             stderr=said if said.tell() < MOST_SAID else subprocess.DEVNULL,
-            cwd=data,
             check=False,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )

@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from sync.queue import outlook as waits
 from sync.queue import schema, wake
 from sync.queue.lock import FileLock
 from sync.sleeper import run
+from sync.sleeper.launch import leave_working_directory
 from sync.sleeper.probe import answers
 from sync.stash.ask import AskFailedError, ask_for_drain, is_blocked, renewed, see_to_enabled, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
@@ -124,45 +125,40 @@ class Sleeper:
         have deleted the folder, as the README says to start from scratch.
         Raises sqlite3.Error.
         """
-        while is_current():
-            connection = schema.connect(self._queue_file)
-            try:
-                file = wake.identity(self._queue_file)
-                breaker = CircuitBreaker(connection, clock=self._clock)
-                while (step := self._look(connection, breaker)).do != "end":
-                    if not is_current() or not self._do(step, connection, breaker):
-                        return False
-                    if wake.identity(self._queue_file) != file:
-                        break  # set aside as damaged: what waits stands in another file now
-                else:
-                    return True
-            finally:
-                connection.close()
+        while is_current() and os.path.exists(self._queue_file):
+            step = self._look()
+            if step.do == "end":
+                return True
+            if not self._do(step):
+                return False
         return False
 
     def has_work(self) -> bool:
         """Return whether something waits that only a sleeper sees to. Raises sqlite3.Error."""
-        connection = schema.connect(self._queue_file)
-        try:
-            return self._look(connection, CircuitBreaker(connection, clock=self._clock)).do != "end"
-        finally:
-            connection.close()
+        return self._look().do != "end"
 
-    def _look(self, connection: sqlite3.Connection, breaker: CircuitBreaker) -> Step:
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[sqlite3.Connection, CircuitBreaker]]:
+        """Open the queue's file for a moment: on Windows nobody could move or delete it meanwhile."""
+        with contextlib.closing(schema.connect(self._queue_file)) as connection:
+            yield connection, CircuitBreaker(connection, clock=self._clock)
+
+    def _look(self) -> Step:
         now = self._clock()
-        outlook = waits.outlook(connection, self._drain_lock, now=now, since=self._since)
-        return next_step(outlook, breaker.state, breaker.record.opened_at, now)
+        with self._opened() as (connection, breaker):
+            outlook = waits.outlook(connection, self._drain_lock, now=now, since=self._since)
+            return next_step(outlook, breaker.state, breaker.record.opened_at, now)
 
-    def _do(self, step: Step, connection: sqlite3.Connection, breaker: CircuitBreaker) -> bool:
+    def _do(self, step: Step) -> bool:
         self._keep_session()
         if step.do == "sleep":
             self._nap(step.nap)
             return True
         if step.do == "probe":
-            return self._probe(connection, breaker)
+            return self._probe()
         if step.do == "ask":
-            return self._ask(connection)
-        return self._see_to_blocked(connection, has_saves=step.do == "work")
+            return self._ask()
+        return self._see_to_blocked(has_saves=step.do == "work")
 
     def _keep_session(self) -> None:
         """Have Stash renew the cookie well before it dies; it may be hours until the next request."""
@@ -173,26 +169,31 @@ class Sleeper:
         with contextlib.suppress(AskFailedError):  # Stash may be restarting; what matters is said when it is asked
             self._stash = renewed(self._stash)
 
-    def _probe(self, connection: sqlite3.Connection, breaker: CircuitBreaker) -> bool:
+    def _probe(self) -> bool:
         now = self._clock()
         # The drain may have to wait behind a scan for an hour; Plex is not asked every time that Stash is.
         if self._plex_answered_at is None or not 0 <= now - self._plex_answered_at < RECOVERY_TIMEOUT:
-            if not breaker.can_execute():
+            with self._opened() as (_, breaker):
+                is_ours = breaker.can_execute()
+            if not is_ours:
                 self._nap(LONGEST_NAP)  # another process's probe is on its way
                 return True
             # Where Stash failed before it told the settings, only a drain can find out.
-            if self._plex_url and not answers(self._plex_url):
-                breaker.record_failure()
-                return True
+            is_back = not self._plex_url or answers(self._plex_url)
+            with self._opened() as (_, breaker):
+                if not is_back:
+                    breaker.record_failure()
+                    return True
+                # The drain closes the breaker itself: it knows what to do about the outage.
+                breaker.release_probe(answered=bool(self._plex_url))
             self._plex_answered_at = now
-            # The drain closes the breaker itself: it knows what to do about the outage.
-            breaker.release_probe(answered=bool(self._plex_url))
-        return self._ask(connection)
+        return self._ask()
 
-    def _ask(self, connection: sqlite3.Connection) -> bool:
+    def _ask(self) -> bool:
         """Ask Stash for a drain; False when there is no more point in it."""
         now = self._clock()
-        ask = waits.claim_note(connection, self._drain_lock, now)
+        with self._opened() as (connection, _):
+            ask = waits.claim_note(connection, self._drain_lock, now)
         if ask is None:
             self._nap(1.0)
             return True
@@ -208,18 +209,20 @@ class Sleeper:
         self._stash_silent_since = None
         self._since = now
         if behind:
-            return self._see_to_blocked(connection, has_saves=True)
+            return self._see_to_blocked(has_saves=True)
         self._nap(1.0)
         return True
 
-    def _see_to_blocked(self, connection: sqlite3.Connection, *, has_saves: bool) -> bool:
+    def _see_to_blocked(self, *, has_saves: bool) -> bool:
         """Work off saves while the task that was asked for stands behind other jobs; False when there is no more
         point in waiting."""
-        outlook = waits.outlook(connection, self._drain_lock, now=self._clock(), since=self._since)
+        with self._opened() as (connection, _):
+            outlook = waits.outlook(connection, self._drain_lock, now=self._clock(), since=self._since)
         try:
             see_to_enabled(self._stash)
             if not is_blocked(self._stash, outlook.job, outlook.job_at):
-                wake.drop_job(connection, outlook.job)  # it has begun, or a person has stopped it
+                with self._opened() as (connection, _):
+                    wake.drop_job(connection, outlook.job)  # it has begun, or a person has stopped it
                 return True
         except AskFailedError as error:
             return self._bear(error)
@@ -254,7 +257,7 @@ def main(raw: bytes) -> None:
         lock = FileLock(data_folder.sleeper_lock(call["data"]))
         if not lock.acquire(LOCK_WAIT):
             return
-        os.chdir(call["data"])  # Stash's own working directory may be a folder that somebody wants to remove
+        leave_working_directory()
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
         sleeper = Sleeper(

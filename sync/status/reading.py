@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sync import data_folder, fast, log
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.queue import schema
 from sync.queue.lock import SharedLock
 
@@ -81,7 +81,7 @@ def trouble_of(what: str, file: str, error: Exception) -> str:
         return log.redact(str(error))
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
         mends = '"Process queue" sets it aside and compares every scene with Plex'
-        return log.redact(f"PlexSync's {what} {file!r:.300} is damaged ({error}): {mends}")
+        return log.redact(f"PlexSync's {what} {quoted(file)} is damaged ({error}): {mends}")
     return log.redact(damage.why_unusable(what, file, error))
 
 

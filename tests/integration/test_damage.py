@@ -164,7 +164,7 @@ def test_a_kill_between_the_two_moves_loses_nothing(tmp_path: Path) -> None:
     connection = schema.connect(str(file))
     batches.create_tables(connection)
     Path(f"{file}.damaged-1-wal").write_bytes(b"what only the log held")
-    assert damage.compare_all(str(file), connection) == [f"{file.name}.damaged-1.recovered"]
+    assert damage.compare_all(str(file), connection) == [f"set aside as {file.name}.damaged-1.recovered"]
     assert [batch.kind for batch in batches.unfinished(connection)] == [SYNC_ALL]
     connection.close()
 
@@ -189,6 +189,111 @@ def test_a_state_file_with_a_page_gone(site: Site) -> None:
     answer = site.drain()
     assert answer.error is None
     assert "state file is damaged" in answer.said("w")
+    all_right(site, pairs)
+
+
+# Windows: what a process has open cannot be moved
+
+
+def no_database(file: Path) -> None:
+    """Overwrite the header, as a disk may."""
+    checkpoint(file)
+    with file.open("r+b") as stream:
+        stream.write(b"no database here")
+
+
+@pytest.mark.usefixtures("windows_shares")
+def test_a_save_that_meets_a_damaged_queue_has_closed_it(site: Site) -> None:
+    pairs = fill(site, 5)
+    no_database(queue_file(site))
+    assert site.hook(1).error is None
+    assert site.drain().error is None
+    all_right(site, pairs)
+
+
+@pytest.mark.usefixtures("windows_shares")
+@pytest.mark.parametrize("begins", ["with it", "in the middle"])
+def test_a_drain_that_meets_a_damaged_queue_has_closed_it(
+    site: Site, begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = fill(site, 5)
+    file = queue_file(site)
+    checkpoint(file)
+    if begins == "with it":
+        no_database(file)
+    else:
+        raw = bytearray(file.read_bytes())
+        # All but the first page and the tables that a drain opens the file with.
+        raw[2 * 4096 :] = b"\xff" * (len(raw) - 2 * 4096)
+        file.write_bytes(raw)
+    answer = site.drain()
+    assert answer.error is None
+    assert "set aside" in answer.said("e")
+    all_right(site, pairs)
+
+
+@pytest.mark.usefixtures("windows_shares")
+def test_a_drain_that_meets_a_damaged_state_has_closed_it(site: Site) -> None:
+    pairs = fill(site, 5)
+    site.drain()
+    no_database(Path(data_folder.state_file(str(site.data))))
+    for scene in pairs:
+        site.hook(scene)
+    answer = site.drain()
+    assert answer.error is None
+    assert "state file is damaged" in answer.said("w")
+    all_right(site, pairs)
+
+
+@pytest.mark.usefixtures("windows_shares")
+def test_a_file_that_is_read_for_a_moment_is_waited_for(site: Site) -> None:
+    pairs = fill(site, 5)
+    file = queue_file(site)
+    no_database(file)
+    reader = file.open("rb")
+    threading.Timer(0.3, reader.close).start()
+    assert site.drain().error is None
+    all_right(site, pairs)
+
+
+@pytest.mark.usefixtures("windows_shares")
+def test_saves_while_another_program_holds_a_damaged_queue_are_not_lost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_folder, "PATIENCE", 0.1)
+    pairs = fill(site, 5)
+    site.drain()
+    file = queue_file(site)
+    no_database(file)
+    asked = len(site.stash.jobs)
+    with file.open("rb"):  # a database browser that somebody has left open
+        for scene in pairs:
+            site.stash.scene(scene).title = f"New {scene}"
+            assert site.hook(scene).error is None
+        assert len(site.stash.jobs) == asked + 1, "one asks for all"
+        answer = site.drain()
+        assert "another program has it open" in str(answer.error)
+        assert "end it" in str(answer.error)
+    answer = site.drain()
+    assert answer.error is None
+    assert {scene: site.item(key).title for scene, key in pairs.items()} == {scene: f"New {scene}" for scene in pairs}
+    assert [entry for entry in os.listdir(file.parent) if "damaged" in entry and "recovered" not in entry] == []
+
+
+@pytest.mark.usefixtures("windows_shares")
+def test_a_damaged_state_that_another_program_holds_is_one_clear_error(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_folder, "PATIENCE", 0.1)
+    pairs = fill(site, 3)
+    site.drain()
+    state = Path(data_folder.state_file(str(site.data)))
+    no_database(state)
+    for scene in pairs:
+        site.hook(scene)
+    with state.open("rb"):
+        assert "another program has it open" in str(site.drain().error)
+    assert site.drain().error is None
     all_right(site, pairs)
 
 

@@ -18,7 +18,7 @@ from sync.pages import background
 from sync.pages.table import LONG, QUICK, Call
 from sync.setup import dependencies
 from sync.stash import panel
-from tests.site import PATIENCE, Child, Site
+from tests.site import PATIENCE, Child, Site, dead_children
 
 pytestmark = pytest.mark.integration
 
@@ -261,6 +261,15 @@ def test_a_preview_is_what_the_sync_does_and_writes_nothing(site: Site) -> None:
     assert {field["why"] for field in again.values()} <= {"same", "off"}
 
 
+def test_what_is_over_in_a_moment_leaves_no_dead_process(site: Site) -> None:
+    """Where Stash is the first process of its container, each look at a scene's tab would leave one."""
+    scene, _ = site.add()
+    before = dead_children()
+    site.ask("preview", scene_id=scene)
+    site.ask("libraries")
+    assert dead_children() == before
+
+
 def test_a_preview_knows_what_is_ours(site: Site) -> None:
     site.configure(preserve_plex_edits=True)
     scene, key = site.add()
@@ -330,6 +339,7 @@ def test_one_that_is_killed_is_told(site: Site, call: Call) -> None:
         assert time.monotonic() < end
         time.sleep(0.01)
     for pid in processes(number):
+        assert os.readlink(f"/proc/{pid}/cwd") == "/", "in no folder that somebody may want to unmount"
         os.kill(pid, signal.SIGKILL)
     while not (found := background.look(asked(call, id=number)))["done"]:
         assert time.monotonic() < end

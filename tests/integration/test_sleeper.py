@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,12 +28,15 @@ from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, Circui
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_plugin_host import JobManager
-from tests.site import ROOT, Site, kill_sleepers_below
+from tests.site import ROOT, Site, dead_children, kill_sleepers_below, open_files
 
 pytestmark = pytest.mark.integration
 
 NOW = 1_000_000.0
 HOUR = 3600.0
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/cmdline").exists(), reason="looks at the process through /proc, which this system lacks"
+)
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
 
@@ -309,6 +314,41 @@ def test_while_a_drain_works_it_keeps_out_of_the_way(site: Site, clock: Clock) -
     assert clock.passed >= 100
 
 
+@needs_proc
+def test_it_keeps_no_file_open_while_it_waits(site: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows nobody could move a damaged file or delete the folder meanwhile."""
+    found: list[list[str]] = []
+
+    def watched(do: Callable[..., Any]) -> Callable[..., Any]:
+        def watch(*given: Any) -> Any:
+            found.append([name for name in open_files("self") if Path(name).is_relative_to(site.data)])
+            return do(*given)
+
+        return watch
+
+    monkeypatch.setattr(Clock, "nap", watched(Clock.nap))
+    monkeypatch.setattr(run, "work_off", watched(lambda *_: None))
+    monkeypatch.setattr(sleeper, "ask_for_drain", watched(sleeper.ask_for_drain))
+    monkeypatch.setattr(sleeper, "answers", watched(sleeper.answers))
+    queue(site, Job(1, retry_count=1, next_retry_at=clock.now + 30))
+    open_breaker(site, clock)
+    done = threading.Event()
+    site.stash.occupy(done)
+    clock.at(600, lambda: empty(site))
+    assert asleep(site, clock).run()
+    done.set()
+    assert found == [[]] * len(found)
+    assert len(found) > 50
+
+
+def test_it_makes_no_folder_anew_that_somebody_has_deleted(site: Site, clock: Clock) -> None:
+    queue(site, Job(1, retry_count=1, next_retry_at=clock.now + 500))
+    clock.at(60, lambda: shutil.rmtree(site.data))
+    assert not asleep(site, clock).run()
+    assert clock.passed < 60 + 2 * LONGEST_NAP
+    assert not site.data.exists()
+
+
 # Plex is away
 
 
@@ -523,10 +563,6 @@ def test_what_is_no_call_starts_nothing(raw: bytes) -> None:
 
 # As a process
 
-needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/cmdline").exists(), reason="looks at the process through /proc, which this system lacks"
-)
-
 
 def wait_for(what: Callable[[], Any], timeout: float = 15.0) -> Any:
     """Wait until something is true, and return it."""
@@ -580,6 +616,10 @@ def test_it_holds_none_of_the_tasks_pipes_and_shows_no_secret(live_site: Site) -
     assert [os.readlink(process / "fd" / str(number)) for number in (1, 2)] == [os.devnull] * 2
     inherited = {os.readlink(entry) for entry in (process / "fd").iterdir()}
     assert not [name for name in inherited if name.startswith("socket:")]
+    assert [name for name in open_files(str(pid)) if Path(name).is_relative_to(live_site.data)] == [
+        data_folder.sleeper_lock(str(live_site.data))
+    ], "nothing else keeps the data folder from being deleted"
+    assert os.readlink(process / "cwd") == "/", "nor any other from being unmounted"
     assert os.getsid(pid) == pid, "a Stop or a terminal that closes does not reach it"
     shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
     assert b"--sleeper" in shown
@@ -679,3 +719,29 @@ def test_an_open_breaker_has_one_too(live_site: Site) -> None:
     live_site.stash.wait_idle(30)
     wait_for(lambda: not live_site.rows())
     wait_for(lambda: not is_running(pid))
+
+
+@needs_proc
+def test_an_outage_leaves_one_dead_process_where_nobody_buries_them(live_site: Site) -> None:
+    """Stash is the first process of its container, and buries no orphans. Here this test is."""
+    is_first = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+    prctl = ctypes.CDLL(None).prctl
+    pairs = [live_site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
+    assert prctl(is_first, 1, 0, 0, 0) == 0
+    try:
+        live_site.plex.stop()
+        for scene, _ in pairs:
+            live_site.stash.save_scene(scene, title="While Plex was away")
+        live_site.stash.wait_idle(30)
+        live_site.stash.press("Process queue")
+        live_site.stash.wait_idle(30)
+        pid = wait_for(live_site.sleeper_pid)
+        live_site.plex.start()
+        live_site.stash.press("Process queue")
+        live_site.stash.wait_idle(30)
+        assert live_site.rows() == []
+        wait_for(lambda: not is_running(pid))
+        assert dead_children() == [pid]
+        os.waitpid(pid, 0)
+    finally:
+        prctl(is_first, 0, 0, 0, 0)

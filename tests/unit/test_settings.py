@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.settings import (
     ACCEPTED,
     DEFAULTS_SINCE,
@@ -360,7 +360,7 @@ def test_what_is_no_list_of_names(name: str, typed: str) -> None:
     "typed", [";", " ; ;", ";\n;", "private", "/data/x, /data/y", "/data;films", "D:\\a, E:\\b", "~/films"], ids=repr
 )
 def test_what_is_no_list_of_paths(name: str, typed: str) -> None:
-    assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+    assert refused({**GOOD, name: typed}) == f"{name} is {quoted(typed)}; accepted: {ACCEPTED[name]}"
     assert "separated by semicolons" in ACCEPTED[name]
 
 
@@ -535,7 +535,7 @@ def test_content_ratings_as_people_type_them(typed: str, expected: str) -> None:
 def test_what_plex_would_not_take_as_it_is_is_no_content_rating(typed: str) -> None:
     error = refused({**GOOD, "content_rating": typed})
 
-    assert error == f"content_rating is {typed!r:.200}; accepted: {ACCEPTED['content_rating']}"
+    assert error == f"content_rating is {quoted(typed, 200)}; accepted: {ACCEPTED['content_rating']}"
 
 
 @pytest.mark.parametrize(

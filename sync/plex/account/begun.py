@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from sync.data_folder import put
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 
 FILE = "sign_in.json"
@@ -83,7 +83,8 @@ def _held(data: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SetupError(
-            f"The sign-in cannot go on: PlexSync's data folder fails ({error.strerror or error}). Look at {data!r:.200}"
+            f"The sign-in cannot go on: PlexSync's data folder {quoted(data)} fails ({error.strerror or error}). "
+            "Look at that folder"
         ) from None
     finally:
         lock.release()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from xml.etree import ElementTree
 
-from sync.errors import SetupError
+from sync.errors import SetupError, quoted
 from sync.plex.account.ask import Answer, Asker, NoAnswerError
 from sync.plex.account.servers import Address, Server, Tried, best_first, may_get_token
 from sync.plex.client import client_identifier
@@ -22,7 +22,7 @@ def asker(data: str) -> closing[Asker]:
         return closing(Asker(client_identifier(data), connect=CONNECT, whole=WHOLE))
     except OSError as error:
         raise SetupError(
-            f"PlexSync's data folder {data!r:.200} cannot be written to ({error.strerror}); PLEXSYNC_DATA_DIR names "
+            f"PlexSync's data folder {quoted(data)} cannot be written to ({error.strerror}); PLEXSYNC_DATA_DIR names "
             "another"
         ) from None
 
