@@ -33,7 +33,7 @@ PATIENCE = 60.0
 """Seconds that a process may take which nobody kills."""
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "requirements.txt", "sync", "ui")
+PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "requirements.txt", "requirements.lock", "sync", "ui")
 
 
 def install_plugin(plugins: Path) -> Path:
