@@ -118,8 +118,10 @@ def move_aside(file: str, patience: float | None = None) -> str:
     """Move a SQLite file away with its journal, log and shared memory, as `move` does; return its new path."""
     aside = f"{file}.damaged-{time.time_ns()}"
     for ending in FILE_ENDINGS:
-        if os.path.exists(file + ending):
+        try:  # noqa: SIM105 - contextlib would cost the hook its import
             move(file + ending, aside + ending, patience)
+        except FileNotFoundError:
+            pass  # never there, or its last user has closed it at this moment
     return aside
 
 
