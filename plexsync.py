@@ -15,9 +15,32 @@ if sys.version_info < (3, 11):  # noqa: UP036 - Stash starts what the machine ha
 
     refuse("Python " + sys.version.split()[0])
 
+
+class Update:
+    """Waits for a module that is not there: an update removes PlexSync's files, and then writes the new ones."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
+        """Return where a module of PlexSync's is found, within two seconds; asked for what nobody else has found."""
+        if name.split(".")[0] == "sync":
+            import time
+            from importlib.machinery import PathFinder
+
+            for _ in range(100):
+                time.sleep(0.02)
+                PathFinder.invalidate_caches()
+                found = PathFinder.find_spec(name, path)
+                if found:
+                    return found
+        return None
+
+
+sys.meta_path.append(Update)
 try:
     from sync.entry import main
 except ImportError as error:
+    if str(error.name).split(".")[0] == "sync":
+        sys.exit("PlexSync's files are not complete, install the plugin again: " + str(error))
     from sync.setup.unfit import refuse
 
     refuse("a Python without " + str(error.name))  # type: ignore[no-untyped-call]

@@ -75,7 +75,10 @@ def committed_files() -> dict[str, bytes]:
         for member in tar:
             if content := tar.extractfile(member) if member.isfile() else None:
                 files[member.name] = content.read()
-    return {name: files[name] for name in sorted(files) if not _is_large_picture(name, len(files[name]))}
+    packed = [name for name in sorted(files) if not _is_large_picture(name, len(files[name]))]
+    # Stash's manager removes and writes in this order. A save meanwhile needs this file, which waits for the others.
+    packed.sort(key=lambda name: name != "plexsync.py")
+    return {name: files[name] for name in packed}
 
 
 def zip_of(files: dict[str, bytes], date: datetime) -> bytes:

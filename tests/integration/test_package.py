@@ -97,6 +97,7 @@ def test_the_index_says_what_stash_asks_for(source: Path) -> None:
 def test_the_zip_holds_what_runs_and_no_more(source: Path) -> None:
     with zipfile.ZipFile(source / "PlexSync.zip") as package:
         names = set(package.namelist())
+        assert package.namelist()[0] == "plexsync.py", "a save during an update needs it"
         assert all(one.date_time == (2026, 11, 27, 8, 31, 0) for one in package.infolist())
     plugin = yaml.safe_load((ROOT / "PlexSync.yml").read_text(encoding="utf-8"))
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sync").rglob("*.py")}

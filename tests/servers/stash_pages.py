@@ -6,6 +6,7 @@ import functools
 import gzip
 import mimetypes
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +104,7 @@ def _asset(plugin: Plugin, url: str) -> Path | None:
     if not folder.startswith(str(plugin.dir)):
         return None
     # As in Go's file server, ".." leads nowhere above the folder.
-    rest = os.path.normpath("/" + (url if prefix == "/" else url.removeprefix(prefix)))
+    rest = posixpath.normpath("/" + (url if prefix == "/" else url.removeprefix(prefix)))
     found = Path(folder, rest.lstrip("/"))
     return found if found.is_file() else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+
+from tests.servers.selectable import selectable
 
 Json = dict[str, Any]
 Level = Literal["trace", "debug", "info", "warning", "error"]
@@ -40,6 +43,8 @@ LEVELS: dict[int, Level | Literal["progress", "none"]] = {
 # bufio.Scanner's buffer: a line that does not fit, its newline included, ends the reader.
 MAX_LINE = 64 * 1024
 GRAVEYARD = 10
+KILLED = 1 if sys.platform == "win32" else -signal.SIGKILL
+"""How a process ended that was stopped."""
 
 
 # --- the log ---
@@ -325,7 +330,7 @@ class Context:
         self.visited = tuple(visited)
         self.client = client
         self._cancelled = threading.Event()
-        self._pipes: list[int] = []
+        self._alarms: list[socket.socket] = []
         self._lock = threading.Lock()
 
     def visiting(self, plugin_id: str, trigger: str) -> tuple[tuple[str, str], ...]:
@@ -340,9 +345,9 @@ class Context:
     def cancel(self) -> None:
         with self._lock:
             self._cancelled.set()
-            for pipe in self._pipes:
+            for alarm in self._alarms:
                 with contextlib.suppress(OSError):
-                    os.write(pipe, b"x")
+                    alarm.send(b"x")
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but no longer than the work is wanted; true when it no longer is."""
@@ -350,24 +355,28 @@ class Context:
 
     @contextlib.contextmanager
     def alarm(self) -> Any:
-        """A file descriptor that becomes readable when the work is cancelled."""
-        reader, writer = os.pipe()
-        with self._lock:
-            self._pipes.append(writer)
-            if self._cancelled.is_set():
-                os.write(writer, b"x")
-        try:
-            yield reader
-        finally:
+        """A socket that becomes readable when the work is cancelled."""
+        reader, writer = socket.socketpair()
+        with reader, writer:
             with self._lock:
-                self._pipes.remove(writer)
-            os.close(reader)
-            os.close(writer)
+                self._alarms.append(writer)
+                if self._cancelled.is_set():
+                    writer.send(b"x")
+            try:
+                yield reader
+            finally:
+                with self._lock:
+                    self._alarms.remove(writer)
+
+
+_DONT_WAIT: int | None = getattr(socket, "MSG_DONTWAIT", None)  # Windows has none
 
 
 def _has_left(client: socket.socket) -> bool:
     try:
-        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        if _DONT_WAIT is None and not select.select([client], [], [], 0)[0]:
+            return False
+        return client.recv(1, socket.MSG_PEEK | (_DONT_WAIT or 0)) == b""
     except BlockingIOError:
         return False
     except OSError:
@@ -434,9 +443,9 @@ class PluginProcess:
         self._clock = time.perf_counter()
         self._selector = selectors.DefaultSelector()
         assert self._process.stdin and self._process.stdout and self._process.stderr
-        self._in, self._out, self._err = self._process.stdin, self._process.stdout, self._process.stderr
-        for stream in (self._in, self._out, self._err):
-            os.set_blocking(stream.fileno(), False)
+        self._in = selectable(self._process.stdin, reads=False)
+        self._out = selectable(self._process.stdout, reads=True)
+        self._err = selectable(self._process.stderr, reads=True)
         self._selector.register(self._in, selectors.EVENT_WRITE, self._send)
         self._selector.register(self._out, selectors.EVENT_READ, self._read_stdout)
         self._selector.register(self._err, selectors.EVENT_READ, self._read_stderr)
@@ -523,7 +532,7 @@ class PluginProcess:
                 self._to_send = self._to_send[written:]
         except BlockingIOError:
             return
-        except BrokenPipeError:
+        except ConnectionError:
             self._cannot_send("broken pipe")
         self._selector.unregister(self._in)
         self._in.close()
@@ -549,6 +558,8 @@ class PluginProcess:
             data = self._err.read(1 << 16)
         except BlockingIOError:
             return False
+        except ConnectionError:
+            data = b""
         if data is None:
             return False
         if data:

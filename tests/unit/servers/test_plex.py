@@ -696,4 +696,4 @@ def test_as_a_process(tmp_path: Path) -> None:
             assert [item.title for item in server.library.section("M").all()] == ["B", "ü"]
         finally:
             process.terminate()
-    assert process.returncode == 0
+    assert process.returncode == (1 if sys.platform == "win32" else 0), "Windows knows no end but a sudden one"

@@ -20,7 +20,7 @@ from graphql.language import ast
 from stashapi.stashapp import StashInterface
 
 from tests.servers.stash import CONTRACT, StashStandIn, validate_against_contract
-from tests.servers.stash_plugin_host import MAX_LINE, StderrReader, parse_output
+from tests.servers.stash_plugin_host import KILLED, MAX_LINE, StderrReader, parse_output
 from tests.servers.stash_resolvers import SCHEMA_FILE
 
 YML = """\
@@ -343,7 +343,7 @@ def test_a_hook_is_given_the_input_with_nulls(stash: StashStandIn, folders: Fold
     assert connection["Dir"] == str(folders.config) and connection["PluginDir"] == str(folders.plugin)
     assert process.output["cwd"] == str(folders.config)
     assert str(folders.plugin.parent) in process.output["path"].split(os.pathsep)
-    assert process.argv == [sys.executable, str(folders.plugin / "plugin.py")]
+    assert process.argv == [sys.executable, f"{folders.plugin}/plugin.py"]
 
 
 def test_many_scenes_mean_many_hooks_with_the_whole_input(stash: StashStandIn) -> None:
@@ -412,7 +412,7 @@ def test_a_closed_browser_kills_the_hook_and_the_later_ones_never_start(stash: S
     stash.wait_log("error executing post hooks: operation cancelled")
     assert [scene.details for scene in stash.store.scenes.values()] == ["d", "d", "d"]
     assert len(stash.hooks()) == 1
-    assert stash.hooks()[0].stopped and stash.hooks()[0].returncode == -9
+    assert stash.hooks()[0].stopped and stash.hooks()[0].returncode == KILLED
 
 
 def test_a_loop_of_hooks_is_broken_by_the_cookie(stash: StashStandIn, folders: Folders) -> None:
@@ -452,6 +452,7 @@ def test_log_lines_have_levels_and_a_long_one_ends_the_reader() -> None:
     assert len(lines) == 6 and reader.closed
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="on Windows a thread reads on from the pipe")
 def test_after_a_long_line_the_next_write_fails(stash: StashStandIn, folders: Folders) -> None:
     folders.does(
         "result = {'output': 'written'}\n"
@@ -534,7 +535,7 @@ def test_stop_kills_the_process_alone(stash: StashStandIn, folders: Folders, tmp
     try:
         stash.stop_job(number)
         job = stash.wait_job(number, timeout=3)
-        assert (job.status, job.exit_code) == ("CANCELLED", -9)
+        assert (job.status, job.exit_code) == ("CANCELLED", KILLED)
         os.kill(child, 0)
         assert subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True).stdout[:1] in b"SR"
     finally:
@@ -572,7 +573,7 @@ def test_a_restart_keeps_the_port_and_forgets_the_jobs(stash: StashStandIn, fold
     while len(stash.processes) < 2 or not stash.processes[1].pid:
         time.sleep(0.005)
     stash.stop()
-    assert stash.processes[1].returncode == -9
+    assert stash.processes[1].returncode == KILLED
     with pytest.raises(requests.ConnectionError):
         ask(stash, "{ version { hash } }")
     stash.start()
