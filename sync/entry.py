@@ -31,9 +31,11 @@ def main() -> None:
     if len(sys.argv) > 1:
         _command_line()
     if sys.stdin is None or sys.stdin.isatty():
+        from sync.command_line.options import PYTHON  # not at the top: Stash never sees this
+
         print(
             "PlexSync is a plugin that Stash starts; see README.md for how to install it. For its command line see: "
-            "python3 plexsync.py --help",
+            f"{PYTHON} plexsync.py --help",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from sync import data_folder, hidden_paths, log, tasks
 from sync.command_line.connection import connection_of
-from sync.command_line.options import UsageError, read
+from sync.command_line.options import PYTHON, UsageError, read
 from sync.ending import Ending, ending_of, report_of, worst
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.status import page, status
@@ -187,7 +187,7 @@ def _explain(error: BaseException) -> tuple[Ending, str]:
     if isinstance(error, KeyboardInterrupt):
         return Ending.INTERRUPTED, "Interrupted. What was not finished stays queued: the next run goes on where it was"
     if isinstance(error, UsageError):
-        return Ending.WRONG, f"{_one_line(log.redact(str(error)))}. See: python3 plexsync.py --help"
+        return Ending.WRONG, f"{_one_line(log.redact(str(error)))}. See: {PYTHON} plexsync.py --help"
     if isinstance(error, PlexSyncError):
         return ending_of(error), _one_line(log.redact(str(error)))
     return Ending.NEEDS_A_LOOK, f"PlexSync met an error it does not know ({describe(error)}). Please report it"

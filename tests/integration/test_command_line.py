@@ -18,6 +18,7 @@ import pytest
 
 from sync import data_folder, log, tasks
 from sync.command_line.main import main
+from sync.command_line.options import PYTHON
 from sync.ending import Ending, Report
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
@@ -575,4 +576,4 @@ def test_without_arguments_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys
     with pytest.raises(SystemExit) as end:
         entry.main()
     assert end.value.code == 2
-    assert "python3 plexsync.py --help" in capsys.readouterr().err
+    assert f"{PYTHON} plexsync.py --help" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def test_a_secret_on_the_command_line_is_not_shown(line: str) -> None:
 @pytest.mark.parametrize("line", ["--help", "status --help", "failed --help", "failed retry -h", "reconcile --help"])
 def test_help_says_what_there_is(line: str) -> None:
     text = arguments.read(line.split()).help
-    assert "python3 plexsync.py" in text
+    assert f"{'py' if sys.platform == 'win32' else 'python3'} plexsync.py" in text
     assert "--api-key-file" in text
     if line == "--help":
         for part in ("exit codes:", "  130  ", "examples:", "STASH_API_KEY", "PLEXSYNC_DATA_DIR", *arguments.COMMANDS):
