@@ -174,6 +174,15 @@ def test_the_key_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     assert log.redact(KEY) == "***"
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " \r\n\r\n"], ids=ascii)
+def test_a_key_as_programs_write_it(tmp_path: Path, encoding: str, end: str) -> None:
+    """PowerShell's `>` writes UTF-16, its `Out-File -Encoding utf8` a mark in front, Notepad either."""
+    file = tmp_path / "key"
+    file.write_bytes(f"{chr(0xFEFF) if encoding == 'utf-16-be' else ''}{KEY}{end}".encode(encoding))
+    assert connect(tmp_path, api_key_file=str(file))["ApiKey"] == KEY
+
+
 def test_a_key_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "key"
     for content, says in (
