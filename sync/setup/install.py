@@ -8,6 +8,7 @@ only then is the folder renamed. Standard library alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -34,6 +35,10 @@ network would hold Stash's one job slot for good."""
 
 _NETWORK = "Give Stash's machine network and pip"
 _WRITABLE = "Give the folder space and Stash the right to write there"
+
+_DEEPEST = 125
+"""Characters below a folder of one install, of pydantic's deepest file while pip compiles it:
+`/tmp/pip-target-12345678/lib/python/`, the file, and the number that its name bears until it is whole."""
 
 _FAILED_FILE = "failed.json"
 _FRESH = "new-"
@@ -79,6 +84,7 @@ def install(data: str, target: str, requirements: str, lacks: list[str], *, try_
             return
         work = _work_folder(folder)
         try:
+            _check_length(data, work)
             if os.path.isdir(target) and _adopt(target, work):
                 return
             if not try_again_now:
@@ -104,6 +110,23 @@ def _work_folder(folder: str) -> str:
     # pip's temporary files lie here too: they go with the folder, and moving them is a rename.
     os.makedirs(os.path.join(work, "tmp"), mode=0o700)
     return work
+
+
+def _check_length(data: str, work: str) -> None:
+    """Raise SetupError where the packages' paths would be too long: Windows takes 259 characters as a rule."""
+    folder = os.path.join(work, "tmp", "x" * 50)
+    try:
+        os.mkdir(folder)
+        with open(os.path.join(folder, "x" * (_DEEPEST - 55)), "w"):
+            pass
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
+        raise SetupError(
+            f"PlexSync's data folder {quoted(data)} has too long a path: files of the packages below it would have up "
+            f"to {len(work) + _DEEPEST} characters, which this system does not take. Every job stays queued. Set the "
+            "environment variable PLEXSYNC_DATA_DIR, for Stash, to a folder with a short path, such as C:\\plexsync"
+        ) from None
 
 
 def _adopt(target: str, work: str) -> bool:
