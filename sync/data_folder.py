@@ -24,6 +24,8 @@ FILE_ENDINGS = ("-wal", "-shm", "-journal", "")
 DRAIN_LOCK = "drain.lock"
 SLEEPER_LOCK = "sleeper.lock"
 DEPENDENCIES_FOLDER = "deps"
+AT_WORK = ("new-", "old-")
+"""How the names of folders of packages begin that an install works with, and has removed when it ends."""
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
@@ -118,8 +120,10 @@ def move_aside(file: str, patience: float | None = None) -> str:
     """Move a SQLite file away with its journal, log and shared memory, as `move` does; return its new path."""
     aside = f"{file}.damaged-{time.time_ns()}"
     for ending in FILE_ENDINGS:
-        if os.path.exists(file + ending):
+        try:  # noqa: SIM105 - contextlib would cost the hook its import
             move(file + ending, aside + ending, patience)
+        except FileNotFoundError:
+            pass  # never there, or its last user has closed it at this moment
     return aside
 
 

@@ -31,9 +31,11 @@ def main() -> None:
     if len(sys.argv) > 1:
         _command_line()
     if sys.stdin is None or sys.stdin.isatty():
+        from sync.command_line.options import PYTHON  # not at the top: Stash never sees this
+
         print(
             "PlexSync is a plugin that Stash starts; see README.md for how to install it. For its command line see: "
-            "python3 plexsync.py --help",
+            f"{PYTHON} plexsync.py --help",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -110,11 +112,8 @@ def _serve(raw: bytes) -> str | dict[str, Any]:
 
     if operations.is_one(args):
         return operations.answer(connection, args)
-    from sync import log, tasks
-    from sync.status.version import version
+    from sync import tasks
 
-    # A run after each save is no news: what a person has pressed begins with the version.
-    (log.debug if args.get("trigger") else log.info)(f"PlexSync {version()}")
     gc.enable()
     return tasks.run(connection, args)
 

@@ -1,5 +1,6 @@
 """Which Stash the command line talks to, with which key, and where the plugin's data is. Standard library alone."""
 
+import codecs
 import os
 import sys
 from argparse import Namespace
@@ -61,8 +62,10 @@ def _key(options: Namespace, environment: Mapping[str, str]) -> str:
         return _checked(environment.get("STASH_API_KEY") or "", "STASH_API_KEY")
     path = os.path.expanduser(options.api_key_file)
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read(_LONGEST_KEY + 1)
+        with open(path, "rb") as file:
+            raw = file.read(4 * _LONGEST_KEY)
+        # What PowerShell's `>` writes is UTF-16.
+        text = raw.decode("utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
     except FileNotFoundError:
         # Not shown: it may be the key itself.
         raise SetupError("--api-key-file names no file; accepted: a file that holds Stash's API key") from None

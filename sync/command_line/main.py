@@ -8,7 +8,10 @@ import io
 import json
 import os
 import re
+import signal
+import socket
 import sys
+import threading
 import time
 from argparse import Namespace
 from collections import Counter
@@ -17,7 +20,7 @@ from typing import Any, TextIO
 
 from sync import data_folder, hidden_paths, log, tasks
 from sync.command_line.connection import connection_of
-from sync.command_line.options import UsageError, read
+from sync.command_line.options import PYTHON, UsageError, read
 from sync.ending import Ending, ending_of, report_of, worst
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.status import page, status
@@ -28,26 +31,50 @@ WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 _BATCHES = ("sync_all", "sync_recent", "reconcile")
 _LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
 """From the least to the gravest."""
+_GRACE = 0.5
+"""Seconds in which the main thread may end by itself, and put back what it has claimed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def run() -> int:
     """Serve this process's command line; return its exit code. Everything is flushed then."""
     stdout, stderr = _able(sys.stdout), _able(sys.stderr)
-    code = main(sys.argv[1:], stdout, stderr)
+    code = main(sys.argv[1:], stdout, stderr, on_ctrl_c=_soon_after_ctrl_c if sys.platform == "win32" else None)
     for stream in (stdout, stderr):
         with contextlib.suppress(OSError, ValueError):  # whoever read has gone (`| head`)
             stream.flush()
     return code
 
 
-def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mapping[str, str] | None = None) -> int:
+def main(
+    argv: Sequence[str],
+    stdout: TextIO,
+    stderr: TextIO,
+    environment: Mapping[str, str] | None = None,
+    *,
+    on_ctrl_c: Callable[[Callable[[], object], threading.Event], object] | None = None,
+) -> int:
     """Carry out a command line; return the exit code (see `Ending`).
 
     The answer goes to `stdout`, with `--json` as one JSON object whatever happens; everything else to `stderr`.
+    `on_ctrl_c`: see `_soon_after_ctrl_c`.
     """
     as_json = "--json" in argv
     show = _sink(stderr, least="i", has_bar=False)
+    is_over = threading.Event()
+
+    def fail(error: BaseException) -> int:
+        is_over.set()
+        ending, text = _explain(error)
+        show("p", "")
+        if as_json:
+            _write(stdout, _dump({"error": text, "exit_code": int(ending)}))
+        else:
+            show("e", text)
+        return int(ending)
+
+    if on_ctrl_c:
+        on_ctrl_c(lambda: os._exit(fail(KeyboardInterrupt())), is_over)
     try:
         # A library's stray print is no part of the answer.
         with contextlib.redirect_stdout(stderr):
@@ -68,6 +95,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
             needs_stash = options.command not in WITHOUT_STASH
             connection = connection_of(options, surroundings, needs_stash=needs_stash)
             lines, document, ending = _carry_out(options, connection)
+        is_over.set()
         show("p", "")
         if as_json:
             _write(stdout, _dump({"command": options.command, **document, "exit_code": int(ending)}))
@@ -75,15 +103,26 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
             _write(stdout, "".join(f"{_one_line(line)}\n" for line in lines))
         return int(ending)
     except (Exception, KeyboardInterrupt) as error:
-        ending, text = _explain(error)
-        show("p", "")
-        if as_json:
-            _write(stdout, _dump({"error": text, "exit_code": int(ending)}))
-        else:
-            show("e", text)
-        return int(ending)
+        return fail(error)
     finally:
         log.use(None)
+
+
+def _soon_after_ctrl_c(end: Callable[[], object], is_over: threading.Event) -> None:
+    """Have a thread `end` the process soon after a Ctrl-C, unless it `is_over` by then.
+
+    On Windows a Ctrl-C reaches Python's main thread only when its wait for a server, or for another thread, is over.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def wait(_keep: socket.socket = writer) -> None:
+        reader.recv(1)
+        if not is_over.wait(_GRACE):
+            end()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 # What it does
@@ -148,7 +187,7 @@ def _explain(error: BaseException) -> tuple[Ending, str]:
     if isinstance(error, KeyboardInterrupt):
         return Ending.INTERRUPTED, "Interrupted. What was not finished stays queued: the next run goes on where it was"
     if isinstance(error, UsageError):
-        return Ending.WRONG, f"{_one_line(log.redact(str(error)))}. See: python3 plexsync.py --help"
+        return Ending.WRONG, f"{_one_line(log.redact(str(error)))}. See: {PYTHON} plexsync.py --help"
     if isinstance(error, PlexSyncError):
         return ending_of(error), _one_line(log.redact(str(error)))
     return Ending.NEEDS_A_LOOK, f"PlexSync met an error it does not know ({describe(error)}). Please report it"

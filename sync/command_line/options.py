@@ -5,6 +5,7 @@ import contextlib
 import io
 import math
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -30,23 +31,27 @@ FAILED = {
 _SECRET = re.compile(r"--?[\w-]*(key|token|passw|secret|cookie)[\w-]*", re.IGNORECASE)
 _LONG_WORD = re.compile(r"'[^']{40,}'")
 
+PYTHON = "py" if sys.platform == "win32" else "python3"
+"""How a person calls Python here."""
+
 _DESCRIPTION = """\
 Brings what you curate in Stash into Plex: the tasks of the Stash plugin PlexSync, for a shell or cron.
 They work on the plugin's own queue, with the settings of its panel in Stash.
 Run it on the machine that Stash runs on, as the same user.
 """
-_EPILOG = """\
+_ON_WINDOWS = "Where there is no py, write the whole path of the python.exe that Stash uses.\n"
+_EPILOG = f"""\
 environment:
   STASH_URL          as --stash-url
   STASH_API_KEY      the API key itself (Stash: Settings > Security > API key); a Stash without a password needs none
   PLEXSYNC_DATA_DIR  as --data-dir
 
 examples:
-  python3 plexsync.py status
-  python3 plexsync.py check-setup --stash-url http://nas:9999 --api-key-file ~/.stash-key
-  python3 plexsync.py sync-recent --days 2 --quiet
-  python3 plexsync.py reconcile --dry-run --json
-  python3 plexsync.py failed retry --error-type PlexNotFound
+  {PYTHON} plexsync.py status
+  {PYTHON} plexsync.py check-setup --stash-url http://nas:9999 --api-key-file ~/.stash-key
+  {PYTHON} plexsync.py sync-recent --days 2 --quiet
+  {PYTHON} plexsync.py reconcile --dry-run --json
+  {PYTHON} plexsync.py failed retry --error-type PlexNotFound
 
 exit codes:
   0    all is well
@@ -113,8 +118,8 @@ def _parser() -> _Parser:
     group.add_argument("--verbose", action="store_true", help="say more")
     parser = _Parser(
         prog="plexsync.py",
-        usage="python3 plexsync.py [options] COMMAND",
-        description=_DESCRIPTION,
+        usage=f"{PYTHON} plexsync.py [options] COMMAND",
+        description=_DESCRIPTION + (_ON_WINDOWS if PYTHON == "py" else ""),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -128,7 +133,7 @@ def _parser() -> _Parser:
         made: argparse.ArgumentParser = to.add_parser(
             name,
             help=text,
-            usage=f"python3 plexsync.py {whole} [options]",
+            usage=f"{PYTHON} plexsync.py {whole} [options]",
             description=f"{text[0].upper()}{text[1:]}.",
             allow_abbrev=False,
             argument_default=argparse.SUPPRESS,

@@ -52,6 +52,8 @@ def why_unusable(what: str, path: str, error: Exception) -> str:
         kind, mends = "its disk is full", f"Make free space, or {elsewhere}"
     elif getattr(error, "winerror", None) in (32, 33):
         kind, mends = "another program has it open", _FIND.format("virus scanner")
+    elif (number in (errno.ENOENT, errno.ENAMETOOLONG) or "unable to open" in text) and _is_too_long(path):
+        kind, mends = "its path is too long", f"{elsewhere[0].upper()}{elsewhere[1:]} with a short path"
     elif number in (errno.EACCES, errno.EPERM, errno.EROFS) or "readonly" in text or "unable to open" in text:
         kind, mends = "it is not writable for Stash's user", f"Check the permissions and the mount, or {elsewhere}"
     elif isinstance(error, sqlite3.Error) and fast.is_locked(error):
@@ -59,6 +61,11 @@ def why_unusable(what: str, path: str, error: Exception) -> str:
     else:
         kind, mends = "its disk or mount fails", f"Check its free space, the disk and the mount, or {elsewhere}"
     return f"PlexSync's {what} {quoted(path)} cannot be read or written: {kind} ({text}). {mends}"
+
+
+def _is_too_long(path: str) -> bool:
+    # Windows takes 259 characters of a file's path as a rule, SQLite 512 bytes on other systems.
+    return len(os.fsencode(path)) + len("/queue/data.db-journal") >= (260 if os.name == "nt" else 512)
 
 
 def is_damaged(file: str) -> bool:

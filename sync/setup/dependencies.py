@@ -20,14 +20,12 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
 from sync import data_folder
-from sync.data_folder import WHOLE_FILE, is_whole
+from sync.data_folder import AT_WORK, WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
 
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*(?:,\s*<\s*([0-9][0-9.]*)\s*)?$")
-FRESH, OLD = "new-", "old-"
-"""How the names of folders begin that an install works with, and has removed when it ends."""
 
 
 class Requirement(NamedTuple):
@@ -149,7 +147,7 @@ def _is_littered(data: str) -> bool:
         names = os.listdir(os.path.join(data, data_folder.DEPENDENCIES_FOLDER))
     except OSError:  # the packages are the user's own
         return False
-    return any(name.startswith((FRESH, OLD)) for name in names)
+    return any(name.startswith(AT_WORK) for name in names)
 
 
 def _lacks(data: str) -> list[str]:

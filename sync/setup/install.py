@@ -8,17 +8,17 @@ only then is the folder renamed. Standard library alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import time
 
 from sync import data_folder, log
-from sync.data_folder import WHOLE_FILE, is_whole
+from sync.data_folder import AT_WORK, WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 from sync.setup import pip
-from sync.setup.dependencies import FRESH, OLD
 
 PIP_TIMEOUT = 600.0
 """Seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes."""
@@ -33,7 +33,12 @@ network would hold Stash's one job slot for good."""
 _NETWORK = "Give Stash's machine network and pip"
 _WRITABLE = "Give the folder space and Stash the right to write there"
 
+_DEEPEST = 125
+"""Characters below a folder of one install, of pydantic's deepest file while pip compiles it:
+`/tmp/pip-target-12345678/lib/python/`, the file, and the number that its name bears until it is whole."""
+
 _FAILED_FILE = "failed.json"
+_FRESH, _OLD = AT_WORK
 
 _CHECK = """
 import sys
@@ -66,6 +71,7 @@ def install(data: str, target: str, requirements: str, lacks: list[str], *, try_
             return
         work = _work_folder(folder)
         try:
+            _check_length(data, work)
             if (os.path.isdir(target) and _adopt(target, work)) or _take_over(folder, target, work):
                 return
             if not try_again_now:
@@ -96,17 +102,34 @@ def tidy(data: str) -> None:
 
 def _remove_litter(folder: str) -> None:
     for name in os.listdir(folder):
-        if name.startswith((FRESH, OLD)):
+        if name.startswith(AT_WORK):
             shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
 
 def _work_folder(folder: str) -> str:
     """Return a new folder for one install. Those of tasks that were stopped go: we hold the lock."""
     _remove_litter(folder)
-    work = os.path.join(folder, f"{FRESH}{os.getpid()}-{time.time_ns()}")
+    work = os.path.join(folder, f"{_FRESH}{os.getpid()}-{time.time_ns()}")
     # pip's temporary files lie here too: they go with the folder, and moving them is a rename.
     os.makedirs(os.path.join(work, "tmp"), mode=0o700)
     return work
+
+
+def _check_length(data: str, work: str) -> None:
+    """Raise SetupError where the packages' paths would be too long: Windows takes 259 characters as a rule."""
+    folder = os.path.join(work, "tmp", "x" * 50)
+    try:
+        os.mkdir(folder)
+        with open(os.path.join(folder, "x" * (_DEEPEST - 55)), "w"):
+            pass
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
+        raise SetupError(
+            f"PlexSync's data folder {quoted(data)} has too long a path: files of the packages below it would have up "
+            f"to {len(work) + _DEEPEST} characters, which this system does not take. Every job stays queued. Set the "
+            "environment variable PLEXSYNC_DATA_DIR, for Stash, to a folder with a short path, such as C:\\plexsync"
+        ) from None
 
 
 def _adopt(target: str, work: str) -> bool:
@@ -171,7 +194,7 @@ def _mark_whole(folder: str) -> None:
 
 
 def _set_aside(path: str) -> str:
-    aside = os.path.join(os.path.dirname(path), f"{OLD}{os.getpid()}-{time.time_ns()}")
+    aside = os.path.join(os.path.dirname(path), f"{_OLD}{os.getpid()}-{time.time_ns()}")
     data_folder.move(path, aside)
     return aside
 

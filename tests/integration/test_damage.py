@@ -115,12 +115,14 @@ def test_hooks_that_write_while_a_file_is_set_aside_lose_nothing(tmp_path: Path)
     savers = [threading.Thread(target=saver, args=(first,)) for first in (2, 3, 4, 5)]
     for one in savers:
         one.start()
-    for _ in range(5):
-        with rescue_damage(file):
-            damage.set_aside(file)
-    stop.set()
-    for one in savers:
-        one.join()
+    try:
+        for _ in range(5):
+            with rescue_damage(file):
+                damage.set_aside(file)
+    finally:
+        stop.set()
+        for one in savers:
+            one.join()
     assert errors == []
     # What a hook was told to be queued stands in the last file, or was set aside with the file it was written into.
     found = {scene for path in folder.glob(f"{data_folder.QUEUE_FILE}*") for scene in scenes_in(path)}

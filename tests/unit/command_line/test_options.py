@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def test_a_secret_on_the_command_line_is_not_shown(line: str) -> None:
 @pytest.mark.parametrize("line", ["--help", "status --help", "failed --help", "failed retry -h", "reconcile --help"])
 def test_help_says_what_there_is(line: str) -> None:
     text = arguments.read(line.split()).help
-    assert "python3 plexsync.py" in text
+    assert f"{'py' if sys.platform == 'win32' else 'python3'} plexsync.py" in text
     assert "--api-key-file" in text
     if line == "--help":
         for part in ("exit codes:", "  130  ", "examples:", "STASH_API_KEY", "PLEXSYNC_DATA_DIR", *arguments.COMMANDS):
@@ -171,6 +172,15 @@ def test_the_key_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     found = connect(tmp_path, {"STASH_API_KEY": "another", "STASH_URL": "http://nas:1"}, api_key_file=str(file))
     assert found == {"Scheme": "http", "Host": "nas", "Port": 1, "ApiKey": KEY, "DataDir": str(tmp_path)}
     assert log.redact(KEY) == "***"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " \r\n\r\n"], ids=ascii)
+def test_a_key_as_programs_write_it(tmp_path: Path, encoding: str, end: str) -> None:
+    """PowerShell's `>` writes UTF-16, its `Out-File -Encoding utf8` a mark in front, Notepad either."""
+    file = tmp_path / "key"
+    file.write_bytes(f"{chr(0xFEFF) if encoding == 'utf-16-be' else ''}{KEY}{end}".encode(encoding))
+    assert connect(tmp_path, api_key_file=str(file))["ApiKey"] == KEY
 
 
 def test_a_key_that_is_none(tmp_path: Path) -> None:
