@@ -112,11 +112,8 @@ def _serve(raw: bytes) -> str | dict[str, Any]:
 
     if operations.is_one(args):
         return operations.answer(connection, args)
-    from sync import log, tasks
-    from sync.status.version import version
+    from sync import tasks
 
-    # A run after each save is no news: what a person has pressed begins with the version.
-    (log.debug if args.get("trigger") else log.info)(f"PlexSync {version()}")
     gc.enable()
     return tasks.run(connection, args)
 

@@ -28,6 +28,7 @@ from sync.sleeper.run import tell
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
 from sync.stash.questions import plugin_settings
+from sync.status.version import version
 
 MODES = (
     *("process_queue", "check_setup", "retry_failed", "clear_failed", "clear_queue", "status"),
@@ -55,6 +56,8 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     log.keep_secret(cookie[1] if cookie else None)
     data = data_folder.data_folder(server_connection)
     hidden_paths.recall(data)
+    if "DataDir" not in server_connection:  # as in a call of Stash's; a run after each save is no news
+        (log.debug if args.get("trigger") else log.info)(f"PlexSync {version()}")
     if mode == "status":
         from sync.status import task  # not at the top: a drain has no use for it
 

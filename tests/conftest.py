@@ -13,7 +13,7 @@ from sync.sleeper import launch
 from sync.worker import backoff, finish
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
-from tests.site import UNCOVERED, Site, install_plugin, open_files
+from tests.site import UNCOVERED, Site, install_plugin, known_plugin, open_files
 
 
 @pytest.fixture(autouse=True)
@@ -83,8 +83,8 @@ def plex() -> Iterator[PlexStandIn]:
 
 @pytest.fixture
 def site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
-    """Both servers; PlexSync runs in the test's own process, when the test says so."""
-    with StashStandIn(config_dir=tmp_path / "stash") as stash:
+    """Both servers; PlexSync runs in this process, when the test says so."""
+    with StashStandIn(config_dir=tmp_path / "stash", plugin_dir=known_plugin(tmp_path / "known")) as stash:
         made = Site(stash, plex, tmp_path / "stash" / "plexsync", plex.add_library("Clips"))
         made.configure()
         yield made

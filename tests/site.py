@@ -23,6 +23,7 @@ from sync.queue.jobs import JobStore
 from sync.sleeper import sleeper
 from sync.sleeper.launch import is_alive
 from sync.state import State
+from sync.status.version import version
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
@@ -33,7 +34,7 @@ PATIENCE = 60.0
 """Seconds that a process may take which nobody kills."""
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "requirements.txt", "sync", "ui")
+PLUGIN_PARTS = ("PlexSync.yml", "plexsync.py", "requirements.txt", "requirements.lock", "sync", "ui")
 
 
 def install_plugin(plugins: Path) -> Path:
@@ -46,6 +47,14 @@ def install_plugin(plugins: Path) -> Path:
             (target / name).symlink_to(source, target_is_directory=source.is_dir())
         except OSError:  # Windows without the right to make links
             (shutil.copytree if source.is_dir() else shutil.copy)(source, target / name)
+    return target
+
+
+def known_plugin(folder: Path) -> Path:
+    """A plugin that Stash knows by its name alone: it fires no hook and runs no task. Return its folder."""
+    target = folder / "PlexSync"
+    target.mkdir(parents=True)
+    (target / "PlexSync.yml").write_text("name: PlexSync\n", encoding="utf-8")
     return target
 
 
@@ -111,7 +120,7 @@ class Site:
         return Answer(answer.get("output"), answer.get("error"), lines)
 
     def ask(self, mode: str, **args: Any) -> dict[str, Any]:
-        """What an operation of Stash's pages answers; one that takes longer is waited for."""
+        """What an operation of Stash's pages answers, but for the version; one that takes longer is waited for."""
         answer = self.call({"mode": mode, **args})
         assert answer.error is None, answer.error
         found: dict[str, Any] = answer.output
@@ -119,6 +128,7 @@ class Site:
         while found.get("id") and not found["done"] and time.monotonic() < end:
             time.sleep(0.02)
             found = self.call({"mode": mode, "id": found["id"]}).output
+        assert found.pop("version") == version()
         return found
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:

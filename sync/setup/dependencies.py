@@ -20,19 +20,21 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
 from sync import data_folder
-from sync.data_folder import WHOLE_FILE, is_whole
+from sync.data_folder import AT_WORK, WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
 
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
 
-_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*$")
+_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*(?:,\s*<\s*([0-9][0-9.]*)\s*)?$")
 
 
 class Requirement(NamedTuple):
-    """One line of requirements.txt: a distribution and its lower bound."""
+    """One line of requirements.txt: a distribution, and the bounds of its version."""
 
     name: str
     minimum: str
+    below: str
+    """The first version that is too new; empty for none."""
 
 
 def requirements_file() -> str:
@@ -41,7 +43,7 @@ def requirements_file() -> str:
 
 
 def read_requirements(path: str) -> list[Requirement]:
-    """Return the requirements of a file; raises SetupError for one that is not `name>=version`."""
+    """Return the requirements of a file; raises SetupError for one that is not `name>=version,<version`."""
     found = []
     try:
         with open(path, encoding="utf-8") as file:
@@ -54,19 +56,23 @@ def read_requirements(path: str) -> list[Requirement]:
             continue
         match = _REQUIREMENT.match(text)
         if not match:
-            raise SetupError(f"requirements.txt has {text!r:.100}; accepted: name>=version")
-        found.append(Requirement(match[1], match[2]))
+            raise SetupError(f"requirements.txt has {text!r:.100}; accepted: name>=version,<version")
+        found.append(Requirement(match[1], match[2], match[3] or ""))
     return found
 
 
 def key_of(requirements: list[Requirement]) -> str:
     """Return the name of the folder for these requirements and this Python.
 
-    The system is part of it because pydantic is compiled: a data folder outlives
+    It goes by the lower bounds: what is newer than an upper one is found out when it cannot be imported. A lock that
+    changed is no reason to install: an update of PlexSync shall need no network. A mended package that people need
+    raises the lower bound. The system is part of it because pydantic is compiled: a data folder outlives
     the move from Stash's image (musl) to another one (glibc).
     """
     # A check sum, no secret: hashlib would cost every task its import.
-    digest = zlib.crc32(repr(sorted(requirements)).encode())
+    minima = sorted((requirement.name, requirement.minimum) for requirement in requirements)
+    # As version 0.1.0 named it, whose packages go on to be used.
+    digest = zlib.crc32(("[" + ", ".join(f"Requirement(name={n!r}, minimum={m!r})" for n, m in minima) + "]").encode())
     return f"py{sys.version_info.major}.{sys.version_info.minor}-{_system()}-{digest:08x}"
 
 
@@ -95,6 +101,9 @@ def missing(requirements: list[Requirement]) -> list[str]:
         if _numbers(version) < _numbers(requirement.minimum):
             # What an uninstall left half done has metadata without a version.
             lacks.append(f"{requirement.name} is {version or 'damaged'}, needed is {requirement.minimum}")
+            continue
+        if requirement.below and _numbers(version) >= _numbers(requirement.below):
+            lacks.append(f"{requirement.name} is {version}, needed is one below {requirement.below}")
             continue
         import_name = IMPORT_NAMES.get(requirement.name, requirement.name)
         try:
@@ -126,6 +135,19 @@ def ensure(data: str, *, try_again_now: bool) -> None:
         install.install(data, target, requirements_file(), lacks, try_again_now=try_again_now)
         if target not in sys.path:
             sys.path.insert(0, target)
+    elif _is_littered(data):
+        from sync.setup import install  # not at the top, as above
+
+        install.tidy(data)
+
+
+def _is_littered(data: str) -> bool:
+    """Return whether an install is under way, or was killed."""
+    try:
+        names = os.listdir(os.path.join(data, data_folder.DEPENDENCIES_FOLDER))
+    except OSError:  # the packages are the user's own
+        return False
+    return any(name.startswith(AT_WORK) for name in names)
 
 
 def _lacks(data: str) -> list[str]:

@@ -11,17 +11,14 @@ import contextlib
 import errno
 import json
 import os
-import re
-import shlex
 import shutil
-import subprocess
-import sys
 import time
 
 from sync import data_folder, log
-from sync.data_folder import WHOLE_FILE, is_whole
+from sync.data_folder import AT_WORK, WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
+from sync.setup import pip
 
 PIP_TIMEOUT = 600.0
 """Seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes."""
@@ -41,14 +38,8 @@ _DEEPEST = 125
 `/tmp/pip-target-12345678/lib/python/`, the file, and the number that its name bears until it is whole."""
 
 _FAILED_FILE = "failed.json"
-_FRESH = "new-"
-_OLD = "old-"
+_FRESH, _OLD = AT_WORK
 
-# Stash kills the task and not its child. The child holds one end of a pipe whose other end the task
-# holds: when the task is gone, so is pip. Not on Windows, where a read that waits on standard input
-# can hang the process; there such a pip ends by itself, in a folder nobody uses.
-_LEASH = "import os, threading\nthreading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()\n"
-_PIP = "import runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n"
 _CHECK = """
 import sys
 sys.path[:0] = sys.argv[1:]
@@ -59,10 +50,6 @@ if lacks:
 import sync.plex  # which keeps plexapi from the user's own configuration
 import persistqueue.serializers.json, plexapi.server, pydantic, stashapi.classes
 """
-
-# PYTHONPATH holds Stash's plugins folder, where any plugin's folder may bear a module's name. The others would
-# send pip elsewhere than --target says.
-_NOT_FOR_CHILDREN = ("PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON")
 
 
 def install(data: str, target: str, requirements: str, lacks: list[str], *, try_again_now: bool) -> None:
@@ -85,7 +72,7 @@ def install(data: str, target: str, requirements: str, lacks: list[str], *, try_
         work = _work_folder(folder)
         try:
             _check_length(data, work)
-            if os.path.isdir(target) and _adopt(target, work):
+            if (os.path.isdir(target) and _adopt(target, work)) or _take_over(folder, target, work):
                 return
             if not try_again_now:
                 _refuse_soon_after_failure(folder, target, requirements)
@@ -101,11 +88,27 @@ def install(data: str, target: str, requirements: str, lacks: list[str], *, try_
         lock.release()
 
 
+def tidy(data: str) -> None:
+    """Remove what killed installs have left, unless one is under way."""
+    lock = FileLock(os.path.join(data, "deps.lock"))
+    try:
+        if lock.acquire(0):
+            _remove_litter(os.path.join(data, data_folder.DEPENDENCIES_FOLDER))
+    except OSError:
+        pass  # it is in the way of nothing
+    finally:
+        lock.release()
+
+
+def _remove_litter(folder: str) -> None:
+    for name in os.listdir(folder):
+        if name.startswith(AT_WORK):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
 def _work_folder(folder: str) -> str:
     """Return a new folder for one install. Those of tasks that were stopped go: we hold the lock."""
-    for name in os.listdir(folder):
-        if name.startswith((_FRESH, _OLD)):
-            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+    _remove_litter(folder)
     work = os.path.join(folder, f"{_FRESH}{os.getpid()}-{time.time_ns()}")
     # pip's temporary files lie here too: they go with the folder, and moving them is a rename.
     os.makedirs(os.path.join(work, "tmp"), mode=0o700)
@@ -142,10 +145,29 @@ def _adopt(target: str, work: str) -> bool:
     return True
 
 
+def _take_over(folder: str, target: str, work: str) -> bool:
+    """Return whether packages of earlier requirements fit these, too: an update of PlexSync needs no network then."""
+    for path in _older(folder, target):
+        if is_whole(path):
+            with contextlib.suppress(SetupError):
+                _check(path, work)
+                data_folder.move(path, target)
+                log.info("PlexSync's packages are those of its version before: they fit this one, too")
+                return True
+    return False
+
+
+def _older(folder: str, target: str) -> list[str]:
+    """Return the other sets of this Python. Those of other Pythons stay: a machine may run two."""
+    own = os.path.basename(target).rpartition("-")[0] + "-"
+    names = [name for name in os.listdir(folder) if name.startswith(own) and name != os.path.basename(target)]
+    return [os.path.join(folder, name) for name in names]
+
+
 def _install(target: str, requirements: str, work: str) -> None:
     fresh = os.path.join(work, "site")
     try:
-        _pip(fresh, requirements, work)
+        pip.install(fresh, requirements, work, PIP_TIMEOUT)
         _check(fresh, work)
     except SetupError as error:
         raise _failed(target, requirements, str(error)) from None
@@ -159,13 +181,11 @@ def _install(target: str, requirements: str, work: str) -> None:
 
 
 def _remove_older(folder: str, target: str) -> None:
-    """Remove the sets that this one replaces. Those for other Pythons stay: a machine may run two."""
-    own = os.path.basename(target).rpartition("-")[0] + "-"
+    """Remove the sets that this one replaces."""
     with contextlib.suppress(OSError):  # in the way of nothing: the next install tries again
-        for name in os.listdir(folder):
-            if name.startswith(own) and name != os.path.basename(target):
-                # Set aside first: what says it is whole is whole, also when this process is killed now.
-                shutil.rmtree(_set_aside(os.path.join(folder, name)), ignore_errors=True)
+        for path in _older(folder, target):
+            # Set aside first: what says it is whole is whole, also when this process is killed now.
+            shutil.rmtree(_set_aside(path), ignore_errors=True)
 
 
 def _mark_whole(folder: str) -> None:
@@ -179,102 +199,12 @@ def _set_aside(path: str) -> str:
     return aside
 
 
-def _pip(fresh: str, requirements: str, work: str) -> None:
-    arguments = [
-        *("install", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"),
-        # Few tries: they hold Stash's one job slot. No compiler where a wheel will do.
-        *("--retries", "1", "--prefer-binary", "--target", fresh, "-r", requirements),
-        # Whatever pip.conf says: a drain that compiles its packages at each start begins 0.3 s later.
-        "--compile",
-    ]
-    code, output = _child(_PIP, arguments, "pip", work, PIP_TIMEOUT)
-    if not code:
-        return
-    if _lines(output)[-1].endswith("No module named pip"):
-        raise SetupError(
-            "this Python has no pip. Install pip first (Alpine: apk add py3-pip, Debian: apt install python3-pip, "
-            f"elsewhere: {_command_line([_python(), '-m', 'ensurepip', '--user'])})"
-        )
-    raise SetupError(f"pip {_what_pip_said(code, output)}")
-
-
 def _check(folder: str, work: str) -> None:
     """Import what was installed in a process of its own, so that a set that does not work here is never used."""
-    code, output = _child(_CHECK, [folder, data_folder.PLUGIN_FOLDER], "importing the packages", work, CHECK_TIMEOUT)
+    program, places = _CHECK, [folder, data_folder.PLUGIN_FOLDER]
+    code, output = pip.run(program, places, "importing the packages", work, CHECK_TIMEOUT)
     if code:
-        raise SetupError(f"the packages cannot be used: {_clean(_lines(output)[-1])}")
-
-
-def _child(program: str, arguments: list[str], what: str, work: str, timeout: float) -> tuple[int, str]:
-    """Run a program of ours in a Python of its own; return its exit code and what it said.
-
-    Raises SetupError when it does not start, or takes more than `timeout` seconds.
-    """
-    temporary = os.path.join(work, "tmp")
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
-    environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary))
-    # What a pip.conf may have switched on: neither can be combined with --target here.
-    environment.update({"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"})
-    windows = sys.platform == "win32"
-    said = os.path.join(work, "said")
-    try:
-        # Into a file: a pipe could be held open by what pip itself has started.
-        with open(said, "wb") as output:
-            process = subprocess.Popen(
-                # -P and a folder of our own: Stash's working directory may hold a file that shadows a module.
-                [_python(), "-P", "-c", program if windows else _LEASH + program, *arguments],
-                cwd=temporary,
-                env=environment,
-                stdin=subprocess.DEVNULL if windows else subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-    except OSError as error:
-        raise SetupError(f"{what} could not be started ({error.strerror})") from None
-    try:
-        code = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        raise SetupError(f"{what} did not end within {timeout:.0f} seconds") from None
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        if process.stdin:
-            process.stdin.close()
-    with open(said, encoding="utf-8", errors="replace") as file:
-        return code, file.read()
-
-
-def _what_pip_said(code: int, output: str) -> str:
-    if code < 0:
-        return f"was ended by signal {-code}"
-    lines = _lines(output)
-    errors = [text for text in lines if text.lower().startswith("error")]
-    said = _clean((errors or lines)[-1])
-    # pip's last word on a dead network is that there is no such package.
-    causes = [text for text in lines if "connection broken by" in text or "Could not fetch URL" in text]
-    if causes:
-        cause = re.sub(r".*connection broken by", "connection broken by", causes[-1])
-        said += f" ({_clean(re.sub(r'<[^<>]* object at [^<>]*>:? ?', '', cause))})"
-    return f"said: {said}"
-
-
-def _lines(output: str) -> list[str]:
-    return [text.strip() for text in output.splitlines() if text.strip()] or ["nothing"]
-
-
-def _clean(text: str) -> str:
-    """Return what may be shown: without names and passwords in URLs, which an index of one's own may have."""
-    return log.redact(re.sub(r"//[^/\s]*@", "//***@", text))[:300]
-
-
-def _python() -> str:
-    return sys.executable or "python3"
-
-
-def _command_line(command: list[str]) -> str:
-    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+        raise SetupError(f"the packages cannot be used: {pip.clean(pip.lines_of(output)[-1])}")
 
 
 def _unwritable(folder: str, error: OSError) -> str:
@@ -282,7 +212,7 @@ def _unwritable(folder: str, error: OSError) -> str:
 
 
 def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:
-    command = _command_line([_python(), "-m", "pip", "install", "--target", target, "-r", requirements])
+    command = pip.command_line(["-m", "pip", "install", "--target", target, "-r", requirements])
     log.keep_readable(command)
     return SetupError(
         f"PlexSync's packages are missing and could not be installed: {reason.rstrip('. ')}. Every job stays "

@@ -76,7 +76,8 @@ def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> b
 def see_to_enabled(connection: Mapping[str, Any]) -> None:
     """Raise AskFailedError, `refused`, where the plugin is disabled in Stash or removed. Raises SetupError."""
     try:
-        plugins = graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins")
+        # Null where Stash has no plugin at all.
+        plugins = graphql(connection, "query PlexSyncPlugins { plugins { id enabled } }", "{}").get("plugins") or []
     except AskFailedError as error:
         if error.refused:
             raise
@@ -84,7 +85,7 @@ def see_to_enabled(connection: Mapping[str, Any]) -> None:
     if isinstance(plugins, list) and not any(
         isinstance(one, dict) and one.get("id") == PLUGIN_ID and one.get("enabled") for one in plugins
     ):
-        raise AskFailedError("the plugin is disabled in Stash", refused=True)
+        raise AskFailedError("the plugin is disabled in Stash, or removed from it", refused=True)
 
 
 def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, states: tuple[str, ...] = _ALIVE) -> bool:

@@ -208,12 +208,16 @@ def test_what_was_said_is_told_once_and_is_bounded(tmp_path: Path, capfd: pytest
     assert os.listdir(tmp_path) == []
 
 
-def test_a_sleeper_that_waits_for_plex_ends_when_the_plugin_is_disabled(patient: Patient) -> None:
+@pytest.mark.parametrize("how", ["disabled", "uninstalled"])
+def test_a_sleeper_that_waits_for_plex_ends_when_the_plugin_is_gone(patient: Patient, how: str) -> None:
     """Its plugin is gone for good, perhaps; a Stash that does not tell of its plugins is taken to have it still."""
     connection = schema.connect(data_folder.queue_file(str(patient.site.data)))
     connection.execute("UPDATE plexsync_wake SET ask_job = NULL, asked_at = NULL, resume_at = ?", (patient.now + 9,))
     connection.close()
-    patient.site.stash.disabled_plugins.append("PlexSync")
+    if how == "disabled":
+        patient.site.stash.disabled_plugins.append("PlexSync")
+    else:
+        patient.site.stash.uninstall_plugin()
     asked = len(patient.site.stash.plugin_requests("PlexSyncAsk("))
     assert not patient.sleeper.run()
     assert len(patient.site.stash.plugin_requests("PlexSyncAsk(")) == asked

@@ -6,6 +6,7 @@ that hold as much as the check of an install imports; one test installs the real
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -22,6 +23,7 @@ import threading
 import time
 import venv
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +33,7 @@ from typing import Any
 
 import pytest
 
+from sync.queue.lock import FileLock
 from sync.setup import dependencies
 
 pytestmark = pytest.mark.integration
@@ -469,6 +472,94 @@ def test_an_old_version_is_overruled(machine: Machine, wheels: Path, tmp_path: P
     assert "plexapi is 4.15.1, needed is 4.17.0" in outcome.log
 
 
+def test_a_version_that_is_too_new_is_overruled(machine: Machine, wheels: Path, tmp_path: Path) -> None:
+    for wheel in make_wheels(tmp_path / "new", pydantic="3.0.1").iterdir():
+        machine.have(wheel)
+    machine.find_wheels(wheels)
+    outcome = machine.ensure()
+    assert_set(machine, outcome)
+    assert "pydantic is 3.0.1, needed is one below 3" in outcome.log
+
+
+def lock(machine: Machine, wheels: Path, **wrong: str) -> None:
+    """Write a lock of these wheels; `wrong`: other hashes."""
+    lines = []
+    for wheel in sorted(wheels.iterdir()):
+        name, version, *_ = wheel.name.split("-")
+        digest = wrong.get(name) or hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{digest}\n")
+    (machine.plugin / "requirements.lock").write_text("".join(lines), encoding="utf-8")
+
+
+def versions(machine: Machine) -> set[str]:
+    """What is installed."""
+    (used,) = machine.deps.glob("py*")
+    return {found.name.removesuffix(".dist-info") for found in used.glob("*.dist-info")}
+
+
+@pytest.mark.usefixtures("own_plugin")
+def test_what_was_tested_is_installed_where_it_can_be_had(machine: Machine, wheels: Path, tmp_path: Path) -> None:
+    lock(machine, wheels)
+    make_wheel(wheels, "plexapi", "4.99.0")
+    machine.find_wheels(wheels)
+    outcome = machine.ensure()
+    assert_set(machine, outcome)
+    assert "plexapi-4.18.3" in versions(machine)
+    assert "others are tried" not in outcome.log
+
+
+@pytest.mark.usefixtures("own_plugin")
+@pytest.mark.parametrize("what", ["not there", "another hash", "no such file for this machine"])
+def test_what_was_tested_and_cannot_be_had_is_replaced_by_what_fits(machine: Machine, wheels: Path, what: str) -> None:
+    lock(machine, wheels, **({"plexapi": "0" * 64} if what == "another hash" else {}))
+    (tested,) = wheels.glob("plexapi-*")
+    if what == "no such file for this machine":
+        tested.rename(tested.with_name(tested.name.replace("py3-none-any", "cp39-cp39-win32")))
+    elif what == "not there":
+        tested.unlink()
+    make_wheel(wheels, "plexapi", "4.99.0")
+    make_wheel(wheels, "plexapi", "5.0.0")
+    machine.find_wheels(wheels)
+    outcome = machine.ensure()
+    assert_set(machine, outcome)
+    assert "plexapi-4.99.0" in versions(machine), "and not what is above the bound"
+    assert outcome.log.count("The tested versions of PlexSync's packages are not to be had, so others are tried") == 1
+
+
+@pytest.mark.usefixtures("own_plugin")
+def test_a_network_that_is_down_is_not_tried_twice(machine: Machine, wheels: Path) -> None:
+    lock(machine, wheels)
+    del machine.environment["PIP_NO_INDEX"]
+    machine.environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{closed_port()}/simple"
+    outcome = machine.ensure()
+    assert "connection broken by" in outcome.error
+    assert "others are tried" not in outcome.log
+
+
+def test_the_packages_of_version_0_1_0_go_on_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update needs no network where nothing that it needs has changed: the folder has the same name."""
+    old = "[Requirement(name='persist-queue', minimum='1.0.0'), Requirement(name='plexapi', minimum='4.17.0'), "
+    old += "Requirement(name='pydantic', minimum='2.7'), Requirement(name='stashapi', minimum='0.1.5')]"
+    now = dependencies.key_of(dependencies.read_requirements(dependencies.requirements_file()))
+    assert now.endswith(f"-{zlib.crc32(old.encode()):08x}")
+
+
+def test_packages_of_earlier_requirements_that_fit_are_taken_over(
+    machine: Machine, wheels: Path, own_plugin: Callable[[str], None]
+) -> None:
+    machine.find_wheels(wheels)
+    before = assert_set(machine, machine.ensure())
+    machine.environment["PIP_FIND_LINKS"] = str(machine.config / "nothing")
+    own_plugin("stashapi>=0.1.5,<0.2\nplexapi>=4.18.0,<5\npersist-queue>=1.0.0\npydantic>=2.7,<3\n")
+    outcome = machine.ensure(by_hand=False)
+    used = assert_set(machine, outcome)
+    assert used != before
+    assert "they fit this one, too" in outcome.log
+    own_plugin("stashapi>=0.1.5,<0.2\nplexapi>=4.19.0,<5\npersist-queue>=1.0.0\npydantic>=2.7,<3\n")
+    assert "could not be installed" in machine.ensure().error
+    assert used.exists(), "the last good state stays"
+
+
 def test_metadata_that_an_uninstall_left_is_no_package(machine: Machine, wheels: Path) -> None:
     for wheel in wheels.iterdir():
         machine.have(wheel)
@@ -698,6 +789,19 @@ def test_a_task_killed_while_it_cleans_up_leaves_nothing_in_the_way(machine: Mac
     used.rename(machine.deps / "old-1-2")
     (machine.deps / "new-3-4" / "site").mkdir(parents=True)
     assert assert_set(machine, machine.ensure(by_hand=False)) == used
+
+
+def test_the_next_start_removes_what_a_killed_install_has_left(machine: Machine, wheels: Path) -> None:
+    machine.find_wheels(wheels)
+    used = assert_set(machine, machine.ensure())
+    (machine.deps / "new-1-2" / "site").mkdir(parents=True)
+    installing = FileLock(str(machine.data / "deps.lock"))
+    assert installing.acquire()
+    machine.ensure(by_hand=False)
+    assert machine.sets() == sorted(["new-1-2", used.name]), "an install that is under way is left alone"
+    installing.release()
+    machine.ensure(by_hand=False)
+    assert machine.sets() == [used.name]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the pip of a task")

@@ -622,4 +622,4 @@ def test_a_choice_that_stash_does_not_store_can_be_made_again(site: Site, plex_t
 
 def test_a_data_folder_that_fails_is_named(site: Site, plex_tv: PlexTvStandIn) -> None:
     (site.data / begun.FILE).mkdir()
-    assert f"Look at {str(site.data)!r}" in Page(site).end()
+    assert f"PlexSync's data folder {str(site.data)!r} fails" in Page(site).end()

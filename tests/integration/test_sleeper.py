@@ -28,7 +28,7 @@ from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, Circui
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_plugin_host import JobManager
-from tests.site import ROOT, Site, dead_children, kill_sleepers_below, open_files
+from tests.site import ROOT, Site, dead_children, kill_sleepers_below, known_plugin, open_files
 
 pytestmark = pytest.mark.integration
 
@@ -450,7 +450,10 @@ def test_nothing_to_bring_nothing_to_probe(site: Site, clock: Clock) -> None:
 @pytest.fixture
 def guarded(tmp_path: Path, plex: PlexStandIn, clock: Clock) -> Iterator[Site]:
     """A Stash with a password."""
-    with StashStandIn(config_dir=tmp_path / "stash", credentials=("me", "secret"), max_session_age=1800) as stash:
+    plugin = known_plugin(tmp_path / "known")
+    with StashStandIn(
+        config_dir=tmp_path / "stash", plugin_dir=plugin, credentials=("me", "secret"), max_session_age=1800
+    ) as stash:
         yield Site(stash, plex, tmp_path / "stash" / "plexsync", plex.add_library("Clips"))
 
 

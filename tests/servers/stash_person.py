@@ -38,6 +38,11 @@ class Browser:
         """A fresh session cookie's value, as a browser has one after logging in."""
         raise NotImplementedError
 
+    def uninstall_plugin(self) -> None:
+        """The plugin manager's Uninstall: Stash knows the plugin no more. Its files are left alone here."""
+        self.world.host.plugin_dir = None
+        self.graphql("mutation Reload { reloadPlugins }")
+
     def graphql(
         self,
         query: str,
