@@ -13,7 +13,7 @@ from sync.errors import SetupError, quoted
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 QUEUE_FOLDER = "queue"
@@ -29,9 +29,10 @@ AT_WORK = ("new-", "old-")
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
+IS_WINDOWS = os.name == "nt"
 PATIENCE = 5.0
-"""Seconds for which Windows is asked again to move a file that another process has open: a virus scanner's look, or a
-save of ours. A file that somebody keeps open takes for ever."""
+"""Seconds for which Windows is asked again for a file that another process has open: a virus scanner's look, or one of
+ours. A file that somebody keeps open takes for ever."""
 
 PLUGIN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -103,15 +104,19 @@ def sleeper_lock(data: str) -> str:
 
 
 def move(source: str, target: str, patience: float | None = None) -> None:
-    """Move a file or folder within its file system, over a file of that name; at once, but on Windows within
-    `patience` (normally PATIENCE): see there. Raises OSError."""
+    """Move a file or folder within its file system, over a file of that name. Raises OSError; `patience`: see there."""
+    _patiently(lambda: os.replace(source, target), patience)
+
+
+def _patiently(do: Callable[[], Any], patience: float | None = None) -> Any:
+    """Do something with files; where that is Windows and another process has one open, again for `patience` (normally
+    PATIENCE) seconds."""
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
         try:
-            os.replace(source, target)
-            return
-        except PermissionError as error:
-            if getattr(error, "winerror", None) is None or time.monotonic() > end:
+            return do()
+        except PermissionError:
+            if not IS_WINDOWS or time.monotonic() > end:
                 raise
             time.sleep(0.02)
 
@@ -138,6 +143,16 @@ def put(file: str, text: str) -> None:
         if os.path.exists(fresh):
             os.remove(fresh)
         raise
+
+
+def get(file: str) -> str:
+    """Return the text that `put` has written. Raises OSError, and ValueError where it is no text."""
+
+    def read() -> str:
+        with open(file, encoding="utf-8") as stream:
+            return stream.read()
+
+    return str(_patiently(read))
 
 
 def is_whole(target: str) -> bool:

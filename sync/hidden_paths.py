@@ -145,8 +145,7 @@ def _word(value: object) -> str:
 def _recall(data: str) -> tuple[bool, str] | None:
     """Return the switch and the key in hexadecimal; None where none is remembered."""
     try:
-        with open(os.path.join(data, REMEMBERED), encoding="ascii") as file:
-            read = json.load(file)
+        read = json.loads(data_folder.get(os.path.join(data, REMEMBERED)))
         on, key = read["obfuscate_paths"] is True, str(read["key"])
         return (on, key) if 16 <= len(bytes.fromhex(key)) <= 64 else None
     except (OSError, ValueError, TypeError, KeyError):

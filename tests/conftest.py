@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import log
+from sync import data_folder, log
 from sync.plex import client
 from sync.sleeper import launch
 from sync.worker import backoff, finish
@@ -69,6 +69,7 @@ def windows_shares(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return moved
 
+    monkeypatch.setattr(data_folder, "IS_WINDOWS", True)
     monkeypatch.setattr(os, "replace", guarded(os.replace))
     monkeypatch.setattr(os, "rename", guarded(os.rename))
 

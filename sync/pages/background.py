@@ -181,8 +181,7 @@ def _lock(file: str) -> str:
 
 
 def _read(file: str) -> Answer:
-    with open(file, encoding="utf-8") as stream:
-        facts: Answer = json.load(stream)
+    facts: Answer = json.loads(data_folder.get(file))
     return facts
 
 

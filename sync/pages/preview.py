@@ -5,11 +5,11 @@ of what is known of this scene and of the items that may be its own.
 """
 
 import contextlib
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from sync import data_folder, log
@@ -28,6 +28,7 @@ from sync.queue.jobs import JobStore
 from sync.settings import Settings
 from sync.setup.check import PRIVATE
 from sync.state import State, chunks
+from sync.status.reading import address
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.covers import Covers
 from sync.worker.make_run import make_run
@@ -126,11 +127,11 @@ def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
 
 def _copy(data: str, state: State, scene: Scene, settings: Settings) -> None:
     """Copy what the real state knows of a scene, and of items that may be its own, into a private one."""
-    file = Path(data_folder.state_file(data))
-    if not file.exists():
+    file = data_folder.state_file(data)
+    if not os.path.exists(file):
         return
     try:
-        with closing(sqlite3.connect(file.absolute().as_uri() + "?mode=ro", uri=True, timeout=5.0)) as source:
+        with closing(sqlite3.connect(address(file, "ro"), uri=True, timeout=5.0)) as source:
             source.execute("BEGIN")
             names = {map_path(one.path, settings.path_pairs) for one in scene.files if one.path}
             keys = list({name_key(name, fold=fold) for name in names for fold in (False, True)})

@@ -28,7 +28,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from sync import log
-from sync.data_folder import put
+from sync.data_folder import get, put
 from sync.errors import PlexSyncError
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.pace import Pacer
@@ -320,9 +320,8 @@ def client_identifier(data: str) -> str:
     """
     path = os.path.join(data, "client_identifier")
     try:
-        with open(path, encoding="ascii") as file:
-            known = file.read().strip()
-        if known.isalnum():
+        known = get(path).strip()
+        if known.isascii() and known.isalnum():
             return known
     except (FileNotFoundError, UnicodeDecodeError):
         pass

@@ -81,7 +81,8 @@ def start_detached(what: str, said: bytes) -> int:
 
         flags = 0
         if sys.platform == "win32":
-            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+            # A console without a window: without any, the Python that a virtual environment's one starts opens one.
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

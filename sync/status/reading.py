@@ -8,7 +8,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from sync import data_folder, fast, log
@@ -90,8 +89,7 @@ def _open(file: str) -> sqlite3.Connection:
     lock = os.path.join(os.path.dirname(file), schema.RESCUE_LOCK)
     with SharedLock(lock) if os.path.basename(file) == data_folder.QUEUE_FILE else contextlib.nullcontext():
         # Never made by this: it may be moved away at this moment.
-        address = Path(file).absolute().as_uri() + "?mode=rw"
-        connection = fast.connect(file, address)
+        connection = fast.connect(file, address(file, "rw"))
         try:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
@@ -100,6 +98,14 @@ def _open(file: str) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def address(file: str, mode: str) -> str:
+    """Return a file's address in SQLite's own words; it takes no server in it, as pathlib writes that of a share."""
+    path = os.path.abspath(file).replace(os.sep, "/")
+    for character in "%?#":
+        path = path.replace(character, f"%{ord(character):X}")
+    return f"file://{'' if path.startswith('/') else '/'}{path}?mode={mode}"
 
 
 def libraries(state: File) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sync.data_folder import put
+from sync.data_folder import get, put
 from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 
@@ -83,8 +83,8 @@ def _held(data: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SetupError(
-            f"The sign-in cannot go on: PlexSync's data folder {quoted(data)} fails ({error.strerror or error}). "
-            "Look at that folder"
+            f"The sign-in cannot go on: PlexSync's data folder fails ({error.strerror or error}). Look at "
+            f"{quoted(data)}"
         ) from None
     finally:
         lock.release()
@@ -92,8 +92,7 @@ def _held(data: str) -> Iterator[None]:
 
 def _read(data: str) -> SignIn | None:
     try:
-        with open(os.path.join(data, FILE), encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(get(os.path.join(data, FILE)))
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) and "id" in found else None
