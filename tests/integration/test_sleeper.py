@@ -35,7 +35,7 @@ pytestmark = pytest.mark.integration
 NOW = 1_000_000.0
 HOUR = 3600.0
 needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/cmdline").exists(), reason="looks at the process through /proc, which this system lacks"
+    not sys.platform.startswith("linux"), reason="looks at the process through /proc, which this system lacks"
 )
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 

@@ -5,6 +5,8 @@
 
 import errno
 import msvcrt
+import os
+from typing import Any
 
 _locking = msvcrt.locking  # type: ignore[attr-defined, unused-ignore]
 
@@ -17,4 +19,10 @@ def _with_errno(descriptor: int, mode: int, size: int) -> None:
         raise PermissionError(errno.EACCES, "Permission denied") from error
 
 
+def _no_link(source: object, target: object, *_: Any, **__: Any) -> None:
+    """Wine 8 says that it has made a link, and makes none. Windows refuses most people the right to."""
+    raise OSError(None, "A required privilege is not held by the client", str(target), 1314)
+
+
 msvcrt.locking = _with_errno  # type: ignore[attr-defined, unused-ignore]
+os.symlink = _no_link  # type: ignore[assignment]
