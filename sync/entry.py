@@ -41,8 +41,14 @@ def main() -> None:
         sys.exit(2)
     # A hook has ended before there is anything to collect, and imports leave nothing behind: see `_serve`.
     gc.disable()
+    raw = sys.stdin.buffer.read()
     try:
-        reply = answer(sys.stdin.buffer.read())
+        reply = answer(raw)
+    except ImportError:  # plexsync.py calls once more
+        import io
+
+        sys.stdin = io.TextIOWrapper(io.BytesIO(raw))
+        raise
     except KeyboardInterrupt:  # Stash was ended with Ctrl-C, and with it what it has started
         os._exit(130)
     sys.stdout.write(reply + "\n")
@@ -64,13 +70,18 @@ def _command_line() -> None:
 
 
 def answer(raw: bytes) -> str:
-    """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII."""
+    """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII.
+
+    Raises ImportError where a module of PlexSync's is missing, or of another version.
+    """
     try:
         said = _serve(raw)
         return '{"output": ' + (fast.quote(said) if isinstance(said, str) else _object(said)) + "}"
     except PlexSyncError as error:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
+        if isinstance(error, ImportError) and str(error.name).startswith("sync."):
+            raise
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
     # Not at the top: few calls fail.
     from sync import log
