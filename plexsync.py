@@ -45,11 +45,15 @@ def start(again):  # type: ignore[no-untyped-def]
 
         if __name__ == "__main__":
             main()
-    except ImportError as error:
-        if str(error.name).split(".")[0] != "sync":
+    except (ImportError, OSError) as error:
+        ours = str(getattr(error, "name", "")).split(".")[0] == "sync"
+        gone = str(getattr(error, "filename", "")).endswith(".py")  # removed after it was found
+        if not ours and isinstance(error, ImportError):
             from sync.setup.unfit import refuse
 
             refuse("a Python without " + str(error.name))  # type: ignore[no-untyped-call]
+        if not ours and not gone:
+            raise
         if not again:
             sys.exit("PlexSync's files are not complete, install the plugin again: " + str(error))
         for name in [name for name in sys.modules if name.split(".")[0] == "sync"]:

@@ -44,7 +44,7 @@ def main() -> None:
     raw = sys.stdin.buffer.read()
     try:
         reply = answer(raw)
-    except ImportError:  # plexsync.py calls once more
+    except (ImportError, OSError):  # plexsync.py calls once more
         import io
 
         sys.stdin = io.TextIOWrapper(io.BytesIO(raw))
@@ -72,7 +72,7 @@ def _command_line() -> None:
 def answer(raw: bytes) -> str:
     """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII.
 
-    Raises ImportError where a module of PlexSync's is missing, or of another version.
+    Raises ImportError or FileNotFoundError where an update took a module of PlexSync's away, or brought another one.
     """
     try:
         said = _serve(raw)
@@ -80,13 +80,19 @@ def answer(raw: bytes) -> str:
     except PlexSyncError as error:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
-        if isinstance(error, ImportError) and str(error.name).startswith("sync."):
+        if _met_update(error):
             raise
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
     # Not at the top: few calls fail.
     from sync import log
 
     return '{"error": ' + fast.quote(log.redact(text)) + "}"
+
+
+def _met_update(error: Exception) -> bool:
+    if isinstance(error, ImportError):
+        return str(error.name).startswith("sync.")
+    return isinstance(error, FileNotFoundError) and str(error.filename).endswith(".py")
 
 
 def _object(answer: dict[str, Any]) -> str:

@@ -84,8 +84,9 @@ def test_files_that_do_not_come_are_told(site: Site, plugin: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["entry.py", "hook.py"])
-def test_a_save_that_met_files_of_two_versions_begins_again(module: str, site: Site, plugin: Path) -> None:
-    """What it had imported was the old version's, and lacks what the new one asks for."""
+@pytest.mark.parametrize("met", ["from sync.queue import wake\n", "raise FileNotFoundError(2, 'gone', __file__)\n"])
+def test_a_save_that_met_files_of_two_versions_begins_again(module: str, met: str, site: Site, plugin: Path) -> None:
+    """What was imported is the old version's and lacks what the new one asks for, or a file is gone as it is read."""
     scene, _ = site.add()
     new = plugin / "new"
     shutil.copytree(plugin / "sync", new)
@@ -94,7 +95,7 @@ def test_a_save_that_met_files_of_two_versions_begins_again(module: str, site: S
     with (new / "queue" / "wake.py").open("a", encoding="utf-8") as file:
         file.write("from sync.fast import NEW\n")
     replace = f"import shutil\nshutil.copytree({str(new)!r}, {str(plugin / 'sync')!r}, dirs_exist_ok=True)\n"
-    (plugin / "sync" / module).write_text(f"from sync import fast\n{replace}from sync.queue import wake\n", "utf-8")
+    (plugin / "sync" / module).write_text(f"from sync import fast\n{replace}{met}", "utf-8")
     assert said(hook(site, plugin, scene)) == f"Scene {scene} queued, Process queue asked for"
 
 
