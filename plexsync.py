@@ -36,14 +36,29 @@ class Update:
 
 
 sys.meta_path.append(Update)
-try:
-    from sync.entry import main
-except ImportError as error:
-    if str(error.name).split(".")[0] == "sync":
-        sys.exit("PlexSync's files are not complete, install the plugin again: " + str(error))
-    from sync.setup.unfit import refuse
 
-    refuse("a Python without " + str(error.name))  # type: ignore[no-untyped-call]
 
-if __name__ == "__main__":
-    main()
+def start(again):  # type: ignore[no-untyped-def]
+    """Serve this call; once `again` where an update came in between, and what is imported is of two versions."""
+    try:
+        from sync.entry import main
+
+        if __name__ == "__main__":
+            main()
+    except (ImportError, OSError) as error:
+        ours = str(getattr(error, "name", "")).split(".")[0] == "sync"
+        gone = str(getattr(error, "filename", "")).endswith(".py")  # removed after it was found
+        if not ours and isinstance(error, ImportError):
+            from sync.setup.unfit import refuse
+
+            refuse("a Python without " + str(error.name))  # type: ignore[no-untyped-call]
+        if not ours and not gone:
+            raise
+        if not again:
+            sys.exit("PlexSync's files are not complete, install the plugin again: " + str(error))
+        for name in [name for name in sys.modules if name.split(".")[0] == "sync"]:
+            del sys.modules[name]
+        start(False)  # type: ignore[no-untyped-call]
+
+
+start(True)  # type: ignore[no-untyped-call]

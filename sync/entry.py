@@ -41,8 +41,14 @@ def main() -> None:
         sys.exit(2)
     # A hook has ended before there is anything to collect, and imports leave nothing behind: see `_serve`.
     gc.disable()
+    raw = sys.stdin.buffer.read()
     try:
-        reply = answer(sys.stdin.buffer.read())
+        reply = answer(raw)
+    except (ImportError, OSError):  # plexsync.py calls once more
+        import io
+
+        sys.stdin = io.TextIOWrapper(io.BytesIO(raw))
+        raise
     except KeyboardInterrupt:  # Stash was ended with Ctrl-C, and with it what it has started
         os._exit(130)
     sys.stdout.write(reply + "\n")
@@ -64,18 +70,29 @@ def _command_line() -> None:
 
 
 def answer(raw: bytes) -> str:
-    """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII."""
+    """Carry out one call; return `{"output": ...}` or `{"error": ...}` as a line of ASCII.
+
+    Raises ImportError or FileNotFoundError where an update took a module of PlexSync's away, or brought another one.
+    """
     try:
         said = _serve(raw)
         return '{"output": ' + (fast.quote(said) if isinstance(said, str) else _object(said)) + "}"
     except PlexSyncError as error:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
+        if _met_update(error):
+            raise
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
     # Not at the top: few calls fail.
     from sync import log
 
     return '{"error": ' + fast.quote(log.redact(text)) + "}"
+
+
+def _met_update(error: Exception) -> bool:
+    if isinstance(error, ImportError):
+        return str(error.name).startswith("sync.")
+    return isinstance(error, FileNotFoundError) and str(error.filename).endswith(".py")
 
 
 def _object(answer: dict[str, Any]) -> str:

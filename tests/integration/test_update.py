@@ -29,6 +29,10 @@ def plugin(tmp_path: Path) -> Path:
 
 def hook(site: Site, plugin: Path, scene: int) -> subprocess.Popen[str]:
     context = {"id": scene, "type": "Scene.Update.Post", "input": None, "inputFields": ["title"]}
+    return start(site, plugin, {"hookContext": context})
+
+
+def start(site: Site, plugin: Path, args: dict[str, object]) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-S", str(plugin / "plexsync.py")],
         stdin=subprocess.PIPE,
@@ -38,7 +42,7 @@ def hook(site: Site, plugin: Path, scene: int) -> subprocess.Popen[str]:
         env={**os.environ, **UNCOVERED},
     )
     assert process.stdin
-    process.stdin.write(json.dumps({"server_connection": site.connection(), "args": {"hookContext": context}}))
+    process.stdin.write(json.dumps({"server_connection": site.connection(), "args": args}))
     process.stdin.close()
     process.stdin = None
     return process
@@ -77,3 +81,38 @@ def test_files_that_do_not_come_are_told(site: Site, plugin: Path) -> None:
     _, stderr = process.communicate(timeout=PATIENCE)
     assert stderr.startswith("PlexSync's files are not complete, install the plugin again: cannot import name 'fast'")
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("module", ["entry.py", "hook.py"])
+@pytest.mark.parametrize("met", ["from sync.queue import wake\n", "raise FileNotFoundError(2, 'gone', __file__)\n"])
+def test_a_save_that_met_files_of_two_versions_begins_again(module: str, met: str, site: Site, plugin: Path) -> None:
+    """What was imported is the old version's and lacks what the new one asks for, or a file is gone as it is read."""
+    scene, _ = site.add()
+    new = plugin / "new"
+    shutil.copytree(plugin / "sync", new)
+    with (new / "fast.py").open("a", encoding="utf-8") as file:
+        file.write("NEW = 1\n")
+    with (new / "queue" / "wake.py").open("a", encoding="utf-8") as file:
+        file.write("from sync.fast import NEW\n")
+    replace = f"import shutil\nshutil.copytree({str(new)!r}, {str(plugin / 'sync')!r}, dirs_exist_ok=True)\n"
+    (plugin / "sync" / module).write_text(f"from sync import fast\n{replace}{met}", "utf-8")
+    assert said(hook(site, plugin, scene)) == f"Scene {scene} queued, Process queue asked for"
+
+
+def test_a_drain_goes_on_while_its_files_are_replaced(site: Site, plugin: Path) -> None:
+    """It has imported all that it needs from its start, also for an item that fails."""
+    site.configure()
+    pairs = [site.add(f"/media/{name}.mp4", size) for size, name in enumerate(("first", "second", "third"), start=1)]
+    for scene, _ in pairs:
+        site.stash.save_scene(scene, title=f"Scene {scene}")
+        site.hook(scene)
+    failing, bad = pairs[1]
+    site.plex.fail(status=500, times=None, where=lambda one: one.method == "PUT" and f"id={bad}&" in one.target)
+    site.plex.edit_delay = 0.3
+    process = start(site, plugin, {"mode": "process_queue", "trigger": "hook"})
+    site.plex.wait_for_edit(timeout=PATIENCE)
+    shutil.rmtree(plugin / "sync")
+    assert "1 tried again later" in said(process)
+    saved = {key: site.item(key).title for scene, key in pairs if scene != failing}
+    assert saved == {key: f"Scene {scene}" for scene, key in pairs if scene != failing}
+    assert [row["scene_id"] for row, _ in site.rows()] == [failing]
