@@ -2,6 +2,7 @@
 # make test   lint, types and the whole test suite; Stash's pages in a browser where Chromium and npm are there
 # make bench  measures speed and memory (docs/performance.md); JSON=FILE says where the figures go
 # make test-windows  runs the suite with a Windows Python under Wine; TESTS=... chooses tests
+# make lock   writes requirements.lock anew; make audit asks whether something in it is known to be unsafe
 # make package      builds what Stash's plugin manager installs, of the current commit, in build/source
 # make demo-source  builds it, and serves it on this machine, so that a Stash here can install it
 # Each sets up all it needs in .venv and build on the first run. PYTHON chooses the Python (3.11 or newer).
@@ -15,10 +16,10 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/de
 
 BROWSER := package.json package-lock.json .npmrc
 
-.PHONY: help setup browser demo test test-windows coverage bench package demo-source lint clean
+.PHONY: help setup browser demo test test-windows coverage bench package demo-source lock audit lint-workflows lint clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 setup: .venv/ready
 
@@ -66,6 +67,26 @@ package: setup
 
 demo-source: setup
 	$(BIN)/python .ci/package.py --serve
+
+build/tools/ready:
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet --disable-pip-version-check uv pip-audit
+	@touch $@
+
+# For every Python and system at once.
+lock: build/tools/ready
+	build/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-header --no-annotate --no-emit-index-url --output-file build/lock.txt requirements.txt
+	@{ echo "# What was tested. \"make lock\" writes it anew."; cat build/lock.txt; } > requirements.lock
+
+audit: build/tools/ready
+	@build/tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock 2>build/audit.txt || { \
+		tail -n 1 build/audit.txt; echo "make audit: see above; where the database cannot be reached, nothing is known"; exit 1; }
+
+lint-workflows:
+	@command -v actionlint >/dev/null || { \
+		echo "no actionlint: go install github.com/rhysd/actionlint/cmd/actionlint@latest"; exit 1; }
+	actionlint
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* build

@@ -56,8 +56,8 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     log.keep_secret(cookie[1] if cookie else None)
     data = data_folder.data_folder(server_connection)
     hidden_paths.recall(data)
-    if "DataDir" not in server_connection:  # as in a call of Stash's; a run after each save is no news
-        (log.debug if args.get("trigger") else log.info)(f"PlexSync {version()}")
+    if "DataDir" not in server_connection and not args.get("trigger"):  # what a person has pressed in Stash
+        log.info(f"PlexSync {version()}")
     if mode == "status":
         from sync.status import task  # not at the top: a drain has no use for it
 

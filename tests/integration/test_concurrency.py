@@ -338,7 +338,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         pause("look at the lock")
         return lock.is_held(path)
 
-    monkeypatch.setattr(schema, "connect", lambda path: connect_plainly(path, SteppingConnection))
+    monkeypatch.setattr(schema, "connect", lambda path, **_: connect_plainly(path, SteppingConnection))
     monkeypatch.setattr(schema, "create", lambda _: None)
     monkeypatch.setattr(wake, "is_held", look)
     monkeypatch.setattr(tasks, "FileLock", SteppingLock)

@@ -80,9 +80,9 @@ def test_clearing_asks_nobody(site: Site) -> None:
     put(site, Job(4), Job(5, next_retry_at=time.time() + 500, retry_count=1))
     assert site.call({"mode": "clear_failed", "error_type": "PermanentError"}).output == "1 failed job cleared"
     answer = site.call({"mode": "clear_failed"})
-    assert (answer.output, answer.said("i")) == ("2 failed jobs cleared", "2 failed jobs cleared")
+    assert (answer.output, answer.log[-1]) == ("2 failed jobs cleared", ("i", "2 failed jobs cleared"))
     answer = site.call({"mode": "clear_queue"})
-    assert (answer.output, answer.said("i")) == ("2 queued jobs cleared", "2 queued jobs cleared")
+    assert (answer.output, answer.log[-1]) == ("2 queued jobs cleared", ("i", "2 queued jobs cleared"))
     assert site.plex.requests == []
     assert site.stash.queries() == []
 

@@ -12,6 +12,7 @@ from freezegun import freeze_time
 from sync.queue import wake
 from sync.queue.lock import FileLock
 from sync.queue.outlook import run_of_stash
+from sync.status.version import version
 from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.integration
@@ -104,4 +105,5 @@ def test_the_scripts_are_in_the_yml_and_ask_the_plugin(live_site: Site) -> None:
     plugin = yaml.safe_load((ROOT / "PlexSync.yml").read_text())
     listed = [*plugin["ui"]["javascript"], *plugin["ui"]["css"]]
     assert sorted(listed) == sorted(str(path.relative_to(ROOT).as_posix()) for path in (ROOT / "ui").iterdir())
-    assert live_site.stash.run_operation(WAKE) == {"said": "Nothing waits", "needs_look": 0, "mark_scenes": False}
+    found = live_site.stash.run_operation(WAKE)
+    assert found == {"said": "Nothing waits", "needs_look": 0, "mark_scenes": False, "version": version()}

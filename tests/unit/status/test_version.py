@@ -34,4 +34,4 @@ def test_it_is_read_as_people_write_it(
 
 def test_what_a_person_has_pressed_begins_with_it_in_the_log(site: Site) -> None:
     assert site.drain(by_hand=True).log[0] == ("i", f"PlexSync {version()}")
-    assert site.drain().log[0] == ("d", f"PlexSync {version()}")  # as after each save
+    assert version() not in site.drain().said(), "as after each save"
