@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sync import log
-from sync.errors import PlexSyncError
+from sync.errors import PlexSyncError, quoted
 from sync.pages import sign_in as operation
 from sync.pages.sign_in import Pace, sign_in
 from sync.pages.sign_in_choice import OLD_DIED
@@ -622,4 +622,4 @@ def test_a_choice_that_stash_does_not_store_can_be_made_again(site: Site, plex_t
 
 def test_a_data_folder_that_fails_is_named(site: Site, plex_tv: PlexTvStandIn) -> None:
     (site.data / begun.FILE).mkdir()
-    assert f"PlexSync's data folder {str(site.data)!r} fails" in Page(site).end()
+    assert f"PlexSync's data folder {quoted(str(site.data))} fails" in Page(site).end()

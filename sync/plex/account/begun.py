@@ -83,8 +83,8 @@ def _held(data: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SetupError(
-            f"The sign-in cannot go on: PlexSync's data folder fails ({error.strerror or error}). Look at "
-            f"{quoted(data)}"
+            f"The sign-in cannot go on: PlexSync's data folder {quoted(data)} fails ({error.strerror or error}). "
+            "Look at that folder"
         ) from None
     finally:
         lock.release()
