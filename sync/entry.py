@@ -41,8 +41,9 @@ def main() -> None:
         sys.exit(2)
     # A hook has ended before there is anything to collect, and imports leave nothing behind: see `_serve`.
     gc.disable()
-    raw = sys.stdin.buffer.read()
+    raw = b""
     try:
+        raw = sys.stdin.buffer.read()
         reply = answer(raw)
     except (ImportError, OSError):  # plexsync.py calls once more
         import io
