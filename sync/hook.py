@@ -144,7 +144,11 @@ def _number(value: object, entity: str) -> int:
 def ask_stash(server_connection: Mapping[str, Any], queue_file: str, ask: wake.Ask, what: str) -> str:
     """Have Stash run the task "Process queue" for what was queued; return what came of it, in a sentence."""
     # Not at the top: most hooks find a drain running or asked for and never pay for http.client.
-    from sync.stash.ask import AskFailedError, ask_for_drain, others_stand_before, still_waits
+    try:
+        from sync.stash.ask import AskFailedError, ask_for_drain, others_stand_before, still_waits
+    except (ImportError, OSError):  # an update took it: the call is served once more, and must not trust its own note
+        _withdraw(queue_file, ask.token)
+        raise
 
     try:
         if ask.earlier_job and ask.earlier_asked_at is not None:

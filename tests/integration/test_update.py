@@ -83,7 +83,7 @@ def test_files_that_do_not_come_are_told(site: Site, plugin: Path) -> None:
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize("module", ["entry.py", "hook.py"])
+@pytest.mark.parametrize("module", ["entry.py", "hook.py", "stash/ask.py"])
 @pytest.mark.parametrize("met", ["from sync.queue import wake\n", "raise FileNotFoundError(2, 'gone', __file__)\n"])
 def test_a_save_that_met_files_of_two_versions_begins_again(module: str, met: str, site: Site, plugin: Path) -> None:
     """What was imported is the old version's and lacks what the new one asks for, or a file is gone as it is read."""
