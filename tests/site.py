@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import os
@@ -30,7 +31,11 @@ from tests.servers.stash import StashStandIn
 UNCOVERED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": "", "PYTHONDONTWRITEBYTECODE": ""}
 """Without coverage, which would start along with each of a thousand processes and take longer than they do; with
 compiled modules, as under Stash."""
-PATIENCE = 60.0
+WINE = "PLEXSYNC_WINE" in os.environ
+"""Whether these tests run in tests/windows: on Wine, not on Windows."""
+SLOWNESS = 10 if WINE else 1
+"""How many times as long a process takes: Wine needs a second to start one."""
+PATIENCE = 60.0 * SLOWNESS
 """Seconds that a process may take which nobody kills."""
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -224,8 +229,42 @@ def dead_children() -> list[int]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Whether the process lives; one that has ended and that nobody has buried does not."""
+    if sys.platform == "win32":  # where `os.kill` with 0 sends Ctrl-C
+        kernel, limited, ended = ctypes.WinDLL("kernel32"), 0x1000 | 0x100000, 0
+        handle = kernel.OpenProcess(limited, False, pid)
+        try:
+            return bool(handle) and kernel.WaitForSingleObject(handle, 0) != ended
+        finally:
+            kernel.CloseHandle(handle)
+    if sys.platform != "linux":
+        with contextlib.suppress(OSError):
+            os.kill(pid, 0)
+            return True
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kill(pid: int) -> None:
+    """kill -9, or what Windows has for it."""
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def kill_sleepers_below(folder: Path) -> None:
-    """kill -9 for every sleeper of a data folder below this one, those too that have not got their lock yet."""
+    """kill -9 for every sleeper of a data folder below this one.
+
+    On Linux those too that have not got their lock yet: elsewhere nothing tells where they are.
+    """
+    if sys.platform != "linux":
+        for told in folder.rglob(sleeper.SLEEPER_PID):
+            if is_alive(str(told.parent)):
+                with contextlib.suppress(OSError, ValueError):
+                    kill(int(told.read_text()))
+        return
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError):
             if b"\0--sleeper\0" in (process / "cmdline").read_bytes() and any(
@@ -233,7 +272,7 @@ def kill_sleepers_below(folder: Path) -> None:
                 one.readlink().is_relative_to(folder)
                 for one in (process / "cwd", *(process / "fd").iterdir())
             ):
-                os.kill(int(process.name), signal.SIGKILL)
+                kill(int(process.name))
 
 
 class Child:
@@ -304,7 +343,7 @@ class Child:
 
     def _answer(self) -> Answer | None:
         stdout, stderr = self._process.communicate(timeout=PATIENCE)
-        lines = (self._said + stderr).decode().split("\n")
+        lines = (self._said + stderr).decode().replace("\r\n", "\n").split("\n")
         if not stdout.endswith(b"\n"):
             return None
         answer = json.loads(stdout)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import secrets
-import signal
 import sqlite3
 import threading
 import time
@@ -38,7 +37,6 @@ SLEEPER = {"mode": "process_queue", "trigger": "sleeper"}
 HOOK = {"mode": "process_queue", "trigger": "hook"}
 JPEG = b"\xff\xd8\xff\xe0"
 DAY = 86_400.0
-killing = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL, which this system does not have")
 
 
 @pytest.fixture(autouse=True)
@@ -955,7 +953,6 @@ def test_recent_is_counted_from_the_press(site: Site) -> None:
 # As Stash runs it
 
 
-@killing
 def test_a_stopped_batch_and_a_save_in_stash(live_site: Site) -> None:
     pairs = fill(live_site, 30)
     live_site.plex.edit_delay = 0.03

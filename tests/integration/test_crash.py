@@ -12,7 +12,6 @@ import contextlib
 import os
 import random
 import secrets
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,16 +20,12 @@ from pathlib import Path
 import pytest
 
 from tests.servers.plex import PlexStandIn, Request
-from tests.site import Answer, Child, Site, kill_sleepers_below
+from tests.site import PATIENCE, SLOWNESS, Answer, Child, Site, kill_sleepers_below
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL, which this system does not have"),
+    pytest.mark.timeout(120 * SLOWNESS),
 ]
-
-PATIENCE = 30.0
-"""Seconds that a process may take which nobody kills."""
 
 
 @pytest.fixture(autouse=True)

@@ -467,7 +467,6 @@ def _no_strays(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_strays")
-@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL, which this system does not have")
 def test_what_a_killed_run_wrote_to_many_is_ours(site: Site) -> None:
     site.configure(preserve_plex_edits=True)
     scenes = synced(site, 5, ("a",))

@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +27,7 @@ from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, Circui
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.servers.stash_plugin_host import JobManager
-from tests.site import ROOT, Site, dead_children, kill_sleepers_below, known_plugin, open_files
+from tests.site import ROOT, Site, dead_children, is_running, kill, kill_sleepers_below, known_plugin, open_files
 
 pytestmark = pytest.mark.integration
 
@@ -576,14 +575,6 @@ def wait_for(what: Callable[[], Any], timeout: float = 15.0) -> Any:
     return found
 
 
-def is_running(pid: int) -> bool:
-    """Whether the process lives; one that has ended and that nobody has buried does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def a_sleeper(site: Site) -> int:
     """Have one started: a scene whose item Plex does not have yet waits for a later try."""
     scene = site.stash.add_scene(title="Not there yet", files=[("/media/later.mp4", 4711)])
@@ -595,7 +586,6 @@ def a_sleeper(site: Site) -> int:
     return pid
 
 
-@needs_proc
 def test_a_drain_that_leaves_a_row_for_later_starts_one(live_site: Site) -> None:
     pid = a_sleeper(live_site)
     assert is_running(pid)
@@ -633,7 +623,6 @@ def test_it_holds_none_of_the_tasks_pipes_and_shows_no_secret(live_site: Site) -
     assert live_site.plex.token not in json.dumps(live_site.stash.log_text())
 
 
-@needs_proc
 def test_only_one_lives(live_site: Site) -> None:
     pid = a_sleeper(live_site)
     call = {
@@ -653,10 +642,9 @@ def test_only_one_lives(live_site: Site) -> None:
     assert is_running(pid)
 
 
-@needs_proc
 def test_one_that_was_killed_is_replaced_by_the_next_drain(live_site: Site) -> None:
     pid = a_sleeper(live_site)
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     wait_for(lambda: live_site.sleeper_pid() is None)
     live_site.stash.press("Process queue")
     live_site.stash.wait_idle(30)
@@ -665,7 +653,6 @@ def test_one_that_was_killed_is_replaced_by_the_next_drain(live_site: Site) -> N
     assert replaced and is_running(live_site.sleeper_pid() or 0)
 
 
-@needs_proc
 def test_it_goes_when_nothing_waits(live_site: Site) -> None:
     pid = a_sleeper(live_site)
     live_site.plex.add_item(live_site.library, [("/media/later.mp4", 4711)])
@@ -676,7 +663,6 @@ def test_it_goes_when_nothing_waits(live_site: Site) -> None:
     assert live_site.sleeper_pid() is None
 
 
-@needs_proc
 @pytest.mark.parametrize("with_key", [False, True], ids=["cookie", "API key"])
 def test_plex_comes_back_and_nobody_lifts_a_finger(live_site: Site, with_key: bool) -> None:
     if with_key:
@@ -697,7 +683,6 @@ def test_plex_comes_back_and_nobody_lifts_a_finger(live_site: Site, with_key: bo
     wait_for(lambda: not is_running(pid))
 
 
-@needs_proc
 def test_an_open_breaker_has_one_too(live_site: Site) -> None:
     """Plex fails five scenes in a row: the drain ends, Stash's slot is free, somebody waits."""
     pairs = [live_site.add(f"/media/{n}.mp4", n + 1) for n in range(7)]

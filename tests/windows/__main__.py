@@ -20,7 +20,9 @@ def main(arguments: list[str]) -> int:
         print(f"No Windows Python: {error}", file=sys.stderr)
         return CANNOT
     given = arguments or ["--ignore=tests/browser"]
-    return machine.run([str(machine.PYTHON), "-m", "pytest", "-p", "no:cacheprovider", *given])
+    # A test that takes too long would end the whole run: Windows has no alarm that interrupts one alone.
+    patience = ["-o", "timeout=600"]
+    return machine.run([str(machine.PYTHON), "-m", "pytest", "-p", "no:cacheprovider", *patience, *given])
 
 
 if __name__ == "__main__":

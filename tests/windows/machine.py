@@ -96,6 +96,8 @@ def _patch() -> None:
     built = PYTHON.parent / "bcryptprimitives.dll"
     compiler = ["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-o", str(built), str(here / "bcryptprimitives.c")]
     subprocess.run([*compiler, "-ladvapi32"], check=True)
+    launcher = ["-municode", "-o", str(library / "venv" / "scripts" / "nt" / "python.exe")]
+    subprocess.run([compiler[0], "-O2", *launcher, str(here / "venvlauncher.c")], check=True)
     shutil.copy(here / "shims.py", library / "plexsync_shims.py")
     with open(library / "encodings" / "__init__.py", "a", encoding="utf-8") as file:
         file.write("\nimport plexsync_shims\n")
