@@ -83,9 +83,10 @@ audit: build/tools/ready
 	@build/tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock 2>build/audit.txt || { \
 		tail -n 1 build/audit.txt; echo "make audit: see above; where the database cannot be reached, nothing is known"; exit 1; }
 
+# "go install" puts it where few shells look.
 lint-workflows:
-	@command -v actionlint >/dev/null || { \
-		echo "no actionlint: go install github.com/rhysd/actionlint/cmd/actionlint@latest"; exit 1; }
+	@PATH="$$PATH:$$(go env GOPATH 2>/dev/null)/bin"; command -v actionlint >/dev/null || { \
+		echo "no actionlint: go install github.com/rhysd/actionlint/cmd/actionlint@latest"; exit 1; }; \
 	actionlint
 
 clean:

@@ -75,8 +75,8 @@ print(json.dumps({"output": {"asked": args, "facts": [1, {"two": None}]}}))
 
 
 def find_chromium() -> str | None:
-    """The browser's program."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+    """The browser's program. By its whole path: Playwright looks for a bare name in the working directory alone."""
+    return shutil.which(os.environ.get("CHROMIUM") or "chromium")
 
 
 def what_is_missing() -> str | None:
