@@ -92,7 +92,7 @@ def answer(raw: bytes) -> str:
 
 def _met_update(error: Exception) -> bool:
     if isinstance(error, ImportError):
-        return str(error.name).startswith("sync.")
+        return str(error.name).split(".")[0] == "sync"
     return isinstance(error, FileNotFoundError) and str(error.filename).endswith(".py")
 
 

@@ -215,9 +215,7 @@ def test_a_save_that_meets_a_damaged_queue_has_closed_it(site: Site) -> None:
 
 @pytest.mark.usefixtures("windows_shares")
 @pytest.mark.parametrize("begins", ["with it", "in the middle"])
-def test_a_drain_that_meets_a_damaged_queue_has_closed_it(
-    site: Site, begins: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drain_that_meets_a_damaged_queue_has_closed_it(site: Site, begins: str) -> None:
     pairs = fill(site, 5)
     file = queue_file(site)
     checkpoint(file)

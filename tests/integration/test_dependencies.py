@@ -536,7 +536,7 @@ def test_a_network_that_is_down_is_not_tried_twice(machine: Machine, wheels: Pat
     assert "others are tried" not in outcome.log
 
 
-def test_the_packages_of_version_0_1_0_go_on_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_packages_of_version_0_1_0_go_on_to_be_used() -> None:
     """An update needs no network where nothing that it needs has changed: the folder has the same name."""
     old = "[Requirement(name='persist-queue', minimum='1.0.0'), Requirement(name='plexapi', minimum='4.17.0'), "
     old += "Requirement(name='pydantic', minimum='2.7'), Requirement(name='stashapi', minimum='0.1.5')]"

@@ -75,11 +75,13 @@ def test_a_save_before_any_new_file_waits_for_them(site: Site, plugin: Path) -> 
     assert said(hook(site, plugin, scene)) == f"Scene {scene} queued, Process queue asked for"
 
 
-def test_files_that_do_not_come_are_told(site: Site, plugin: Path) -> None:
-    (plugin / "sync" / "fast.py").unlink()
+@pytest.mark.parametrize("name", ["fast", "hook"])  # imported at the start, and when it is known who calls
+def test_files_that_do_not_come_are_told(name: str, site: Site, plugin: Path) -> None:
+    (plugin / "sync" / f"{name}.py").unlink()
     process = hook(site, plugin, 1)
     _, stderr = process.communicate(timeout=PATIENCE)
-    assert stderr.startswith("PlexSync's files are not complete, install the plugin again: cannot import name 'fast'")
+    assert repr(name) in stderr
+    assert stderr.startswith("PlexSync's files are not complete, install the plugin again: cannot import name")
     assert process.returncode == 1
 
 
