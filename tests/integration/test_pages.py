@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from sync.pages import background
 from sync.pages.table import LONG, QUICK, Call
 from sync.setup import dependencies
 from sync.stash import panel
-from tests.site import PATIENCE, Child, Site, dead_children
+from tests.site import PATIENCE, Child, Site, dead_children, kill
 
 pytestmark = pytest.mark.integration
 
@@ -320,6 +321,20 @@ def asked(call: Call, **args: Any) -> Call:
     return call._replace(args={**call.args, **args})
 
 
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The processes that this one has started, where nothing else tells them."""
+    found: list[int] = []
+
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            found.append(self.pid)
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    return found
+
+
 def processes(number: str) -> Iterator[int]:
     """The process that works on this, by the lock it holds."""
     for process in Path("/proc").glob("[0-9]*"):
@@ -331,16 +346,17 @@ def processes(number: str) -> Iterator[int]:
             yield int(process.name)
 
 
-def test_one_that_is_killed_is_told(site: Site, call: Call) -> None:
+def test_one_that_is_killed_is_told(site: Site, call: Call, started: list[int]) -> None:
     site.plex.fail(kind="hang", times=None)
     number = background.start(call)["id"]
     end = time.monotonic() + PATIENCE
     while not site.plex.requests:
         assert time.monotonic() < end
         time.sleep(0.01)
-    for pid in processes(number):
-        assert os.readlink(f"/proc/{pid}/cwd") == "/", "in no folder that somebody may want to unmount"
-        os.kill(pid, signal.SIGKILL)
+    for pid in processes(number) if sys.platform == "linux" else started:
+        if sys.platform == "linux":
+            assert os.readlink(f"/proc/{pid}/cwd") == "/", "in no folder that somebody may want to unmount"
+        kill(pid)
     while not (found := background.look(asked(call, id=number)))["done"]:
         assert time.monotonic() < end
         time.sleep(0.01)

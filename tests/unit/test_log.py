@@ -40,7 +40,7 @@ def forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def written_by(act: Callable[[], None]) -> bytes:
     """What Stash reads of the plugin's stderr."""
     raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding="ascii")
+    stream = io.TextIOWrapper(raw, encoding="ascii", newline="\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", stream)
         act()
