@@ -64,11 +64,16 @@ class Scene:
     rating: int | None = None  # Stash's rating100: 1 to 100; None where the scene is not rated
     organized: bool = False
     has_stash_id: bool = False
+    has_url: bool = False
     cover: str = ""  # path and query of its cover in Stash
     files: tuple[MediaFile, ...] = ()  # the first is the primary one
     refs: str = ""  # its studio with the parent, performers, tags and groups by their numbers: `,studio 3,tag 17,`
     updated_at: float | None = None
     """When Stash changed it last, in seconds since the epoch; None where it did not say."""
+    plays: tuple[int, ...] = ()
+    """When it was played, in seconds since the epoch. This and `resume` are read only where the settings ask for it."""
+    resume: float = 0.0
+    """Where somebody stopped watching it, in seconds from its beginning; 0: nowhere."""
 
     @property
     def name(self) -> str:
@@ -120,6 +125,12 @@ class PlexItem:
     directors: tuple[str, ...] = ()
     locked: frozenset[str] = frozenset()
     files: tuple[MediaFile, ...] = ()
+    # Of the token's owner, as the rating is.
+    plays: int = 0  # how often it was played to its end, or marked as played
+    played_at: int | None = None  # when somebody watched it last, be it in part; seconds since the epoch
+    rated_at: int | None = None
+    resume: float = 0.0  # where somebody stopped watching it, in seconds; 0: nowhere
+    duration: float = 0.0  # in seconds
 
     def roles(self, name: str) -> tuple[Role, ...]:
         """Give the entries of a list, by our name of it."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from sync import data_folder, hidden_paths, log
-from sync.bulk.runner import Bulk, ending_of_batch, summary_of
+from sync.bulk.runner import Bulk
+from sync.bulk.summary import ending_of_batch, summary_of
 from sync.ending import Ending, Report, worst
 from sync.errors import PlexSyncError, SetupError, quoted
 from sync.plex.client import PlexClient, open_plex
@@ -125,6 +126,7 @@ class _Task:
                 hidden_paths.follow(panel, self._data, ACCEPTED["path_map"])
                 settings = read_settings(panel)
                 stash.with_performer_tags = settings.sync_performer_tags
+                stash.with_plays = settings.brings
                 return self._drain(stash, settings)
             except PlexTemporaryError as error:
                 self._interrupt_batches()

@@ -6,109 +6,24 @@ quotes are taken as they are meant.
 """
 
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticUseDefault
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync.errors import SetupError, quoted
-from sync.text import template
-from sync.text.clean import LONGEST_LINE, clean_line
-from sync.text.patterns import are_whole_paths, split_names, unquoted
-from sync.text.typed import PathPair, normal_url, parse_path_map
+from sync.text import kinds
+from sync.text.clean import LONGEST_LINE
+from sync.text.kinds import AS_CHOICE, Count, Line, Names, Paths, Rate, Seconds, Switch
+from sync.text.patterns import split_names
+from sync.text.typed import PathPair, parse_path_map
 
 SECRET_SETTINGS = ("plex_token",)
-
-TITLE_PLACES = ("title", "studio", "parent_studio", "date", "year", "performers", "code", "director", "group", "id")
-"""What `title_template` may name."""
-ROLE_PLACES = ("disambiguation", "gender", "age", "country", "alias")
-"""What `performer_role` may name."""
-
-LONGEST_PREFIX = 100
-"""Characters of `collection_prefix`: what stands behind it is to be told apart."""
 
 
 class SettingsError(SetupError):
     """One or more settings are not accepted; the text names each."""
-
-
-def _text(value: object) -> object:
-    if value is None:
-        raise PydanticUseDefault
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)  # a content rating of 18
-    return value.strip() if isinstance(value, str) else value
-
-
-def _prefix(value: object) -> object:
-    # The blank behind "Stash: " is part of it, and the quotes that show it are not.
-    if not isinstance(value, str):
-        return _text(value)
-    bare = unquoted(value)
-    return bare if bare != value.strip() else value.lstrip()
-
-
-def _unquoted(value: object) -> object:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise PydanticUseDefault
-    return value.strip().strip("\"'").strip() if isinstance(value, str) else value
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("no number")
-    return _unquoted(value)
-
-
-def _choice(value: object) -> object:
-    value = _unquoted(value)
-    return value.casefold().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
-
-
-def _token(value: str) -> str:
-    value = unquoted(value).strip().rpartition("X-Plex-Token=")[2]  # copied with what stands before it in an address
-    if any(ord(c) < 33 or ord(c) > 126 for c in value):
-        raise ValueError("no token")
-    return value
-
-
-def _title_template(value: str) -> str:
-    template.check(value, TITLE_PLACES)
-    if value and not template.places(value):
-        raise ValueError("every scene would get the same title")
-    return value or "{title}"
-
-
-def _role_template(value: str) -> str:
-    template.check(value, ROLE_PLACES)
-    return value
-
-
-def _line(value: str) -> str:
-    value = unquoted(value).strip()
-    if clean_line(value, LONGEST_LINE) != value:
-        raise ValueError("no line that Plex takes as it is")
-    return value
-
-
-def _accepted_by(test: Callable[[str], object]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value and not test(value):
-            raise ValueError("nothing of its kind")
-        return value
-
-    return AfterValidator(check)
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Line = Annotated[Text, AfterValidator(_line)]
-Names = Annotated[Text, _accepted_by(split_names)]
-Paths = Annotated[Text, _accepted_by(are_whole_paths)]
-Switch = Annotated[bool, BeforeValidator(_unquoted)]
-Seconds = Annotated[float, BeforeValidator(_number)]
-Rate = Annotated[float, BeforeValidator(_number)]
-Count = Annotated[int, BeforeValidator(_number)]
 
 
 class Settings(BaseModel):
@@ -116,11 +31,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    plex_url: Annotated[Text, AfterValidator(lambda url: url and normal_url(url))] = ""
-    plex_token: Annotated[Text, AfterValidator(_token)] = Field(default="", repr=False)
+    plex_url: kinds.Url = ""
+    plex_token: kinds.Token = Field(default="", repr=False)
     plex_library: Names = ""
-    path_map: Annotated[Text, _accepted_by(parse_path_map)] = ""
-    stash_url: Annotated[Text, AfterValidator(lambda url: url and normal_url(url, whole_path=True))] = ""
+    path_map: kinds.PathMap = ""
+    stash_url: kinds.UrlWithPath = ""
     strict_matching: Switch = True
     trigger_plex_scan: Switch = False
     preserve_plex_edits: Switch = False
@@ -128,13 +43,14 @@ class Settings(BaseModel):
     connect_timeout: Seconds = Field(default=5, gt=0, le=300)
     read_timeout: Seconds = Field(default=30, gt=0, le=3600)
     max_edits_per_second: Rate = Field(default=0, ge=0, le=1000)
-    reconcile_every: Annotated[Literal["never", "daily", "weekly"], BeforeValidator(_choice)] = "weekly"
+    reconcile_every: Annotated[Literal["never", "daily", "weekly"], AS_CHOICE] = "weekly"
     debug_logging: Switch = False
     obfuscate_paths: Switch = False
     mark_scenes: Switch = False
 
     only_organized: Switch = False
     only_stash_id: Switch = False
+    only_with_url: Switch = False
     only_tags: Names = ""
     only_paths: Paths = ""
     skip_tags: Names = ""
@@ -153,11 +69,11 @@ class Settings(BaseModel):
     sync_poster: Switch = True
     sync_background: Switch = False
 
-    title_template: Annotated[Text, AfterValidator(_title_template)] = "{title}"
-    code_field: Annotated[Literal["tagline", "original_title", "off"], BeforeValidator(_choice)] = "tagline"
+    title_template: kinds.TitleTemplate = "{title}"
+    code_field: Annotated[Literal["tagline", "original_title", "off"], AS_CHOICE] = "tagline"
     content_rating: Line = ""
-    performer_role: Annotated[Text, AfterValidator(_role_template)] = ""
-    performer_pictures: Annotated[Literal["auto", "on", "off"], BeforeValidator(_choice)] = "auto"
+    performer_role: kinds.RoleTemplate = ""
+    performer_pictures: Annotated[Literal["auto", "on", "off"], AS_CHOICE] = "auto"
     ignore_tags: Names = ""
     max_tags: Count = Field(default=0, ge=0, le=10_000)
 
@@ -167,7 +83,20 @@ class Settings(BaseModel):
     collection_performers: Switch = False
     collection_tags: Names = ""
     collection_organized: Switch = False
-    collection_prefix: Annotated[str, BeforeValidator(_prefix), Field(max_length=LONGEST_PREFIX)] = ""
+    collection_rating: Switch = False
+    collection_prefix: kinds.Prefix = ""
+
+    bring_plays: Switch = False
+    bring_resume: Switch = False
+    send_resume: Switch = False
+    bring_ratings: Switch = False
+    bring_since: kinds.Day = ""
+    bring_users: Names = ""
+
+    @property
+    def brings(self) -> bool:
+        """Whether anything comes back from Plex, or goes there beside what is curated."""
+        return any(getattr(self, name) for name in BRINGS)
 
     @property
     def path_pairs(self) -> tuple[PathPair, ...]:
@@ -205,12 +134,14 @@ ACCEPTED = {
     "skip_paths": _PATHS,
     "plex_library": f"names of Plex libraries, {_SEPARATED}; empty for every movie library",
     "max_tags": "a whole number from 0 (all of them) to 10000",
-    "title_template": "text with at least one of " + ", ".join(f"{{{name}}}" for name in TITLE_PLACES),
-    "performer_role": "empty, or text with " + ", ".join(f"{{{name}}}" for name in ROLE_PLACES),
+    "title_template": "text with at least one of " + ", ".join(f"{{{name}}}" for name in kinds.TITLE_PLACES),
+    "performer_role": "empty, or text with " + ", ".join(f"{{{name}}}" for name in kinds.ROLE_PLACES),
     "code_field": "tagline, original_title or off",
     "performer_pictures": "auto, on or off",
     "content_rating": f"a content rating of at most {LONGEST_LINE} characters; empty to leave Plex's",
-    "collection_prefix": f"text of at most {LONGEST_PREFIX} characters",
+    "bring_since": "a day such as 2024-01-31",
+    "bring_users": f"names of Plex users, {_SEPARATED}; owner for the server's owner; empty for the owner alone",
+    "collection_prefix": f"text of at most {kinds.LONGEST_PREFIX} characters",
 }
 _ACCEPTED_SWITCH = "on or off"
 _OF_0_1 = {"performer_role": "{disambiguation}", "reconcile_every": "never"}
@@ -220,6 +151,8 @@ DEFAULTS_SINCE = "defaults_since"
 choice; 0 where a person chose."""
 _NEEDED = {"plex_url": "http://localhost", "plex_token": "none"}
 """What stands in for these while others are read."""
+BRINGS = ("bring_plays", "bring_resume", "send_resume", "bring_ratings")
+"""What begins with the day on which it is switched on, as long as `bring_since` names no other."""
 _NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 
@@ -249,12 +182,18 @@ def to_fill_in(panel: Mapping[str, Any], now: float) -> dict[str, Any]:
     The mark that says "once" goes along.
     """
     fresh = lacking(panel)
+    if any(_is_on(panel.get(name)) for name in BRINGS) and not str(panel.get("bring_since") or "").strip():
+        fresh["bring_since"] = time.strftime("%Y-%m-%d", time.localtime(now))
     if panel.get(DEFAULTS_SINCE) is None:
         if all(panel.get(name) is not None for name in _OF_0_1):
             renewed = [name for name, old in _OF_0_1.items() if panel[name] == old]
             fresh |= {name: Settings.model_fields[name].default for name in renewed}
         fresh[DEFAULTS_SINCE] = int(now) if "reconcile_every" in fresh else 0
     return fresh
+
+
+def _is_on(value: object) -> bool:
+    return str(value).strip().casefold() in ("true", "1", "yes", "on")
 
 
 def read_settings(panel: Mapping[str, Any]) -> Settings:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sync import log
+from sync.back import records as back_records
 from sync.data_folder import move_aside
 from sync.fast import connect, transaction
 from sync.model import ItemRecord, Memory, StepRecord, StepState
@@ -111,7 +112,7 @@ class State:
     def _open(self) -> sqlite3.Connection:
         connection = connect(self.path)
         try:
-            connection.executescript(_SCHEMA + records.SCHEMA)
+            connection.executescript(_SCHEMA + records.SCHEMA + back_records.SCHEMA)
             for table, column, kind in _LATER_COLUMNS:
                 if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
                     connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
@@ -283,7 +284,7 @@ class State:
     def forget_items(self, machine: str, section: int, rating_keys: Collection[int]) -> None:
         """Forget items that Plex no longer has. Plex never gives a ratingKey twice."""
         with self.transaction() as connection:
-            for table in ("items", "steps"):
+            for table in ("items", "steps", "watched"):
                 connection.executemany(
                     f"DELETE FROM {table} WHERE machine = ? AND section = ? AND rating_key = ?",
                     [(machine, section, key) for key in rating_keys],

@@ -25,10 +25,26 @@
         others.length && changes ? h("div", { className: "plexsync-quiet" }, t("preview.others", { names: others.slice(0, 8).join(", ") })) : null));
   }
 
+  function position(at) {
+    const two = (number) => String(number).padStart(2, "0");
+    const whole = Math.round(at);
+    return at ? `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}` : "";
+  }
+
+  /** What both sides know of plays, rating and resume point. */
+  function Watched({ watched }) {
+    const played = (side) => (side.plays && side.played_at ? t("preview.played", { n: side.plays, time: P.when(side.played_at) }) : side.plays ? P.number(side.plays) : "");
+    const rows = { plays: played, rating: (side) => side.rating, resume: (side) => position(side.resume) };
+    return h("div", { className: "plexsync-scroll" }, h(Table, { size: "sm", className: "plexsync-table" },
+      h("thead", null, h("tr", null, ["watched", "in_stash", "in_plex"].map((name) => h("th", { key: name, scope: "col" }, t(`preview.${name}`))))),
+      h("tbody", null, Object.keys(rows).map((name) => h("tr", { key: name }, h("th", { scope: "row" }, t(`preview.${name}`)),
+        h("td", null, value(rows[name](watched.stash))), h("td", null, value(rows[name](watched.plex))))))));
+  }
+
   function Item({ item, machine, bare }) {
     const [all, setAll] = React.useState(false);
     const changing = item.fields.filter((field) => CHANGES.includes(field.why));
-    const differing = item.fields.filter((field) => ["theirs", "rated", "empty"].includes(field.why));
+    const differing = item.fields.filter((field) => ["theirs", "rated", "brought", "empty"].includes(field.why));
     const shown = all ? item.fields : [...changing, ...differing];
     const how = t(item.exact ? "preview.by_path" : "preview.by_name");
     return h("div", { className: "plexsync-item" },
@@ -39,7 +55,8 @@
         h("thead", null, h("tr", null, ["field", "before", "after", "reason"].map((name) => h("th", { key: name, scope: "col" }, t(`preview.${name}`))))),
         h("tbody", null, shown.map((field) => h(Row, { key: field.name, field }))))) : null,
       h("label", { className: "plexsync-check" },
-        h("input", { type: "checkbox", checked: all, onChange: () => setAll(!all) }), " ", t("preview.all_fields")));
+        h("input", { type: "checkbox", checked: all, onChange: () => setAll(!all) }), " ", t("preview.all_fields")),
+      h(Watched, { watched: item.watched }));
   }
 
   /** What the operation `preview` has answered; `bare`: which item it is stands on the page already. */

@@ -75,7 +75,8 @@
       h("ul", { className: "plexsync-scenes" }, rows.map((row, number) => h("li", { key: number },
         h(P.SceneLink, { id: row.scene_id, card: cards[row.scene_id], title: row.title }),
         h("div", { className: "plexsync-scene-text" },
-          t("page.wrote", { what: row.what.map(field).join(", "), key: String(row.rating_key), library: row.library }),
+          // Without a library it was written to Stash.
+          t(row.library ? "page.wrote" : "page.brought", { what: row.what.map(field).join(", "), key: String(row.rating_key), library: row.library }),
           h("div", { className: "plexsync-quiet" }, P.when(row.at), " ", found.machine ? h(P.Open, { machine: found.machine, rating_key: row.rating_key }) : null))))),
       found.written.length > SHOWN && !all ? h(Button, { size: "sm", variant: "secondary", onClick: () => setAll(true) }, t("common.more")) : null);
   };

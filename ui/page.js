@@ -153,6 +153,7 @@
         h("label", null, t("page.scope"), " ", h(P.Input, { as: "select", value: scope, onChange: (event) => setScope(event.target.value) },
           Object.keys(P.texts.page.scopes).map((one) => h("option", { key: one, value: one }, t(`page.scopes.${one}`))))),
         h("label", { className: "plexsync-check" }, h("input", { type: "checkbox", checked: dry, onChange: () => setDry(!dry) }), " ", t("page.dry"))),
+      h(Action, { name: "back", onPress: () => start("Bring back from Plex", { mode: "bring_back" }) }),
       h(Check, null),
       h(Report, null),
       queued ? h(Action, { name: "clear", onPress: clear }) : null);

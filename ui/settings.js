@@ -11,10 +11,11 @@
   const GROUPS = {
     written: ["preserve_plex_edits", "sync_title", "title_template", "sync_summary", "sync_studio", "sync_date", "sync_rating", "sync_director",
       "sync_tags", "sync_performer_tags", "ignore_tags", "max_tags", "code_field", "content_rating"],
-    scenes: ["only_organized", "only_stash_id", "only_tags", "skip_tags", "only_paths", "skip_paths", "skip_not_found"],
+    scenes: ["only_organized", "only_stash_id", "only_with_url", "only_tags", "skip_tags", "only_paths", "skip_paths", "skip_not_found"],
     people: ["sync_poster", "sync_background", "sync_performers", "performer_role", "performer_pictures", "stash_url"],
     collections: ["collection_studio", "collection_parent_studio", "collection_groups", "collection_performers", "collection_tags",
-      "collection_organized", "collection_prefix"],
+      "collection_organized", "collection_rating", "collection_prefix"],
+    back: ["bring_plays", "bring_resume", "send_resume", "bring_ratings", "bring_since", "bring_users"],
     pace: ["max_retries", "connect_timeout", "read_timeout", "max_edits_per_second", "reconcile_every"],
     log: ["mark_scenes", "debug_logging", "obfuscate_paths"],
   };

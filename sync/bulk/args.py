@@ -1,12 +1,13 @@
 """What the tasks on many scenes are started with, checked. Standard library alone."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sync.errors import SetupError
-from sync.queue.batch import RECONCILE, SCOPES, SYNC_ALL, SYNC_RECENT
+from sync.queue.batch import BRING_BACK, RECONCILE, SCOPES, SYNC_ALL, SYNC_RECENT
 
-MODES = (SYNC_ALL, SYNC_RECENT, RECONCILE)
+MODES = (SYNC_ALL, SYNC_RECENT, RECONCILE, BRING_BACK)
 MOST_DAYS = 36_500
 
 
@@ -23,7 +24,19 @@ def read(mode: str, args: Mapping[str, Any]) -> dict[str, Any]:
         if scope not in tuple(SCOPES):
             raise SetupError(f"args.scope is {scope!r:.100}; accepted: {', '.join(SCOPES)}")
         return {"scope": scope} | ({"dry_run": True} if is_on("dry_run", args.get("dry_run")) else {})
+    if mode == BRING_BACK:
+        return _from(args.get("since")) | ({"dry_run": True} if is_on("dry_run", args.get("dry_run")) else {})
     return {}
+
+
+def _from(value: object) -> dict[str, str]:
+    if value is None or value == "":
+        return {}
+    try:
+        day = date.fromisoformat(str(value).strip())
+    except ValueError:
+        raise SetupError(f"args.since is {value!r:.100}; accepted: a day such as 2024-01-31") from None
+    return {"from": day.isoformat()}  # `since` is for a moment, see `title_of`
 
 
 def _days(value: object) -> float:

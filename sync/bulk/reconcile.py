@@ -73,16 +73,19 @@ class Reconciler:
         self._having_covers = having_covers
         self._failures = 0  # scenes in a row that Plex failed to answer for
 
-    def look(self, scenes: Sequence[Scene]) -> Findings:
-        """Return what is wrong with these scenes.
+    def locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
+        """Return scenes with their items, read whole.
 
         Raises PlexServerDown, PlexTemporaryError where Plex fails again and again, SetupError and
         StashTemporaryError.
         """
-        findings = Findings()
         self._failures = 0
-        synced = self._state.synced_scenes([scene.id for scene in scenes])
-        found = self._locate(scenes)
+        return self._locate(scenes)
+
+    def look(self, found: Sequence[tuple[Scene, Located]]) -> Findings:
+        """Return what is wrong with these scenes and items. Raises StashTemporaryError and StashAuthError."""
+        findings = Findings()
+        synced = self._state.synced_scenes([scene.id for scene, _ in found])
         known = [scene for scene, located in found if scene.id in synced and located.targets]
         settled = self._portraits.settle({scene.id: scene for scene in known})
         moved = [

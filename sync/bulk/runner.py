@@ -6,22 +6,26 @@ import time
 from collections.abc import Mapping, Sequence
 
 from sync import log
+from sync.back.bring import Bringer
+from sync.back.plays import Found
 from sync.bulk import reconcile
 from sync.bulk.reconcile import Findings, Reconciler
 from sync.bulk.scenes import Listing, Page, since_of
+from sync.bulk.summary import count_of_scenes
 from sync.bulk.unchanged import Unchanged
 from sync.bulk.unseen import Unseen
-from sync.ending import Ending
-from sync.errors import PermanentError
+from sync.errors import PermanentError, TransientError
 from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
-from sync.queue.batch import CHANGE, FAILED, LATER, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
+from sync.queue.batch import BRING_BACK, CHANGE, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
 from sync.queue.job import ClaimedJob
+from sync.settings import BRINGS
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import chunks
 from sync.status import records
+from sync.text.typed import day_begins
 from sync.worker.run import Run
 
 PIECE = 25
@@ -33,7 +37,7 @@ PIECE_IN_PLEX = 100
 
 _ELSEWHERE = {
     *("plex_token", "plex_url", "max_retries", "connect_timeout", "read_timeout", "reconcile_every"),
-    *("max_edits_per_second", "debug_logging", "obfuscate_paths"),
+    *("max_edits_per_second", "debug_logging", "obfuscate_paths", "bring_since", "bring_users", *BRINGS),
 }
 """Settings that change nothing about what is right in Plex."""
 
@@ -62,10 +66,14 @@ class Bulk:
         self._listing = Listing(run.stash, run.state, run.settings)
         self._unchanged = Unchanged(run)
         self._reconciler = Reconciler(run, having_covers=self._unchanged.having_covers)
+        self._run = run
+        self._bringer = Bringer(run) if run.settings.brings else None
+        self._bringers: dict[str, Bringer] = {}  # by the day on which a task was told to begin
         self._indexes = run.libraries
         self._settings = run.settings
         self._fingerprint = _settings_fingerprint(run)
         self._unseen = Unseen(run, self._changed) if looks else None
+        self._looks = looks
         self._own = set(own)
         self._everything = everything
         self._after_outage = after_outage
@@ -110,7 +118,14 @@ class Bulk:
         return self._current() is not None
 
     def find_unseen(self) -> None:
-        """Make a batch of what has changed in Stash without a hook."""
+        """Make a batch of what has changed in Stash without a hook; bring what is new in Plex to Stash."""
+        if self._bringer and self._looks:
+            try:
+                self._bringer.look(self._someone_saved)
+            except TransientError as error:
+                log.debug(f"What is new in Plex is looked at by the next run: {error}")
+            except PermanentError as error:
+                log.warning(f"Nothing was brought back from Plex: {error}")
         try:
             if self._unseen:
                 self._unseen.look(begins=bool(self._own))
@@ -171,37 +186,68 @@ class Bulk:
                 index.look_for_new()
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
         # Of a performer's save that shows nothing there is nothing to say.
-        (log.debug if batch.kind == CHANGE else log.info)(f"{title_of(batch)} {begins} {_scenes(batch.total)}")
+        (log.debug if batch.kind == CHANGE else log.info)(f"{title_of(batch)} {begins} {count_of_scenes(batch.total)}")
         return batch
+
+    def _someone_saved(self) -> bool:
+        return self._store.is_due(time.time(), late=False)
 
     def _look_at_page(self, batch: Batch) -> None:
         """Look at the scenes that come next, in pieces: a save ends the page behind the piece that it came in."""
+        if batch.kind == BRING_BACK and not self._bringer:
+            log.warning(f"Nothing comes back from Plex: switch on one of {', '.join(BRINGS)} in the settings")
+            self._put(batch, Page([], batch.cursor, is_last=True), [], {})
+            return
         page = self._listing.page(batch)
         left_out: dict[int, tuple[Scene, str]] = {}
         due: list[Scene] = []
         findings = Findings()
-        is_reconcile = batch.kind == RECONCILE
-        looked = 0
-        for some in chunks(page.scenes, PIECE_IN_PLEX if is_reconcile else PIECE):
-            if looked and self._store.is_due(time.time(), late=False):
+        is_reconcile, is_back = batch.kind == RECONCILE, batch.kind == BRING_BACK
+        brought: dict[str, list[str]] = {}
+        looked, is_cut = 0, False
+        for some in chunks(page.scenes, PIECE_IN_PLEX if is_reconcile or is_back else PIECE):
+            if looked and (is_cut or self._someone_saved()):
                 page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
                 break
             out = {scene.id: (scene, why) for scene in some if (why := why_left_out(scene, self._settings))}
             scenes = [scene for scene in some if scene.id not in out]
             left_out |= out
-            if is_reconcile:
-                findings.add_all(self._reconciler.look(scenes))
+            if is_reconcile or is_back:
+                found = self._reconciler.locate(scenes)
+                through = self._bring(batch, found, brought)
+                if through < len(found):  # a person's save waits: the rest comes when that is through
+                    some, found, is_cut = some[: some.index(found[through][0])], found[:through], True
+                if is_reconcile:
+                    findings.add_all(self._reconciler.look(found))
             else:
                 due += self._changed(scenes) if batch.kind == CHANGE else self._due(scenes)
             looked += len(some)
         self._note_left_out({number: why for number, (_, why) in left_out.items()}, findings.lacking, page)
+        if is_cut and looked < len(page.scenes):
+            page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
+        if is_back:
+            self._put(batch, page, [], brought)
+            return
         if is_reconcile:
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
-            self._put(batch, page, rows, findings.told)
+            self._put(batch, page, rows, findings.told | brought)
             return
         rows = [(scene.id, batch.kind) for scene in due]
         self._put(batch, page, rows, {LEFT_OUT: [scene.label for scene, _ in left_out.values()]} if left_out else {})
+
+    def _bring(self, batch: Batch, found: Found, brought: dict[str, list[str]]) -> int:
+        """Bring what these scenes' items tell, and add what it was; return how many scenes are through."""
+        is_dry, day = bool(batch.args.get("dry_run")), str(batch.args.get("from") or "")
+        if not self._bringer or (is_dry and batch.kind == RECONCILE):
+            return len(found)
+        if day and day not in self._bringers:
+            self._bringers[day] = Bringer(self._run, since=day_begins(day))
+        bringer = self._bringers.get(day, self._bringer)
+        through, told = bringer.bring(found, self._someone_saved, dry_run=is_dry)
+        for reason, labels in told.items():
+            brought.setdefault(reason, []).extend(labels)
+        return through
 
     def _note_left_out(self, reasons: Mapping[int, str], lacking: Mapping[int, str], page: Page) -> None:
         others = [scene.id for scene in page.scenes if scene.id not in reasons]
@@ -269,42 +315,3 @@ def _settings_fingerprint(run: Run) -> str:
     libraries = sorted(index.section.uuid or str(index.section.id) for index in run.libraries)
     text = json.dumps([MAPPING_VERSION, run.plex.machine, libraries, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def ending_of_batch(batch: Batch) -> Ending:
-    """Return how a batch has ended for whoever started it."""
-    if batch.failed or batch.status == FAILED:
-        return Ending.NEEDS_A_LOOK
-    return Ending.WELL if batch.is_over else Ending.LATER
-
-
-def summary_of(batch: Batch) -> list[str]:
-    """Return what became of a batch, as lines for a person."""
-    left_out, later = (batch.found.get(reason, 0) for reason in (LEFT_OUT, LATER))
-    parts = {
-        "synced": batch.done,
-        "right already" if batch.kind != RECONCILE else "looked at and left": batch.skipped - left_out - later,
-        "left out by the settings": left_out,
-        "to be tried again later": later,
-        "failed": batch.failed,
-        "left": batch.left,
-    }
-    said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
-    if batch.error:
-        said += f"; ended before its end: {batch.error}"
-    counts = {reason: batch.found[reason] for reason in reconcile.REASONS if batch.found.get(reason)}
-    found = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items()).replace("plex", "Plex")
-    lines = [f"{title_of(batch)}: {_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
-    for reason, text in reconcile.REASONS.items():
-        count = batch.found.get(reason, 0)
-        if count:
-            samples = batch.samples.get(reason, [])
-            more = ", ..." if count > len(samples) else ""
-            lines.append(f"{title_of(batch)} found {count} {text} ({', '.join(samples)}{more})")
-    if batch.kind == RECONCILE and not batch.found and batch.is_over:
-        lines.append(f"{title_of(batch)} found nothing: Plex holds what Stash has")
-    return lines
-
-
-def _scenes(count: int) -> str:
-    return f"{count} scene{'' if count == 1 else 's'}"

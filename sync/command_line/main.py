@@ -28,7 +28,7 @@ from sync.status.version import version
 
 WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 """Commands that ask no server, once the data folder is known, and need no packages."""
-_BATCHES = ("sync_all", "sync_recent", "reconcile")
+_BATCHES = ("sync_all", "sync_recent", "reconcile", "bring_back")
 _LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
 """From the least to the gravest."""
 _GRACE = 0.5
@@ -180,6 +180,8 @@ def _args(options: Namespace) -> dict[str, Any]:
         args["days"] = options.days
     if mode == "reconcile":
         args |= {"scope": options.scope, "dry_run": options.dry_run}
+    if mode == "bring_back":
+        args |= {"since": options.since, "dry_run": options.dry_run}
     return args
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "sync-all": "bring every scene of Stash into Plex",
     "sync-recent": "bring the scenes that were updated lately into Plex",
     "reconcile": "compare Stash with what was written to Plex, and sync what differs",
+    "bring-back": "bring plays, resume points and ratings from Plex to Stash, as the settings say",
     "failed": "list, retry or clear the scenes that were given up",
     "clear-queue": "drop every job that waits; what a running drain has begun is finished",
     "check-setup": "test Plex's address, token, libraries, paths and pictures; changes nothing",
@@ -78,7 +79,7 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
                 f"{name} is not accepted: every user of this machine can read a command line. Put Stash's API key "
                 "into a file that --api-key-file names, or into the environment variable STASH_API_KEY"
             )
-    unset: dict[str, Any] = dict.fromkeys(("stash_url", "api_key_file", "data_dir", "error_type", "action"))
+    unset: dict[str, Any] = dict.fromkeys(("stash_url", "api_key_file", "data_dir", "error_type", "action", "since"))
     unset |= dict.fromkeys(("json", "quiet", "verbose", "version", "dry_run", "due", "report"), False)
     options = argparse.Namespace(**unset, command=None, help="", days=1.0, scope="all")
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -150,6 +151,11 @@ def _parser() -> _Parser:
     made["reconcile"].add_argument("--dry-run", action="store_true", help="count what differs, and change nothing")
     scopes = {"choices": ("all", "7d", "1d"), "help": "scenes updated in that time (normally all)"}
     made["reconcile"].add_argument("--scope", **scopes)  # type: ignore[arg-type]
+    made["bring-back"].add_argument(
+        "--dry-run", action="store_true", help="say what is new in Plex, and change nothing"
+    )
+    since = "what was watched from that day on, such as 2024-01-31 (normally bring_since of the settings)"
+    made["bring-back"].add_argument("--since", metavar="DAY", help=since)
     actions = made["failed"].add_subparsers(dest="action", title="actions", metavar="ACTION", required=True)
     for name, text in FAILED.items():
         action = add(actions, name, text, f"failed {name}")

@@ -13,6 +13,8 @@ def why_left_out(scene: Scene, settings: Settings) -> str:
         return "it is not organized (only_organized)"
     if settings.only_stash_id and not scene.has_stash_id:
         return "it has no StashID (only_stash_id)"
+    if settings.only_with_url and not scene.has_url:
+        return "it has no URL (only_with_url)"
     only, skipped = split_names(settings.only_tags), split_names(settings.skip_tags)
     if only and not any(names_match(tag, only) for tag in scene.tags):
         return "it has none of the tags of only_tags"

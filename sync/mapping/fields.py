@@ -56,7 +56,7 @@ def title_of(scene: Scene, title_template: str) -> str:
 
 
 def _title_value(name: str, scene: Scene) -> str:
-    """Give what a place of `title_template` (settings.TITLE_PLACES) stands for."""
+    """Give what a place of `title_template` (kinds.TITLE_PLACES) stands for."""
     match name:
         case "id":
             return str(scene.id)
@@ -101,7 +101,7 @@ def actors_of(scene: Scene, role_template: str, pictures: PictureAccess | None) 
 
 
 def _role_value(place: str, performer: Performer, scene: Scene) -> str:
-    """Give what a place of `performer_role` (settings.ROLE_PLACES) stands for."""
+    """Give what a place of `performer_role` (kinds.ROLE_PLACES) stands for."""
     match place:
         case "gender":
             return performer.gender.replace("_", " ").capitalize()
@@ -143,6 +143,7 @@ def collections_of(scene: Scene, settings: Settings) -> tuple[str, ...] | None:
         (settings.collection_performers, performer_names(scene.performers)),
         (settings.collection_tags, [name for name in unique_names(scene.tags) if names_match(name, patterns)]),
         (settings.collection_organized, (ORGANIZED,) if scene.organized else ()),
+        (settings.collection_rating, (f"Rating: {rating}",) if (rating := user_rating(scene.rating)) else ()),
     ]
     if not any(is_on for is_on, _ in sources):
         return None

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from sync.model import LIST_FIELDS, RATING, SINGLE_FIELDS, Memory, PlexItem, Role, Wanted
+from sync.mapping.fields import user_rating
+from sync.model import LIST_FIELDS, RATING, SINGLE_FIELDS, Memory, PlexItem, Role, Scene, Wanted
 from sync.plex.difference import Edit, is_ours
 from sync.text.clean import name_key
 
 OFF, SAME, WRITE, CLEAR = "off", "same", "write", "clear"
-THEIRS, RATED, EMPTY, FORM = "theirs", "rated", "empty", "form"
-"""Why a field stays as it is: switched off; the same already; a person's under preserve_plex_edits; a person's rating;
-Stash has nothing and Plex's value is not PlexSync's; Plex keeps the value in a form of its own."""
+THEIRS, RATED, BROUGHT, EMPTY, FORM = "theirs", "rated", "brought", "empty", "form"
+"""Why a field stays as it is: switched off; the same already; a person's under preserve_plex_edits; a person's rating,
+which stays or goes to Stash; Stash has nothing and Plex's value is not PlexSync's; Plex keeps the value in a form of
+its own."""
 
 
 def fields_of(item: PlexItem, wanted: Wanted, edit: Edit, memory: Memory) -> list[dict[str, Any]]:
@@ -19,6 +21,16 @@ def fields_of(item: PlexItem, wanted: Wanted, edit: Edit, memory: Memory) -> lis
     """
     rows = [_single(name, item, wanted, edit, memory) for name in SINGLE_FIELDS]
     return rows + [_list(name, item, wanted, edit, memory) for name in LIST_FIELDS]
+
+
+def watched(scene: Scene, item: PlexItem) -> dict[str, Any]:
+    """Return what Stash and Plex know of plays, rating and resume point (in seconds)."""
+    in_stash = {"plays": len(scene.plays), "played_at": max(scene.plays, default=None)}
+    in_plex = {"plays": item.plays, "played_at": item.played_at}
+    return {
+        "stash": in_stash | {"rating": user_rating(scene.rating), "resume": scene.resume},
+        "plex": in_plex | {"rating": item.rating, "resume": item.resume},
+    }
 
 
 def _single(name: str, item: PlexItem, wanted: Wanted, edit: Edit, memory: Memory) -> dict[str, Any]:

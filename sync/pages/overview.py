@@ -15,7 +15,7 @@ from sync.status import task
 from sync.worker.circuit_breaker import CircuitState
 
 TASKS = (
-    *("Process queue", "Sync all scenes", "Sync recent scenes", "Reconcile"),
+    *("Process queue", "Sync all scenes", "Sync recent scenes", "Reconcile", "Bring back from Plex"),
     *("Check setup", "Show status", "Retry failed jobs"),
 )
 """What Stash calls our tasks where a person starts them; as in PlexSync.yml."""

@@ -13,11 +13,12 @@ from contextlib import closing
 from typing import Any
 
 from sync import data_folder, log
+from sync.back.decide import Rating
 from sync.errors import PlexSyncError, SetupError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
-from sync.model import PICTURES, Scene
+from sync.model import PICTURES, RATING, Scene
 from sync.pages.background import Work
-from sync.pages.before_after import OFF, SAME, THEIRS, WRITE, fields_of
+from sync.pages.before_after import BROUGHT, OFF, SAME, THEIRS, WRITE, fields_of, watched
 from sync.pages.connection import Servers, servers
 from sync.pages.table import Answer, number_in
 from sync.plex.file_index import SCHEMA
@@ -30,6 +31,7 @@ from sync.setup.check import PRIVATE
 from sync.state import State, chunks
 from sync.status.reading import address
 from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.contenders import Target
 from sync.worker.covers import Covers
 from sync.worker.make_run import make_run
 from sync.worker.plan import plan
@@ -45,6 +47,7 @@ def preview(work: Work) -> Answer:
     with servers(work) as opened:
         settings, stash, client = opened
         stash.with_performer_tags = settings.sync_performer_tags
+        stash.with_plays = True
         scene = stash.scenes([scene_id]).get(scene_id)
         if scene is None:
             raise SetupError(f"Scene {scene_id} is not in Stash any more")
@@ -53,7 +56,7 @@ def preview(work: Work) -> Answer:
         if told["left_out"]:
             return told
         with _own_run(work.data, opened, scene) as run:
-            return told | {"server": client.machine} | _compared(run, scene)
+            return told | {"server": client.machine} | _compared(run, scene, brings=settings.bring_ratings)
 
 
 @contextlib.contextmanager
@@ -66,7 +69,8 @@ def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
             state.connection.executescript(SCHEMA)
             _copy(data, state, scene, settings)
             yield make_run(
-                settings=settings.model_copy(update={"trigger_plex_scan": False}),
+                # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
+                settings=settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False}),
                 stash=stash,
                 client=client,
                 jobs=jobs,
@@ -79,26 +83,31 @@ def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
             jobs.close()
 
 
-def _compared(run: Run, scene: Scene) -> Answer:
+def _compared(run: Run, scene: Scene, *, brings: bool) -> Answer:
     one = SceneSync(ClaimedJob(Job(scene.id), ()), scene)
     plan(run, [one])
     pairs = run.rules.pairs
     return {
-        "items": [_item(run, one, item) for item in one.items],
+        "items": [_item(run, one, item, brings=brings) for item in one.items],
         "problems": [{"error_type": type(e).__name__, "text": log.redact(str(e))} for e in one.errors],
         "looked_for": [map_path(file.path, pairs) for file in within_paths(scene, run.settings).files if file.path],
         "libraries": [index.section.title for index in run.libraries],
     }
 
 
-def _item(run: Run, one: SceneSync, item: ItemSync) -> dict[str, Any]:
+def _item(run: Run, one: SceneSync, item: ItemSync, *, brings: bool) -> dict[str, Any]:
     rows = fields_of(item.item, item.wanted, item.edit, item.record.memory)
+    target = Target(item.item, item.record, item.library)
+    if brings and run.ratings.outcome(one.scene, target) is Rating.TO_STASH:
+        to_stash = {"why": BROUGHT, "after": item.item.rating}
+        rows = [row | to_stash if row["name"] == RATING else row for row in rows]
     return {
         "library": item.library,
         "section": item.record.section,
         "rating_key": item.record.rating_key,
         "title": item.item.title,
         "exact": item.record.exact,
+        "watched": watched(one.scene, item.item),
         "fields": rows + _pictures(run, one.scene, item),
     }
 

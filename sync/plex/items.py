@@ -37,7 +37,7 @@ def _read_some(client: PlexClient, keys: list[int]) -> dict[int, PlexItem]:
 def _item(element: Element, section_of_all: str) -> PlexItem:
     section = element.get("librarySectionID") or section_of_all
     singles = {name: element.get(plex_name, "") for name, plex_name in SINGLE_FIELDS.items()}
-    singles[RATING] = _rating(singles[RATING])
+    singles[RATING] = plain_rating(singles[RATING])
     actors = [tag for tag in element.findall("Role") if tag.get("tag")]
     return PlexItem(
         rating_key=int(element.get("ratingKey", "")),
@@ -51,15 +51,26 @@ def _item(element: Element, section_of_all: str) -> PlexItem:
             field.get("name", "") for field in element.findall("Field") if field.get("locked") in ("1", "true")
         ),
         files=files_in(element),
+        plays=whole_number(element, "viewCount") or 0,
+        played_at=whole_number(element, "lastViewedAt"),
+        rated_at=whole_number(element, "lastRatedAt"),
+        resume=(whole_number(element, "viewOffset") or 0) / 1000,
+        duration=(whole_number(element, "duration") or 0) / 1000,
     )
+
+
+def whole_number(element: Element, name: str) -> int | None:
+    """Give a number that an element bears; None where it does not."""
+    text = element.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _names(element: Element, kind: str) -> tuple[str, ...]:
     return tuple(name for tag in element.findall(kind) if (name := tag.get("tag")))
 
 
-def _rating(text: str) -> str:
-    """Plex writes 8 as `8.0`; an item nobody rated has none, or -1."""
+def plain_rating(text: str) -> str:
+    """Give Plex's rating without needless digits: it writes 8 as `8.0`. An item nobody rated has none, or -1."""
     try:
         rating = float(text)
     except ValueError:

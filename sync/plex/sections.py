@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
 from sync.model import MediaFile
 from sync.plex.client import PlexClient
@@ -85,6 +86,26 @@ def _named(sections: Sequence[Section], name: str) -> list[Section]:
     return exact or [section for section in sections if name_key(section.title.strip()) == name_key(name.strip())]
 
 
+def listing(
+    client: PlexClient, section: Section, start: int, size: int, sort: str = "", wanted: Sequence[tuple[str, str]] = ()
+) -> Element:
+    """Return a page of a library's listing as Plex answers it.
+
+    `wanted`: filters, as Plex's query has them. Raises the errors of `plex/exceptions.py`: PlexPermanentError where
+    Plex does not know one of them.
+    """
+    paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
+    try:
+        return client.get(
+            f"/library/sections/{section.id}/all",
+            # By the query and by headers: Plex takes either, and what stands before it may drop one.
+            [("type", "1"), *([("sort", sort)] if sort else []), *wanted, *_UNUSED, *paging.items()],
+            headers=paging,
+        )
+    except PlexItemGone:
+        raise PlexTemporaryError(f'Plex library "{section.title}" is gone while it is listed') from None
+
+
 def read_page(
     client: PlexClient,
     section: Section,
@@ -97,16 +118,8 @@ def read_page(
 
     `wanted`: filters, as Plex's query has them. Raises the errors of `plex/exceptions.py`.
     """
-    paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
     try:
-        root = client.get(
-            f"/library/sections/{section.id}/all",
-            # By the query and by headers: Plex takes either, and what stands before it may drop one.
-            [("type", "1"), *([("sort", sort)] if sort else []), *wanted, *_UNUSED, *paging.items()],
-            headers=paging,
-        )
-    except PlexItemGone:
-        raise PlexTemporaryError(f'Plex library "{section.title}" is gone while it is listed') from None
+        root = listing(client, section, start, size, sort, wanted)
     except PlexPermanentError as error:
         raise PlexSetupError(f'Plex library "{section.title}" cannot be listed: {error}') from error
     numbered = ((element.get("ratingKey", ""), element) for element in root)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SYNC_ALL, SYNC_RECENT, RECONCILE, CHANGE = "sync_all", "sync_recent", "reconcile", "change"
+BRING_BACK = "bring_back"
 """Kinds of batches. A change is one of a performer, studio, tag or group, or one of scenes that fired no hook."""
 PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED"
 
@@ -68,7 +69,9 @@ SCOPES = {"all": None, "7d": 7.0, "1d": 1.0}
 """What a reconcile looks at: days since the scene's last change in Stash; None: every scene."""
 PERIODS = {"daily": 86_400.0, "weekly": 604_800.0}
 """`reconcile_every` -> seconds."""
-TITLES = {SYNC_ALL: "Sync all scenes", SYNC_RECENT: "Sync recent scenes", RECONCILE: "Reconcile"}
+TITLES = {SYNC_ALL: "Sync all scenes", SYNC_RECENT: "Sync recent scenes", RECONCILE: "Reconcile"} | {
+    BRING_BACK: "Bring back from Plex"
+}
 
 
 def title_of(batch: Batch) -> str:

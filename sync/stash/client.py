@@ -21,7 +21,17 @@ from sync.model import MediaFile, Picture, Scene
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
 from sync.stash.pictures import Coming
-from sync.stash.scenes import NO_PERFORMER_TAGS, PERFORMER_TAGS, SCENE_FIELDS, files_of, objects, read_scene, seconds
+from sync.stash.scenes import (
+    NO_PERFORMER_TAGS,
+    NOT_WATCHED,
+    PERFORMER_TAGS,
+    SCENE_FIELDS,
+    WATCHED,
+    files_of,
+    objects,
+    read_scene,
+    seconds,
+)
 from sync.stash.session import StashSession
 
 # What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
@@ -83,6 +93,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         """Whether Stash asks for a password or a key, once the settings were read."""
         self.with_performer_tags = False
         """Whether scenes are read with the tags of their performers."""
+        self.with_plays = False
+        """Whether scenes are read with their plays and where somebody stopped watching."""
         self.session_age: int | None = None
         """Seconds that a cookie lives."""
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -215,7 +227,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
     @property
     def _scene_fragment(self) -> str:
         tags = PERFORMER_TAGS if self.with_performer_tags else NO_PERFORMER_TAGS
-        return f"fragment S on Scene {{ {SCENE_FIELDS} }} {tags}"
+        watched = WATCHED if self.with_plays else NOT_WATCHED
+        return f"fragment S on Scene {{ {SCENE_FIELDS} }} {tags} {watched}"
 
     def picture(self, path: str) -> Picture | None:
         """Return a picture of Stash's by its path and query; None where Stash has none of its own.

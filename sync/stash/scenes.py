@@ -8,13 +8,16 @@ from sync.mapping.performer_pictures import local_path
 from sync.model import MediaFile, Performer, Scene
 
 SCENE_FIELDS = (
-    "id title details date code director rating100 organized updated_at stash_ids { stash_id } paths { screenshot } "
+    "id title details date code director rating100 organized updated_at urls stash_ids { stash_id } "
+    "paths { screenshot } "
     "studio { id name parent_studio { id name } } groups { group { id name } } tags { id name } files { path size } "
-    "performers { id name disambiguation gender birthdate country alias_list image_path ...T }"
+    "performers { id name disambiguation gender birthdate country alias_list image_path ...T } ...W"
 )
 PERFORMER_TAGS = "fragment T on Performer { tags { id name } }"
 NO_PERFORMER_TAGS = "fragment T on Performer { name }"
 """Stash looks the tags of performers up one performer at a time: asked for where the settings need them."""
+WATCHED = "fragment W on Scene { resume_time play_history }"
+NOT_WATCHED = "fragment W on Scene { id }"
 
 
 def read_scene(value: Mapping[str, Any]) -> Scene:
@@ -35,10 +38,13 @@ def read_scene(value: Mapping[str, Any]) -> Scene:
         rating=rating if isinstance(rating := value.get("rating100"), int) else None,
         organized=bool(value.get("organized")),
         has_stash_id=any(entry.get("stash_id") for entry in objects(value.get("stash_ids"))),
+        has_url=any(value.get("urls") or ()),
         cover=local_path((value.get("paths") or {}).get("screenshot") or ""),
         files=tuple(file for _, file in files_of(value)),
         refs=_refs(value),
         updated_at=seconds(value.get("updated_at")),
+        plays=tuple(int(at) for text in value.get("play_history") or () if (at := seconds(text)) is not None),
+        resume=float(value.get("resume_time") or 0.0),
     )
 
 

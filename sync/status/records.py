@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS written (
 """
 LEFT_OUT, NOT_IN_PLEX = "left out", "not in Plex"
 """Why a scene has no place in Plex: the user's conditions, or (with skip_not_found) that Plex lacks its file."""
+IN_STASH = ""
+"""In the place of a library's name: it was written to Stash."""
+PLAYS, RESUME_POINTS, RATINGS = "plays", "resume_points", "ratings"
+BROUGHT = {PLAYS: "plays brought", RESUME_POINTS: "resume points brought", RATINGS: "ratings brought"}
+"""What comes back from Plex -> what it is counted as in the statistics."""
 KEPT_WRITTEN = 500
 """Writes that are kept, the newest."""
 _SOME = 400  # values in one `IN (...)`

@@ -1,6 +1,7 @@
 """Addresses and pairs of paths as people type them. Pure."""
 
 import contextlib
+import datetime
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -60,6 +61,15 @@ def path_map_of(pairs: Iterable[PathPair]) -> str:
         if parse_path_map(plain) == pairs:
             return plain
     return "; ".join("=".join(map(quoted, pair)) for pair in pairs)
+
+
+def day_begins(text: str) -> float:
+    """Return when a day such as `2024-01-31` begins where this runs, in seconds since the epoch. Raises ValueError."""
+    begins = datetime.datetime.combine(datetime.date.fromisoformat(text), datetime.time())
+    try:
+        return begins.timestamp()
+    except (OverflowError, OSError):  # Windows counts from 1970 on
+        return 0.0
 
 
 def _whole_path(side: str) -> str:

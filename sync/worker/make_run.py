@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sync.back.ratings import Ratings
 from sync.mapping.performer_pictures import picture_access
 from sync.plex.client import PlexClient, ServerWays
 from sync.plex.file_index import LibraryIndex
@@ -51,6 +52,7 @@ def make_run(
         rules=rules,
         locator=Locator(client=client, stash=stash, state=state, indexes=libraries, rules=rules, by_hand=by_hand),
         portraits=Portraits(stash=stash, state=state, settings=settings, access=pictures),
+        ratings=Ratings(stash=stash, state=state, settings=settings),
         pictures=pictures,
         scans=FolderScans(client, chosen, rules) if settings.trigger_plex_scan else None,
     )

@@ -1,6 +1,7 @@
 """What scenes need in Plex: their items are found and read, and held against what they should hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sync import log
 from sync.mapping.conditions import within_paths
@@ -17,7 +18,8 @@ from sync.worker.run import ItemSync, Run, SceneSync
 def plan(run: Run, scenes: list[SceneSync]) -> None:
     """Find the items of scenes and what each of them lacks; what is wrong with a scene is noted with it.
 
-    Nothing is written to Plex. Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known
+    Nothing is written to Plex; a rating that was given there may go to Stash (`bring_ratings`).
+    Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known
     of any scene.
     """
     located = run.locator.locate([within_paths(one.scene, run.settings) for one in scenes])
@@ -55,6 +57,9 @@ def _is_of(run: Run, target: Target, left_out: list[MediaFile]) -> bool:
 
 def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target]) -> None:
     """Hold a scene, with its performers' pictures known by content, against its items."""
+    if run.settings.bring_ratings:
+        one.scene = run.ratings.settle(one.scene, targets, goes_out=True)
+        pictured = replace(pictured, rating=one.scene.rating)
     whole = wanted_of(within_paths(pictured, run.settings), run.settings, run.pictures)
     mark = fingerprint(whole, run.settings)
     wanted = fitting(whole, limit_of(run.plex)) if run.plex.ways.longest else whole

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sync.back.ratings import Ratings
 from sync.errors import PlexSyncError
 from sync.mapping.performer_pictures import PictureAccess
 from sync.model import METADATA, ItemRecord, PlexItem, Scene, Wanted
@@ -67,6 +68,7 @@ class Run:
     rules: Rules
     locator: Locator
     portraits: Portraits
+    ratings: Ratings
     pictures: PictureAccess | None
     """How Plex reaches performers' pictures; None: it gets none."""
     scans: FolderScans | None

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.servers import plex_edits, plex_pictures, plex_reads
+from tests.servers import plex_edits, plex_pictures, plex_reads, plex_views
 from tests.servers.http_base import (
     BROKEN_PAGE,
     MAX_LINE,
@@ -72,7 +72,14 @@ _ROUTE_TABLE: dict[str, dict[str, _Handler]] = {
     r"/library/sections": {"GET": plex_reads.list_sections},
     r"/library": {"GET": plex_reads.library_root},
     r"/:/rate": {"GET": plex_edits.rate, "PUT": plex_edits.rate},
+    r"/:/progress": {"GET": plex_views.progress, "PUT": plex_views.progress},
+    r"/:/scrobble": {"GET": plex_views.scrobble, "PUT": plex_views.scrobble},
+    r"/:/unscrobble": {"GET": plex_views.unscrobble, "PUT": plex_views.unscrobble},
+    r"/status/sessions/history/all": {"GET": plex_views.history},
+    r"/accounts": {"GET": plex_views.list_accounts},
 }
+_WRITING = (plex_edits.rate, plex_views.progress, plex_views.scrobble, plex_views.unscrobble)
+"""What writes by GET as well."""
 _ROUTES = [(re.compile(pattern + r"\Z"), handlers) for pattern, handlers in _ROUTE_TABLE.items()]
 _SCAN = re.compile(r"/library/sections/(\d+|all)/refresh\Z")
 
@@ -234,13 +241,13 @@ class PlexStandIn(Library, HttpServer[Request]):
         if token != self.token:
             if not token or token != self.guest_token:
                 raise RefusedError(self.bad_token_status)
-            if (not reads and path != "/:/rate") or path in _FOR_OWNERS or _SCAN.match(path):
+            own = path.startswith("/:/")  # what a person has watched and rated is the person's
+            if (not reads and not own) or path.startswith(_FOR_OWNERS) or _SCAN.match(path):
                 raise RefusedError(self.guest_status)
         if reads:
             run.wait(self.read_delay)
-        if reads and path in _FOR_OWNERS:
-            rows = ['<Account id="1" key="/accounts/1" name="Owner"/>\n'] if path == "/accounts" else []
-            return container(rows)
+        if reads and path == "/status/sessions":
+            return container([])
         if reads and path == "/":
             return self._root()
         if reads and (scan := _SCAN.match(path)):
@@ -249,7 +256,7 @@ class PlexStandIn(Library, HttpServer[Request]):
         for match, handlers in found:
             if handler := handlers.get(request.method):
                 call = Call(self, request, match)
-                if reads and handler is not plex_edits.rate:
+                if reads and handler not in _WRITING:
                     with self.lock:
                         return handler(call)
                 return self._write(run, handler, call)

@@ -137,7 +137,7 @@ def _apply(library: Library, item: Item, edit: _Edit) -> None:
     if edit.added_at is not None:
         item.added_at = edit.added_at
     if edit.rates and takes_rating:
-        item.user_rating = edit.rating
+        library.rated(item, edit.rating)
     for kind, given in edit.tags.items():
         _apply_tags(library, item, kind, given)
     for name, locked in edit.locks.items():
@@ -185,6 +185,6 @@ def rate(call: Call) -> Response:
     if query["identifier"] != "com.plexapp.plugins.library":
         raise RefusedError(404)
     item = call.item(int(query["key"]))
-    item.user_rating, item.listed = rating, None
+    call.library.rated(item, rating)
     call.library.sections[item.section].note(membership=False, content=call.library.edits_move_content_changed)
     return Response()

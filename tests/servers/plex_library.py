@@ -87,6 +87,11 @@ class PlexItem:
     added_at: int
     updated_at: int
     user_rating: float | None
+    view_count: int
+    view_offset: int
+    """In milliseconds; 0: nobody stopped watching it."""
+    last_viewed_at: int | None
+    last_rated_at: int | None
     posters: list[bytes]
     """Uploaded posters in the order of their first upload; the same picture counts once."""
     arts: list[bytes]
@@ -160,6 +165,10 @@ class Item:
     locked: frozenset[str] = frozenset()
     pictures: dict[str, Pictures] = field(default_factory=lambda: {"posters": Pictures(), "arts": Pictures()})
     user_rating: float | None = None
+    view_count: int = 0
+    view_offset: int = 0
+    last_viewed_at: int | None = None
+    last_rated_at: int | None = None
     deleted_at: int = 0
     """When its files were found to be gone; 0: they are there."""
     listed: str | None = None
@@ -177,6 +186,18 @@ class Item:
         name = file_name(self.files[0].file)
         stem, dot, _ = name.rpartition(".")
         return stem if dot and stem else name
+
+
+class View(NamedTuple):
+    """An entry of the history: somebody has played an item to its end."""
+
+    id: int
+    key: int
+    section: int
+    title: str
+    account: int
+    device: int
+    at: int
 
 
 def file_name(path: str) -> str:
@@ -257,6 +278,18 @@ class Library:
         is not in NFC. "nfc": names are compared in NFC, and a name that is asked for otherwise is not found."""
         self.row_wishes: Literal["obeyed", "ignored"] = "obeyed"
         """What becomes of excludeElements and excludeFields."""
+        self.watching_filters: Literal["obeyed", "ignored", "refused"] = "obeyed"
+        """What becomes of a listing's filters by what somebody watched or rated. No source tells of every version."""
+        self.history_filters: Literal["obeyed", "ignored"] = "obeyed"
+        self.pages_history = True
+        """Whether the history comes in pages; else all of it in each answer."""
+        self.clearing_keeps_time = True
+        """Whether an item whose rating was taken back still tells when it was rated last. No source tells."""
+        self.views_follow = True
+        """Whether the history of an item that was removed and comes back names it by its new ratingKey."""
+        self.accounts = {1: "Owner"}
+        self.views: list[View] = []
+        self._next_view = 1
         self.edits_move_content_changed = True
         """Whether an edit moves a library's contentChangedAt, as items that come and go do. No source tells."""
         self.lock = threading.RLock()
@@ -371,7 +404,10 @@ class Library:
             for name, one in (("poster", "posters"), ("art", "arts")):
                 fields[one] = list(item.pictures[one].uploads.values())
                 fields[name] = item.pictures[one].shown
-            for name in ("key", "section", "guid", "year", "added_at", "updated_at", "user_rating"):
+            for name in (
+                *("key", "section", "guid", "year", "added_at", "updated_at", "user_rating"),
+                *("view_count", "view_offset", "last_viewed_at", "last_rated_at"),
+            ):
                 fields[name] = getattr(item, name)
             media = [[(part.file, part.size) for part in media.parts] for media in item.media]
             return PlexItem(locked=set(item.locked), media=media, **fields)
@@ -392,6 +428,60 @@ class Library:
             item = self.items[key]
             item.locked |= self._write_fields(item, fields) - {"userRating"}
             self.touch(item)
+
+    def person_plays(self, key: int, *, at: int | None = None, account: int = 1, device: int = 1) -> int:
+        """Play an item to its end, as an account; return the number of the history's entry."""
+        with self.lock:
+            item, when = self.items[key], int(time.time()) if at is None else at
+            number, self._next_view = self._next_view, self._next_view + 1
+            self.views.append(View(number, key, item.section, item.values["title"], account, device, when))
+            if account == 1:
+                self.person_marks_played(key, at=when)
+            return number
+
+    def person_marks_played(self, key: int, *, at: int | None = None) -> None:
+        """Mark an item as played. No entry of the history is made (PMS 1.40.0.7998, python-plexapi pull 1366)."""
+        with self.lock:
+            self.items[key].view_count += 1
+            self._view(key, 0, at)
+
+    def person_pauses(self, key: int, seconds: float, *, at: int | None = None) -> None:
+        """Stop watching an item in its middle."""
+        with self.lock:
+            self._view(key, round(seconds * 1000), at)
+
+    def _view(self, key: int, offset: int, at: int | None) -> None:
+        item, when = self.items[key], int(time.time()) if at is None else at
+        item.view_offset, item.last_viewed_at, item.listed = offset, max(item.last_viewed_at or 0, when), None
+
+    def person_rates(self, key: int, rating: float | None, *, at: int | None = None) -> None:
+        """Rate an item as its owner does, 0 to 10; None takes the rating back."""
+        with self.lock:
+            self.rated(self.items[key], rating, at)
+
+    def rated(self, item: Item, rating: float | None, at: int | None = None) -> None:
+        """Note an item's rating."""
+        item.user_rating, item.listed = rating, None
+        if rating is not None or not self.clearing_keeps_time:
+            item.last_rated_at = None if rating is None else int(time.time()) if at is None else at
+
+    def forget_view(self, number: int) -> None:
+        """Delete an entry of the history."""
+        with self.lock:
+            self.views = [view for view in self.views if view.id != number]
+
+    def rekey_item(self, key: int) -> int:
+        """Remove an item and add it again with the same files and views, as after an emptied trash; return its key."""
+        with self.lock:
+            old = self.items[key]
+            files: list[FileLike] = [(part.file, part.size) for part in old.files]
+            self.remove_item(key)
+            new = self.items[self.add_item(old.section, files, guid=old.guid)]
+            for name in ("view_count", "view_offset", "last_viewed_at", "last_rated_at", "user_rating"):
+                setattr(new, name, getattr(old, name))
+            if self.views_follow:
+                self.views = [view._replace(key=new.key) if view.key == key else view for view in self.views]
+            return new.key
 
     def person_unlocks(self, key: int) -> None:
         """Take the locks off every field of an item, as a person does who wants the agents' values back."""
@@ -416,7 +506,7 @@ class Library:
             elif name in TAGS:
                 self._set_tags(item, TAGS[name], value)
             elif name == "user_rating":
-                item.user_rating = value
+                self.rated(item, value)
             elif name in {"poster", "art"}:
                 self.store_picture(item, f"{name}s", value, by_agent=by_agent)
             else:

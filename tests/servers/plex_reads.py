@@ -25,7 +25,8 @@ TAG_ELEMENTS = {
 # Plex cuts tag lists in listings, and leaves producers and labels out altogether.
 _LISTING_LIMITS = {"genre": 2, "country": 2, "director": 2, "writer": 2, "actor": 3, "collection": 2}
 _ODD_NAME = re.compile(r"[&#+%'\"]")
-_FILTER = re.compile(r"(addedAt|updatedAt|year|title)(>>|<<|>|<|!|=)?\Z")
+_FILTER = re.compile(r"(addedAt|updatedAt|year|title|lastViewedAt|lastRatedAt|viewCount)(>>|<<|>|<|!|=)?\Z")
+_OF_WATCHING = ("lastViewedAt", "lastRatedAt", "viewCount", "inProgress")
 _NO_FILTERS = ("X-Plex-", "include", "exclude", "type", "sort", "checkFiles", "skipRefresh")
 _IDENTIFIER = "com.plexapp.plugins.library"
 
@@ -36,8 +37,11 @@ _SORTINGS: dict[str, Callable[[Item], Any]] = {
     "title": lambda item: item.values["title"].casefold(),
     "ratingKey": lambda item: item.key,
     "year": lambda item: item.year or 0,
+    "viewCount": lambda item: item.view_count,
+    "lastViewedAt": lambda item: item.last_viewed_at or 0,
+    "lastRatedAt": lambda item: item.last_rated_at or 0,
 }
-_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "": lambda held, bound: held == bound,
     "=": lambda held, bound: held == bound,
     "!": lambda held, bound: held != bound,
@@ -92,15 +96,18 @@ def list_items(call: Call) -> Response:
     """A listing, whole or a page of it, sorted and filtered."""
     library, section, query = call.library, call.section(), call.request.query
     items: Sequence[Item] = _sorted(section, query.get("sort") or "titleSort")
+    ignored = library.watching_filters == "ignored"
+    if library.watching_filters == "refused" and any(name.startswith(_OF_WATCHING) for name in query):
+        raise RefusedError(400)
     if "type" in query and not section.holds(query["type"]):
         items = ()  # collections and the like: none here
     for name, value in call.request.params:
         if name == "file":
             items = _with_file(library, items, value, typed="type" in query)
-        elif not name.startswith(_NO_FILTERS):
+        elif not name.startswith(_NO_FILTERS) and not (ignored and name.startswith(_OF_WATCHING)):
             items = _filtered(items, name, value)
     dropped, hidden = _wishes(call)
-    start, stop, paging = _page(call.request, len(items))
+    start, stop, paging = page_of(call.request, len(items))
     rows = []
     for item in items[start:stop]:
         if dropped or hidden:
@@ -121,7 +128,7 @@ def whole_items(call: Call) -> Response:
     if not items or (library.read_with_one_gone == "refuses" and len(items) < len(keys)):
         raise RefusedError(404)
     dropped, hidden = _wishes(call)
-    start, stop, paging = _page(call.request, len(items))
+    start, stop, paging = page_of(call.request, len(items))
     rows = [_video(library, item, whole=True, dropped=dropped, hidden=hidden) for item in items[start:stop]]
     sections = {item.section for item in items}
     home = _of_section(library.sections[sections.pop()]) if len(sections) == 1 else {}
@@ -138,7 +145,7 @@ def _of_section(section: Section) -> dict[str, object]:
     }
 
 
-def _page(request: Request, total: int) -> tuple[int, int, dict[str, int]]:
+def page_of(request: Request, total: int) -> tuple[int, int, dict[str, int]]:
     """Which slice of a listing a request wants, and the attributes that say so."""
 
     def number(name: str) -> int | None:
@@ -176,6 +183,8 @@ def _sorted(section: Section, sorting: str) -> list[Item]:
 
 def _filtered(items: Sequence[Item], name: str, value: str) -> Sequence[Item]:
     """Filter a listing as PMS does: `addedAt>>=5` is after, `<<=` before; a title matches in part."""
+    if name == "inProgress":
+        return [item for item in items if (item.view_offset > 0) == (value == "1")]
     found = _FILTER.match(name)
     if found is None:
         raise RefusedError(400, f"the stand-in knows no filter {name}")
@@ -188,7 +197,7 @@ def _filtered(items: Sequence[Item], name: str, value: str) -> Sequence[Item]:
         return [item for item, title in titles if title == wanted or (operator == "" and wanted in title)]
     if column == "title" or not value.isdecimal():
         raise RefusedError(400, f"no such filter on {column}")
-    bound, test, read = int(value), _COMPARISONS[operator], _SORTINGS[column]
+    bound, test, read = int(value), COMPARISONS[operator], _SORTINGS[column]
     return [item for item in items if test(read(item), bound)]
 
 
@@ -242,6 +251,10 @@ def _video(
         "type": "movie",
         **item.values,
         "userRating": item.user_rating,
+        "viewCount": item.view_count or None,
+        "viewOffset": item.view_offset or None,
+        "lastViewedAt": item.last_viewed_at,
+        "lastRatedAt": item.last_rated_at,
         "year": item.year,
         "thumb": f"/library/metadata/{key}/thumb/{item.updated_at}",
         "art": f"/library/metadata/{key}/art/{item.updated_at}" if item.pictures["arts"].selected else None,

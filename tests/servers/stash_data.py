@@ -607,6 +607,7 @@ class Finder:
             "tag_count": len(scene.tag_ids),
             "performer_count": len(scene.performer_ids),
             "play_count": scene.play_count,
+            "resume_time": int(scene.resume_time),  # as an integer (pkg/sqlite, floatIntCriterionHandler)
         }
         return order_matches(criterion, numbers[key])
 

@@ -11,10 +11,11 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLResolveInfo, GraphQLSchema, build_schema
+from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
 from graphql.type import GraphQLObjectType
 
 from tests.servers.stash_data import (
@@ -650,13 +651,21 @@ def scenes_destroy(_: Any, info: Info, input: Json) -> bool:
     return True
 
 
+def _moment(text: Any) -> int:
+    """A `Timestamp` as Stash takes it; `<4h` and `>5m`, which it takes too, are not needed here."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except (TypeError, ValueError):
+        raise GraphQLError(f"{text!r} is no Timestamp") from None
+
+
 def _history(attribute: str, *, counted: bool) -> Resolver:
     """Playing and counting run no hook and leave `updated_at` alone."""
 
     def resolve(_: Any, info: Info, id: str, times: list[Any] | None = None) -> Any:
         scene = _scene(_world(info), atoi(id, "converting id"))
         held: list[int] = getattr(scene, attribute)
-        held.extend([int(time.time())] * (len(times or ()) or 1))
+        held.extend([_moment(one) for one in times] if times else [int(time.time())])
         if counted:
             return len(held)
         return {"count": len(held), "history": [rfc3339(t) for t in sorted(held, reverse=True)]}

@@ -10,9 +10,10 @@ import yaml
 
 from sync import hook, tasks
 from sync.pages.overview import TASKS
-from sync.settings import ROLE_PLACES, TITLE_PLACES, Settings, defaults
+from sync.settings import Settings, defaults
 from sync.stash import ask
 from sync.text import template
+from sync.text.kinds import ROLE_PLACES, TITLE_PLACES
 from tests.site import ROOT
 
 PLUGIN = yaml.safe_load((ROOT / "PlexSync.yml").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import traceback
 from typing import Any
 
@@ -13,20 +14,18 @@ from sync.errors import SetupError, quoted
 from sync.settings import (
     ACCEPTED,
     DEFAULTS_SINCE,
-    ROLE_PLACES,
     SECRET_SETTINGS,
-    TITLE_PLACES,
     Settings,
     SettingsError,
     defaults,
     lacking,
-    normal_url,
     parse_path_map,
     read_settings,
     to_fill_in,
     told,
 )
-from sync.text.typed import path_map_of
+from sync.text.kinds import ROLE_PLACES, TITLE_PLACES
+from sync.text.typed import normal_url, path_map_of
 
 PROPERTY = settings(max_examples=100, deadline=None)
 
@@ -34,7 +33,7 @@ TOKEN = "Zq7-xYsecret_9"
 GOOD = {"plex_url": "http://192.168.1.10:32400", "plex_token": TOKEN}
 SWITCHES = [name for name, field in Settings.model_fields.items() if isinstance(field.default, bool)]
 NUMBERS = ["max_retries", "connect_timeout", "read_timeout", "max_edits_per_second", "max_tags"]
-NAMES = ["only_tags", "skip_tags", "ignore_tags", "collection_tags"]
+NAMES = ["only_tags", "skip_tags", "ignore_tags", "collection_tags", "bring_users"]
 PATHS = ["only_paths", "skip_paths"]
 TEXTS = ["plex_library", "path_map", "stash_url", *NAMES, *PATHS, "content_rating", "collection_prefix"]
 """Texts that are empty by default."""
@@ -47,7 +46,7 @@ TEMPLATES = {"title_template": TITLE_PLACES, "performer_role": ROLE_PLACES}
 
 
 def test_every_setting_is_of_one_kind_that_is_tested_here() -> None:
-    assert {*SWITCHES, *NUMBERS, *TEXTS, *CHOICES, *TEMPLATES, *GOOD} == set(Settings.model_fields)
+    assert {*SWITCHES, *NUMBERS, *TEXTS, *CHOICES, *TEMPLATES, *GOOD, "bring_since"} == set(Settings.model_fields)
     assert set(ACCEPTED) | set(SWITCHES) == set(Settings.model_fields)
 
 
@@ -352,7 +351,7 @@ def test_a_number_is_no_answer_where_no_text_of_digits_is_one(name: str, typed: 
 @pytest.mark.parametrize("typed", [",", ";", " , ,", ";;\n"], ids=repr)
 def test_what_is_no_list_of_names(name: str, typed: str) -> None:
     assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
-    assert "names of tags or globs" in ACCEPTED[name]
+    assert name == "bring_users" or "names of tags or globs" in ACCEPTED[name]
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -875,3 +874,23 @@ def test_a_path_map_that_is_written_is_read_as_the_same(pairs: list[tuple[str, s
     assert parse_path_map(path_map_of(pairs)) == tuple(pairs)
     if "`" not in path_map_of(pairs):  # as it is copied off a line of the log
         assert parse_path_map(f"`{path_map_of(pairs)}`") == tuple(pairs)
+
+
+@pytest.mark.parametrize("day", ["2024-01-31", " 2024-01-31 ", "1970-01-01", ""])
+def test_a_day_is_taken_as_it_is_written(day: str) -> None:
+    assert read_settings({**GOOD, "bring_since": day}).bring_since == day.strip()
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2024", "31.01.2024", "2024-02-30", "0", 5, True])
+def test_what_is_no_day_is_named(day: object) -> None:
+    with pytest.raises(SettingsError, match=r"bring_since is .*; accepted: a day such as 2024-01-31"):
+        read_settings({**GOOD, "bring_since": day})
+
+
+@pytest.mark.parametrize("name", ["bring_plays", "bring_resume", "send_resume", "bring_ratings"])
+def test_what_is_switched_on_begins_with_that_day(name: str) -> None:
+    noon = datetime.datetime(2024, 5, 17, 12).timestamp()
+    assert "bring_since" not in to_fill_in({}, noon)
+    for on in (True, "true", "on"):
+        assert to_fill_in({name: on}, noon)["bring_since"] == "2024-05-17"
+        assert "bring_since" not in to_fill_in({name: on, "bring_since": "2000-01-01"}, noon)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sync.mapping.fields import title_of
 from sync.model import Scene
-from sync.settings import TITLE_PLACES
 from sync.text.clean import LONGEST_LINE, clean_line
+from sync.text.kinds import TITLE_PLACES
 from sync.text.template import check, places, render
 
 PROPERTY = settings(max_examples=100, deadline=None)

@@ -1,0 +1,141 @@
+"""Plays in Plex, added to Stash's history: each of them once, whatever happens in between."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from sync import log
+from sync.back import records, views
+from sync.back.decide import Play, lost_play, sort_out
+from sync.back.records import Noted, Seen
+from sync.back.views import OWNER
+from sync.model import Scene
+from sync.plex.exceptions import PlexPermanentError
+from sync.stash.watched import add_plays
+from sync.state import chunks
+from sync.status.records import BROUGHT, IN_STASH, PLAYS, Written, put_written
+from sync.text.patterns import quoted, split_names
+from sync.worker.contenders import Located, Target
+from sync.worker.run import Run
+
+MOST_TIMES = 500
+"""Plays that are added to a scene in one request."""
+
+Found = Sequence[tuple[Scene, Located]]
+"""Scenes with their items, as both were read a moment ago."""
+
+
+class Plays:
+    """Brings what was played from a moment on (seconds since the epoch). Raises as `Bringer`."""
+
+    def __init__(self, run: Run, since: float) -> None:
+        self._run = run
+        self._connection = run.state.connection
+        self._machine = run.plex.machine
+        self._since = since
+        self._accounts: list[int] = []
+        self._plays: dict[int, list[Play]] = {}  # by ratingKey
+        self.known_from: float | None = None
+        """From when on Plex's history was read; None: it was not, or Plex does not tell it."""
+        self._is_refused = False
+
+    def read(self, start: float) -> None:
+        """Read Plex's history from a moment on, unless that was done already."""
+        if self._is_refused or (self.known_from is not None and self.known_from <= start):
+            return
+        plays: dict[int, list[Play]] = {}
+        try:
+            self._accounts = self._accounts or self._account_numbers()
+            for index in self._run.libraries:
+                for account in self._accounts:
+                    for play in views.read_plays(self._run.plex, index.section, account, start):
+                        plays.setdefault(play.rating_key, []).append(play)
+            self._plays, self.known_from = plays, start
+        except PlexPermanentError as error:
+            self._is_refused = True
+            log.warning(f"No plays are brought from Plex (bring_plays): {error}")
+
+    def new_keys(self) -> set[int]:
+        """Return the ratingKeys of which the history has plays that were not dealt with."""
+        known = self._known(play for plays in self._plays.values() for play in plays)
+        return {key for key, plays in self._plays.items() if any(play.id not in known for play in plays)}
+
+    def bring(self, found: Found, seen: Mapping[int, Seen | None], *, dry_run: bool) -> list[str]:
+        """Add to Stash what these scenes lack; return each play for people. `seen`: items at the last look, by key."""
+        noted: dict[int, list[Noted]] = {}
+        for one in records.plays_of(self._connection, [scene.id for scene, _ in found]):
+            noted.setdefault(one.scene_id, []).append(one)
+        add: list[tuple[Scene, Sequence[Target], list[Play]]] = []
+        rows: list[Noted] = []
+        for scene, located in found:
+            if not located.targets:
+                continue
+            fresh, there = self._sorted_out(scene, located.targets, noted.get(scene.id, ()), seen)
+            rows += _noted(scene, there, is_done=True) + _noted(scene, fresh, is_done=False)
+            if fresh:
+                add.append((scene, located.targets, fresh))
+        if not dry_run and rows:
+            with self._run.state.transaction() as connection:
+                records.put_plays(connection, self._machine, rows)
+            self._add(add)
+        return [f"{scene.label} at {_clock(play.at)}" for scene, _, fresh in add for play in fresh]
+
+    def _sorted_out(
+        self, scene: Scene, targets: Sequence[Target], noted: Iterable[Noted], seen: Mapping[int, Seen | None]
+    ) -> tuple[list[Play], list[Play]]:
+        now = time.time()  # what a clock that was wrong has put into the future waits until then
+        begun = {one.play: Play(one.play, 0, one.at) for one in noted if not one.is_done}
+        brought = [one.at for one in noted if one.is_done]
+        told = [play for target in targets for play in self._plays.get(target.record.rating_key, ())]
+        plays = begun | {play.id: play for play in told if self._since <= play.at <= now}
+        if OWNER in self._accounts and self.known_from is not None:
+            since, times = (
+                max(self._since, self.known_from),
+                [*brought, *(play.at for play in [*told, *begun.values()])],
+            )
+            for target in targets:
+                last = seen.get(target.record.rating_key)
+                counted = last.plays if last and last.plays >= 0 else None
+                lost = lost_play(target.item, counted, times, since)
+                plays |= {lost.id: lost} if lost and lost.at <= now else {}
+        return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
+
+    def _known(self, plays: Iterable[Play]) -> set[str]:
+        return records.known_plays(self._connection, self._machine, [play.id for play in plays])
+
+    def _add(self, add: Iterable[tuple[Scene, Sequence[Target], list[Play]]]) -> None:
+        """Add plays that are noted. What is not noted as done afterwards is looked for in Stash before it is added."""
+        done: list[Noted] = []
+        written: list[Written] = []
+        try:
+            for scene, targets, plays in add:
+                for some in chunks(plays, MOST_TIMES):
+                    add_plays(self._run.stash, scene.id, [play.at for play in some])
+                    done += _noted(scene, some, is_done=True)
+                said = f"{len(plays)} play{'' if len(plays) == 1 else 's'}"
+                log.info(f"{scene.label}: brought {said} from Plex")
+                place = targets[0].record
+                written.append((scene.id, log.redact(scene.name), IN_STASH, place.section, place.rating_key, said))
+        finally:
+            with self._run.state.transaction() as connection:
+                records.put_plays(connection, self._machine, done)
+                put_written(connection, written, time.time())
+            self._run.state.count({("", BROUGHT[PLAYS]): len(done)}, time.time())
+
+    def _account_numbers(self) -> list[int]:
+        names = split_names(self._run.settings.bring_users)
+        if not names:
+            return [OWNER]
+        known = views.accounts(self._run.plex)
+        numbers, unknown = views.account_numbers(known, names)
+        for name in unknown:
+            offered = ", ".join(map(quoted, ("owner", *known.values())))
+            log.warning(f"bring_users {quoted(name)} is no user of Plex; accepted: {offered}")
+        return numbers
+
+
+def _noted(scene: Scene, plays: Iterable[Play], *, is_done: bool) -> list[Noted]:
+    return [Noted(play.id, scene.id, play.at, is_done) for play in plays]
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -1,0 +1,119 @@
+"""What was watched and rated in Plex: its history of plays, and what listings tell. Raises `plex/exceptions.py`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from sync.back.decide import Play
+from sync.plex.client import PlexClient
+from sync.plex.exceptions import PlexItemGone, PlexPermanentError
+from sync.plex.items import plain_rating, whole_number
+from sync.plex.sections import Section, listing
+
+OWNER = 1
+"""Plex's number for the account of the server's owner, whose token PlexSync has."""
+PAGE = 1_000  # entries or rows in one answer; Plex is to refuse more in future
+_IDENTIFIER = "com.plexapp.plugins.library"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a listing tells of an item for the token's owner."""
+
+    rating_key: int
+    rating: str  # as `PlexItem.rating`
+    resume: float  # in seconds
+
+
+def read_plays(client: PlexClient, section: Section, account: int, since: float) -> list[Play]:
+    """Return what an account has played in a library since a moment (seconds since the epoch), oldest first.
+
+    Entries of an item that is gone from Plex are left out: they name none.
+    """
+    asked = [
+        ("sort", "viewedAt:asc"),
+        ("accountID", str(account)),
+        ("librarySectionID", str(section.id)),
+        ("viewedAt>", str(int(since))),  # `viewedAt>=...`
+    ]
+
+    def page(start: int) -> Element:
+        paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(PAGE)}
+        try:
+            return client.get("/status/sessions/history/all", [*asked, *paging.items()], headers=paging)
+        except PlexItemGone:
+            raise PlexPermanentError("Plex does not tell its history of plays (status 404)", status=404) from None
+
+    entries = (_play(element, section.id, account, since) for root in _pages(page) for element in root)
+    found = {play.id: play for play in entries if play}
+    return sorted(found.values(), key=lambda play: play.at)
+
+
+def _pages(page: Callable[[int], Element]) -> Iterator[Element]:
+    """Yield the answers to a request page by page, up to the last; `page` asks for the one that begins at a row."""
+    start, first = 0, None
+    while True:
+        root = page(start)
+        if not len(root) or root[0].attrib == first:  # of a server that knows no pages it is the same again
+            return
+        first = first or root[0].attrib
+        yield root
+        start += len(root)
+        total = whole_number(root, "totalSize")
+        if len(root) < PAGE if total is None else start >= total:
+            return
+
+
+def _play(element: Element, section: int, account: int, since: float) -> Play | None:
+    """Give an entry that is of this library, account and time: filters are looked at, not believed."""
+    key, at = whole_number(element, "ratingKey"), whole_number(element, "viewedAt")
+    of = (whole_number(element, "librarySectionID"), whole_number(element, "accountID"))
+    if not key or at is None or at < since or of[0] not in (None, section) or of[1] not in (None, account):
+        return None
+    return Play(element.get("historyKey", "").rpartition("/")[2] or f"{account}/{key}/{at}", key, at)
+
+
+def watched_since(client: PlexClient, section: Section, field: str, since: float) -> list[Watched]:
+    """Return the items of a library whose `lastViewedAt` or `lastRatedAt` (`field`) is later than a moment.
+
+    A server that does not know the filter is asked without it.
+    """
+    later = [(f"{field}>>", str(int(since)))]
+    try:
+        roots = list(_pages(lambda start: listing(client, section, start, PAGE, f"{field}:desc", later)))
+    except PlexPermanentError:
+        roots = list(_pages(lambda start: listing(client, section, start, PAGE)))
+    found = []
+    for element in (element for root in roots for element in root):
+        at, key = whole_number(element, field), whole_number(element, "ratingKey")
+        if key and at is not None and at > since:
+            resume = (whole_number(element, "viewOffset") or 0) / 1000
+            found.append(Watched(key, plain_rating(element.get("userRating", "")), resume))
+    return found
+
+
+def accounts(client: PlexClient) -> dict[int, str]:
+    """Return the server's users: their numbers, and their names."""
+    try:
+        root = client.get("/accounts")
+    except PlexItemGone:
+        raise PlexPermanentError("Plex does not tell who its users are (status 404)", status=404) from None
+    rows = ((whole_number(element, "id"), element.get("name", "")) for element in root)
+    return {number: name for number, name in rows if number and name}
+
+
+def send_resume(client: PlexClient, rating_key: int, at: float) -> None:
+    """Tell Plex where the token's owner has stopped watching an item, in seconds above 0.
+
+    As python-plexapi sends it (`updateProgress`), by GET; a time of 0 does not work there.
+    """
+    place = (("key", str(rating_key)), ("identifier", _IDENTIFIER))
+    with client.pacer.edit():
+        client.send("get", "/:/progress", (*place, ("time", str(round(at * 1000))), ("state", "stopped")))
+
+
+def account_numbers(known: dict[int, str], names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Return the numbers of named users, and the names that nobody has. "owner" is the server's owner. Pure."""
+    by_name = {name.casefold(): number for number, name in known.items()} | {"owner": OWNER}
+    found = {name: by_name.get(name.casefold()) for name in names}
+    return [number for number in found.values() if number], [name for name, number in found.items() if not number]
