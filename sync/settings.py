@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync.errors import SetupError, quoted
+from sync.queue.batch import BRINGS
 from sync.text import kinds
 from sync.text.clean import LONGEST_LINE
 from sync.text.kinds import AS_CHOICE, Count, Line, Names, Paths, Rate, Seconds, Switch
@@ -151,8 +152,6 @@ DEFAULTS_SINCE = "defaults_since"
 choice; 0 where a person chose."""
 _NEEDED = {"plex_url": "http://localhost", "plex_token": "none"}
 """What stands in for these while others are read."""
-BRINGS = ("bring_plays", "bring_resume", "send_resume", "bring_ratings")
-"""What begins with the day on which it is switched on, as long as `bring_since` names no other."""
 _NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile_every")
 
 

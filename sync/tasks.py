@@ -20,14 +20,13 @@ from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.fast import transaction
 from sync.queue import batches, damage, history, schema, steer, wake
-from sync.queue.batch import Batch, title_of
+from sync.queue.batch import BRINGS, Batch, title_of
 from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
 from sync.sleeper.run import tell
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
-from sync.stash.questions import plugin_settings
 from sync.status.version import version
 
 MODES = (
@@ -35,6 +34,8 @@ MODES = (
     *args_of_batch.MODES,
 )
 
+LOOK_AFTER = 3600.0
+"""Seconds without a run after which a page of Stash's has one look for what is new in Plex."""
 HOLD_AFTER_STOP = 600.0
 """Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
 
@@ -247,10 +248,10 @@ def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
     return loaded
 
 
-def wake_up(server_connection: Mapping[str, Any], data: str) -> str:
+def wake_up(server_connection: Mapping[str, Any], data: str, panel: Mapping[str, Any]) -> str:
     """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died.
 
-    Return what was done, in a sentence. Raises SetupError.
+    `panel`: the settings as Stash has them. Return what was done, in a sentence. Raises SetupError.
     """
     queue_file, drain_lock = data_folder.queue_file(data), data_folder.drain_lock(data)
     if not os.path.exists(queue_file):
@@ -258,7 +259,7 @@ def wake_up(server_connection: Mapping[str, Any], data: str) -> str:
     now = time.time()
     with opened_queue(data) as connection:
         view = outlook(connection, drain_lock, now=now, since=now)
-        if not view.waiting and not _reconcile_is_due(server_connection, connection, now):
+        if not view.waiting and not _is_time(connection, panel, now):
             return "Nothing waits"
         if view.draining or view.asked:
             return "A drain is at work or asked for"
@@ -279,14 +280,15 @@ def wake_up(server_connection: Mapping[str, Any], data: str) -> str:
     return "Process queue asked for"
 
 
-def _reconcile_is_due(server_connection: Mapping[str, Any], connection: sqlite3.Connection, now: float) -> bool:
-    if not batches.is_due(connection, "daily", now):
-        return False  # not to ask Stash at every page
-    try:
-        panel = plugin_settings(server_connection)
-    except AskFailedError:
-        return False
-    return batches.is_due(connection, panel.get("reconcile_every"), now, panel.get("defaults_since"))
+def _is_time(connection: sqlite3.Connection, panel: Mapping[str, Any], now: float) -> bool:
+    """Return whether a reconcile is due, or a look at what is new in Plex, which every run ends with."""
+    if batches.is_due(connection, panel.get("reconcile_every"), now, panel.get("defaults_since")):
+        return True
+    with contextlib.suppress(sqlite3.OperationalError, SetupError):  # no run has ended yet; a setting is not accepted
+        last = history.read_last_drain(connection)
+        is_late = last is not None and not 0 <= now - last.ended_at < LOOK_AFTER
+        return is_late and any(is_on(name, panel.get(name)) for name in BRINGS)
+    return False
 
 
 @contextlib.contextmanager

@@ -120,6 +120,7 @@
     const [days, setDays] = useState("1");
     const [scope, setScope] = useState("all");
     const [dry, setDry] = useState(false);
+    const [dryBack, setDryBack] = useState(false);
     const [said, setSaid] = useState("");
     const [error, setError] = useState("");
     const start = async (name, args) => {
@@ -153,7 +154,8 @@
         h("label", null, t("page.scope"), " ", h(P.Input, { as: "select", value: scope, onChange: (event) => setScope(event.target.value) },
           Object.keys(P.texts.page.scopes).map((one) => h("option", { key: one, value: one }, t(`page.scopes.${one}`))))),
         h("label", { className: "plexsync-check" }, h("input", { type: "checkbox", checked: dry, onChange: () => setDry(!dry) }), " ", t("page.dry"))),
-      h(Action, { name: "back", onPress: () => start("Bring back from Plex", { mode: "bring_back" }) }),
+      h(Action, { name: "back", onPress: () => start("Bring back from Plex", { mode: "bring_back", dry_run: String(dryBack) }) },
+        h("label", { className: "plexsync-check" }, h("input", { type: "checkbox", checked: dryBack, onChange: () => setDryBack(!dryBack) }), " ", t("page.dry"))),
       h(Check, null),
       h(Report, null),
       queued ? h(Action, { name: "clear", onPress: clear }) : null);

@@ -181,7 +181,7 @@
       others: "of others, stay: {names}",
       watched: "Watched and rated", in_stash: "In Stash", in_plex: "In Plex",
       plays: "Plays", rating: "Rating", resume: "Resume point",
-      played: "1, the last {time}|{n}, the last {time}",
+      played: "1, last watched {time}|{n}, last watched {time}",
     },
     plex_fields: {
       title: "Title", summary: "Summary", studio: "Studio", date: "Date", content_rating: "Content rating", tagline: "Tagline",

@@ -12,7 +12,7 @@ from sync.back.plays import Found, Plays
 from sync.back.records import Seen
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.model import RATING, ItemRecord, Scene
-from sync.settings import BRINGS
+from sync.queue.batch import BRINGS
 from sync.stash.watched import resume_points, set_resume
 from sync.state import NOBODY, chunks
 from sync.status.records import BROUGHT, IN_STASH, PLAYS, RATINGS, RESUME_POINTS, put_written
@@ -26,13 +26,6 @@ OVERLAP = 2 * 86_400.0
 """Seconds that a look goes back behind the one before: a player that was offline tells later of what it played."""
 PIECE = 25
 """Scenes that are brought between two looks for what was saved meanwhile."""
-
-REASONS = {
-    PLAYS: "plays in Plex that Stash did not have",
-    RESUME_POINTS: "resume points that were newer on the other side",
-    RATINGS: "ratings given in Plex",
-}
-"""What is brought, and how a person is told."""
 
 
 class Bringer:

@@ -12,7 +12,7 @@ from sync.model import Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.stash.watched import add_plays
 from sync.state import chunks
-from sync.status.records import BROUGHT, IN_STASH, PLAYS, Written, put_written
+from sync.status.records import BROUGHT, IN_STASH, PLAYS, Written, brought_in_words, put_written
 from sync.text.patterns import quoted, split_names
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
@@ -111,7 +111,7 @@ class Plays:
                 for some in chunks(plays, MOST_TIMES):
                     add_plays(self._run.stash, scene.id, [play.at for play in some])
                     done += _noted(scene, some, is_done=True)
-                said = f"{len(plays)} play{'' if len(plays) == 1 else 's'}"
+                said = brought_in_words(PLAYS, len(plays))
                 log.info(f"{scene.label}: brought {said} from Plex")
                 place = targets[0].record
                 written.append((scene.id, log.redact(scene.name), IN_STASH, place.section, place.rating_key, said))

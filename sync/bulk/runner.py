@@ -19,9 +19,8 @@ from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
 from sync.model import Scene
 from sync.queue import batches
-from sync.queue.batch import BRING_BACK, CHANGE, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
+from sync.queue.batch import BRING_BACK, BRINGS, CHANGE, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
 from sync.queue.job import ClaimedJob
-from sync.settings import BRINGS
 from sync.stash.exceptions import StashTemporaryError
 from sync.state import chunks
 from sync.status import records

@@ -1,9 +1,9 @@
 """What became of a batch, for whoever started it. Pure."""
 
-from sync.back import bring
 from sync.bulk import reconcile
 from sync.ending import Ending
 from sync.queue.batch import BRING_BACK, FAILED, LATER, LEFT_OUT, RECONCILE, Batch, title_of
+from sync.status.records import BROUGHT, brought_in_words
 
 
 def ending_of_batch(batch: Batch) -> Ending:
@@ -29,21 +29,26 @@ def summary_of(batch: Batch) -> list[str]:
     said = ", ".join(f"{count} {what}" for what, count in parts.items() if count) or "nothing to do"
     if batch.error:
         said += f"; ended before its end: {batch.error}"
-    reasons = reconcile.REASONS | bring.REASONS
-    counts = {reason: batch.found[reason] for reason in reasons if batch.found.get(reason)}
+    counts = {reason: batch.found[reason] for reason in reconcile.REASONS if batch.found.get(reason)}
     found = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items()).replace("plex", "Plex")
-    lines = [f"{title_of(batch)}: {count_of_scenes(batch.total)}: {said}{f'. Found: {found}' if found else ''}"]
-    for reason, text in reasons.items():
-        count = batch.found.get(reason, 0)
-        if count:
-            samples = batch.samples.get(reason, [])
-            more = ", ..." if count > len(samples) else ""
-            lines.append(f"{title_of(batch)} found {count} {text} ({', '.join(samples)}{more})")
+    brings = {kind: brought_in_words(kind, batch.found[kind]) for kind in BROUGHT if batch.found.get(kind)}
+    verb = "would bring" if batch.args.get("dry_run") else "brought"
+    told = {"Found": found, verb.capitalize(): ", ".join(brings.values())}
+    also = "".join(f". {what}: {text}" for what, text in told.items() if text)
+    lines = [f"{title_of(batch)}: {count_of_scenes(batch.total)}: {said}{also}"]
+    lines += [_line(batch, f"found {counts[reason]} {reconcile.REASONS[reason]}", reason) for reason in counts]
+    lines += [_line(batch, f"{verb} {text}", kind) for kind, text in brings.items()]
     if batch.kind == RECONCILE and not batch.found and batch.is_over:
         lines.append(f"{title_of(batch)} found nothing: Plex holds what Stash has")
     if batch.kind == BRING_BACK and not batch.found and batch.is_over:
         lines.append(f"{title_of(batch)} found nothing new in Plex")
     return lines
+
+
+def _line(batch: Batch, said: str, reason: str) -> str:
+    samples = batch.samples.get(reason, [])
+    more = ", ..." if batch.found[reason] > len(samples) else ""
+    return f"{title_of(batch)} {said} ({', '.join(samples)}{more})"
 
 
 def count_of_scenes(count: int) -> str:

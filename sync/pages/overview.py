@@ -1,5 +1,6 @@
 """The operation `status`: how PlexSync is doing, and in one word what a person should know first."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,12 +40,13 @@ def wake(call: Call) -> Answer:
     With it `needs_look`, how many things need a person's look (the dot in Stash's navigation), and the setting
     `mark_scenes`.
     """
-    said = tasks.wake_up(call.connection, call.data)
+    panel: dict[str, Any] = {}
+    marks = False
+    with contextlib.suppress(AskFailedError, PermanentError):
+        panel = plugin_settings(call.connection)
+        marks = is_on("mark_scenes", panel.get("mark_scenes"))
+    said = tasks.wake_up(call.connection, call.data, panel)
     found = status_of.gather(call.data)
-    try:
-        marks = is_on("mark_scenes", plugin_settings(call.connection).get("mark_scenes"))
-    except (AskFailedError, PermanentError):
-        marks = False
     return {"said": said, "needs_look": state_of(found | {"jobs": []})["needs_look"], "mark_scenes": marks}
 
 

@@ -39,7 +39,7 @@ def save(
 ) -> dict[str, Any]:
     """Put changes on top of what Stash holds by now, and return the whole.
 
-    `lacking`: what else belongs into it, told from what is there. Raises PlexSyncError.
+    `lacking`: what else belongs into it, told from what it is with the changes. Raises PlexSyncError.
     """
     lock = lock_of(data)
     try:
@@ -50,7 +50,7 @@ def save(
         raise SetupError(f"The settings were not saved: PlexSync's data folder fails ({error.strerror})") from None
     try:
         panel = plugin_settings(connection)
-        changed = {**panel, **lacking(panel), **changes}
+        changed = {**panel, **lacking({**panel, **changes}), **changes}
         if changed != panel:
             put_plugin_settings(connection, changed)
         return changed

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.queue.batch import COMPLETED, LATER, LEFT_OUT
-from sync.status.records import BROUGHT
+from sync.status.records import BROUGHT, brought_in_words
 from sync.status.status import Status
 from sync.worker.circuit_breaker import CircuitState
 
@@ -144,9 +144,9 @@ def _last_day(status: Status) -> list[str]:
         what = f'items in "{name}"' if name else "scenes"
         if counts := {outcome: count for outcome, count in day[name].items() if outcome not in BROUGHT.values()}:
             lines.append(f"Last 24 hours, {what}: {_outcomes(counts)}")
-    brought = {kind: day.get("", {}).get(outcome) for kind, outcome in BROUGHT.items()}
-    if any(brought.values()):
-        told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in brought.items() if count)
+    counts = {kind: day.get("", {}).get(outcome, 0) for kind, outcome in BROUGHT.items()}
+    if any(counts.values()):
+        told = ", ".join(brought_in_words(kind, count) for kind, count in counts.items() if count)
         lines.append(f"Last 24 hours, brought from Plex to Stash: {told}")
     return lines
 

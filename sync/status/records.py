@@ -68,3 +68,8 @@ def put_written(connection: sqlite3.Connection, rows: Sequence[Written], now: fl
             [(now, *row) for row in rows],
         )
         connection.execute("DELETE FROM written WHERE id <= (SELECT max(id) FROM written) - ?", (KEPT_WRITTEN,))
+
+
+def brought_in_words(kind: str, count: int) -> str:
+    """Return how many of PLAYS, RESUME_POINTS or RATINGS, in words."""
+    return f"{count} {kind.replace('_', ' ')[: None if count != 1 else -1]}"

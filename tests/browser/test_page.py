@@ -265,3 +265,24 @@ def test_a_report_is_gathered_for_copying(site: Stage, open: Visitor) -> None:
     report.fill("")
     page.keyboard.press("Control+V")
     expect(report).to_have_value("Cut short by its reader")
+
+
+def test_what_plex_tells_is_brought_to_stash_and_listed(site: Stage, open: Visitor) -> None:
+    site.configure(bring_plays=True, bring_ratings=True, bring_since="2000-01-01")
+    scene, key = site.add()
+    site.stash.scene(scene).rating100 = 80
+    site.sync(scene)
+    site.plex.person_plays(key, at=1_700_000_000)
+    site.plex.person_rates(key, 6.0)
+    page = open("/plugins/plexsync")
+    row = page.locator(".plexsync-action", has=page.get_by_role("button", name="Bring back from Plex"))
+    row.get_by_role("checkbox", name="only report").check()
+    row.get_by_role("button", name="Bring back from Plex").click()
+    expect(page.get_by_text("Would bring: 1 play, 1 rating")).to_be_visible()
+    assert site.stash.scene(scene).play_times == []
+    row.get_by_role("checkbox", name="only report").uncheck()
+    row.get_by_role("button", name="Bring back from Plex").click()
+    written = page.locator(".plexsync-scenes")
+    expect(written).to_contain_text(f"1 play from Plex item {key}")
+    expect(written).to_contain_text(f"Rating from Plex item {key}")
+    assert (site.stash.scene(scene).play_times, site.stash.scene(scene).rating100) == ([1_700_000_000], 60)

@@ -69,3 +69,21 @@ def test_marks_on_cards_are_a_choice_and_one_question(site: Stage, open: Visitor
     expect(page.get_by_role("img", name=re.compile("^Failed"))).to_have_count(1)
     asked = [request for request in site.stash.requests if '"marks"' in request.body.decode()]
     assert len(asked) == 1
+
+
+def test_what_both_sides_know_of_watching(site: Stage, open: Visitor) -> None:
+    site.configure(bring_ratings=True, bring_since="2000-01-01")
+    scene, key = site.add()
+    site.stash.scene(scene).rating100 = 80
+    site.sync(scene)
+    site.plex.person_plays(key, at=1_700_000_000)
+    site.plex.person_plays(key, at=1_700_500_000)
+    site.plex.person_pauses(key, 3665, at=1_700_600_000)
+    site.plex.person_rates(key, 6.5)
+    panel = tab(open(f"/scenes/{scene}"))
+    watched = panel.get_by_role("table").last
+    expect(watched.get_by_role("row", name=re.compile("^Plays"))).to_contain_text(re.compile("empty.*2, last watched "))
+    expect(watched.get_by_role("row", name=re.compile("^Rating"))).to_contain_text(re.compile(r"8.*6\.5"))
+    expect(watched.get_by_role("row", name=re.compile("^Resume point"))).to_contain_text(re.compile("empty.*1:01:05"))
+    rating = panel.get_by_role("table").first.get_by_role("row", name=re.compile("^Rating"))
+    expect(rating).to_contain_text("goes to Stash: it was given in Plex")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from tests.browser.stage import Stage, Visitor, expect
@@ -188,3 +189,16 @@ def test_below_a_proxys_path_on_a_phone_with_the_keyboard_alone(site: Stage, ope
 def test_another_plugins_settings_stay_as_they_are(site: Stage, open: Visitor) -> None:
     page = opened(open)
     expect(page.get_by_text("Colour").first).to_be_visible()
+
+
+def test_what_comes_back_begins_with_the_day_it_is_switched_on(site: Stage, open: Visitor) -> None:
+    page = opened(open)
+    group(page, "Back to Stash")
+    page.get_by_label("Bring plays to Stash", exact=True).click(force=True)
+    expect(row(page, "bring_plays").get_by_text("Saved")).to_be_visible()
+    expect(page.get_by_label("From this day on", exact=True)).to_have_value(time.strftime("%Y-%m-%d"))
+    page.get_by_label("From this day on", exact=True).fill("some day")
+    expect(row(page, "bring_since").get_by_role("alert")).to_contain_text("accepted: a day such as 2024-01-31")
+    page.get_by_label("From this day on", exact=True).fill("2020-02-29")
+    page.get_by_label("Whose plays", exact=True).click()
+    site.wait_until(lambda: stored(site, "bring_since") == "2020-02-29")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from sync import data_folder
 from sync.back import ratings
+from sync.command_line.main import main
 from sync.stash.client import StashClient
 from tests.servers.stash_data import Scene
 from tests.site import Answer, Child, Site
@@ -76,7 +78,8 @@ def test_each_play_in_plex_becomes_a_play_in_stash_at_its_own_second(site: Site)
         site.plex.person_plays(key, at=at)
     answer = task(site)
     assert plays(site, scene) == [NOON, NOON + 1, NOON + DAY]
-    assert "found 3 plays in Plex that Stash did not have" in answer.said()
+    assert answer.output == "Bring back from Plex: 1 scene: 1 looked at and left. Brought: 3 plays"
+    assert f'Bring back from Plex brought 3 plays (Scene {scene} "Clip 1" at ' in answer.said("i")
     assert f'Scene {scene} "Clip 1": brought 3 plays from Plex' in answer.said("i")
     again = task(site)
     assert plays(site, scene) == [NOON, NOON + 1, NOON + DAY]
@@ -160,7 +163,7 @@ def test_a_dry_run_says_what_it_would_bring_and_writes_nothing(site: Site) -> No
     answer = task(site, dry_run="true")
     assert [dict(vars(site.stash.scene(one))) for one in (scene, other)] == before
     said = answer.said()
-    assert "found 1 plays in Plex that Stash did not have (" in said
+    assert "Bring back from Plex (dry run) would bring 1 play (" in said
     assert f'Scene {scene} "Clip 1": 7.5' in said
     assert f'Scene {other} "Clip 2" to 0:01:05 in Stash' in said
     task(site)
@@ -357,7 +360,7 @@ def test_a_reconcile_brings_back_too(site: Site) -> None:
         assert plays(site, scene) == []
         answer = site.call({"mode": "reconcile"})
     assert (plays(site, scene), site.stash.scene(scene).rating100) == ([NOON], 60)
-    assert "1 plays" in answer.said()
+    assert "Brought: 1 play, 1 rating" in str(answer.output)
 
 
 def test_scenes_that_the_settings_leave_out_bring_nothing(site: Site) -> None:
@@ -536,3 +539,83 @@ def _merge(target: Scene, source: Scene) -> None:
     target.files += source.files
     target.play_times += source.play_times
     source.files = []
+
+
+def test_two_runs_at_once_bring_each_play_once(live_site: Site) -> None:
+    site = live_site
+    site.configure(bring_plays=True, bring_since=SINCE)
+    pairs = [site.add(f"/media/{number}.mp4", 1000 + number) for number in range(10)]
+    for scene, _ in pairs:
+        site.hook(scene)
+    Child.drain(site).end()
+    for number in range(200):
+        site.plex.person_plays(pairs[number % 10][1], at=NOON + number * 100)
+    children = [Child(site, {"mode": "bring_back"}) for _ in range(3)]
+    assert not [answer.error for answer in (child.end() for child in children) if answer.error]
+    Child.drain(site).end()
+    for number, (scene, _) in enumerate(pairs):
+        assert plays(site, scene) == [NOON + at * 100 for at in range(number, 200, 10)]
+
+
+# Who asks for it
+
+
+@pytest.mark.parametrize("name", ["bring_plays", "bring_resume", "send_resume", "bring_ratings"])
+def test_a_page_of_stash_has_a_look_begun_when_nothing_ran_for_an_hour(site: Site, name: str) -> None:
+    site.configure(**{name: True})
+    synced(site)
+    site.configure(**{name: True}, reconcile_every="never")
+    assert site.ask("wake")["said"] == "Nothing waits"
+    with contextlib.closing(site.store()) as store:
+        store.connection.execute("UPDATE plexsync_last_drain SET ended_at = ended_at - 3700")
+    assert site.ask("wake")["said"] == "Process queue asked for"
+    site.drain()
+    with contextlib.closing(site.store()) as store:
+        store.connection.execute("UPDATE plexsync_last_drain SET ended_at = ended_at - 3700")
+    site.configure(**{name: False}, reconcile_every="never")
+    assert site.ask("wake")["said"] == "Nothing waits"
+
+
+def test_a_persons_save_goes_before_what_comes_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.configure(bring_ratings=True, bring_since=SINCE)
+    pairs = [synced(site, number=number) for number in range(30)]
+    for _, key in pairs:
+        site.plex.person_rates(key, 6.0)
+    set_rating, order = ratings.set_rating, list[object]()
+
+    def rate(stash: StashClient, scene: int, rating: int | None) -> None:
+        set_rating(stash, scene, rating)
+        order.append(scene)
+        if len(order) == 3:
+            site.stash.save_scene(pairs[29][0], title="Saved meanwhile")
+            site.hook(pairs[29][0])
+
+    monkeypatch.setattr(ratings, "set_rating", rate)
+    task(site)
+    assert order[:4] == [pairs[0][0], pairs[1][0], pairs[2][0], pairs[29][0]]
+    assert site.item(pairs[29][1]).title == "Saved meanwhile"
+    assert {site.stash.scene(scene).rating100 for scene, _ in pairs} == {60}
+    assert len(order) == 30
+
+
+def test_the_command_line_brings_back_and_says_what(site: Site) -> None:
+    site.configure(bring_plays=True, bring_since=SINCE)
+    scene, key = synced(site)
+    site.plex.person_plays(key, at=NOON)
+    dry = command(site, "bring-back", "--dry-run", "--since", "2001-01-01")
+    assert dry == (0, "Bring back from Plex (dry run): 1 scene: 1 looked at and left. Would bring: 1 play\n")
+    assert plays(site, scene) == []
+    assert command(site, "bring-back", "--since", time.strftime("%Y-%m-%d"))[0] == 0
+    assert plays(site, scene) == []
+    code, said = command(site, "bring-back")
+    assert (code, said) == (0, "Bring back from Plex: 1 scene: 1 looked at and left. Brought: 1 play\n")
+    assert plays(site, scene) == [NOON]
+    code, said = command(site, "bring-back", "--since", "yesterday")
+    assert code == 2
+
+
+def command(site: Site, *argv: str) -> tuple[int, str]:
+    """What a command of a shell's ends with and prints."""
+    stdout = io.StringIO()
+    surroundings = ["--stash-url", f"http://127.0.0.1:{site.stash.port}", "--data-dir", str(site.data)]
+    return main([*argv, *surroundings], stdout, io.StringIO(), {}), stdout.getvalue()

@@ -383,7 +383,7 @@ def test_history_and_status_count_what_was_brought(site: Site) -> None:
     rows = {(row["scene_id"], *row["what"]) for row in told["written"] if row["library"] == ""}
     assert rows == {(scene, "3 plays"), (scene, "rating"), (other, "resume point")}
     status = site.call({"mode": "status", "log": True}).said("i")
-    assert "brought from Plex to Stash: 3 plays, 1 resume points, 1 ratings" in status
+    assert "brought from Plex to Stash: 3 plays, 1 resume point, 1 rating" in status
 
 
 def test_a_state_file_of_before_gets_the_tables(site: Site) -> None:

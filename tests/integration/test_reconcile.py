@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sync.settings import DEFAULTS_SINCE, defaults
 from sync.sleeper.sleeper import next_step
 from sync.stash.exceptions import StashTemporaryError
 from sync.worker.circuit_breaker import CircuitState, read_record
+from sync.worker.contenders import Located
 from tests.servers.plex import Request, TagMode
 from tests.site import Answer, Child, Site, kill_sleepers_below
 
@@ -524,11 +525,11 @@ def test_it_goes_on_where_it_was(site: Site, library: Library, monkeypatch: pyte
     seen: list[int] = []
     look = looking.Reconciler.look
 
-    def look_twice(self: looking.Reconciler, scenes: list[Scene]) -> looking.Findings:
+    def look_twice(self: looking.Reconciler, found: Sequence[tuple[Scene, Located]]) -> looking.Findings:
         if len(seen) == 6:
             raise StashTemporaryError("Stash was stopped")
-        seen.extend(scene.id for scene in scenes)
-        return look(self, scenes)
+        seen.extend(scene.id for scene, _ in found)
+        return look(self, found)
 
     monkeypatch.setattr(looking.Reconciler, "look", look_twice)
     args = {"mode": "reconcile", "scope": "all"} | ({"dry_run": True} if dry_run else {})
