@@ -58,7 +58,7 @@ class Bringer:
                 return
             scenes = [one for one in self._run.stash.scenes(some).values() if not why_left_out(one, self._settings)]
             located = self._run.locator.locate([within_paths(scene, self._settings) for scene in scenes])
-            if self.bring([(scene, located[scene.id]) for scene in scenes], stop)[0] < len(scenes):
+            if self._bring([(scene, located[scene.id]) for scene in scenes], stop)[0] < len(scenes):
                 return
         with self._run.state.transaction() as connection:
             records.put_looked_at(connection, what, now)
@@ -112,6 +112,13 @@ class Bringer:
 
         `stop` ends it before a scene. With `dry_run` nothing is written, in Stash or on disk.
         """
+        if self._settings.bring_plays:
+            self._plays.read(self._since)
+        return self._bring(found, stop, dry_run=dry_run)
+
+    def _bring(
+        self, found: Found, stop: Callable[[], bool], *, dry_run: bool = False
+    ) -> tuple[int, dict[str, list[str]]]:
         told: dict[str, list[str]] = {}
 
         def tell(reason: str, labels: list[str]) -> None:
@@ -121,7 +128,6 @@ class Bringer:
         keys = {target.record.rating_key: target.record.section for _, located in found for target in located.targets}
         seen = {key: records.seen(self._connection, self._machine, section, key) for key, section in keys.items()}
         if self._settings.bring_plays:
-            self._plays.read(self._since)
             tell(PLAYS, self._plays.bring(found, seen, dry_run=dry_run))
         for number, (scene, located) in enumerate(found):
             if number and stop():

@@ -126,6 +126,17 @@ def test_plex_is_asked_for_its_history_once_in_ten_minutes(site: Site) -> None:
     assert len(plays(site, scene)) == 1
 
 
+def test_a_look_asks_for_what_is_new_alone(site: Site) -> None:
+    site.configure(bring_plays=True, bring_since=SINCE)
+    scene, key = synced(site)
+    site.plex.person_plays(key)
+    site.plex.clear_requests()
+    look_again(site)
+    assert len(plays(site, scene)) == 1
+    (asked,) = history_requests(site)
+    assert time.time() - int(asked.partition("viewedAt%3E=")[2].partition("&")[0]) < 2 * DAY + 900
+
+
 def test_it_begins_with_the_day_on_which_it_was_switched_on(site: Site) -> None:
     site.configure()
     key = site.plex.add_item(site.library, [("/media/a.mp4", 1)])
