@@ -24,6 +24,10 @@ EVERY = 600.0
 """Seconds between two looks at Plex for what is new."""
 OVERLAP = 2 * 86_400.0
 """Seconds that a look goes back behind the one before: a player that was offline tells later of what it played."""
+RATED_OVERLAP = 3_600.0
+"""The same for ratings, which Plex dates itself, by its own clock. A sync has rated many: fewer are looked at again."""
+AT_ONCE = 500
+"""Items whose records are in memory at a time."""
 PIECE = 25
 """Scenes that are brought between two looks for what was saved meanwhile."""
 
@@ -52,8 +56,8 @@ class Bringer:
         last = records.looked_at(self._connection, what)
         if last is not None and 0 <= now - last < EVERY:
             return
-        start = self._since if last is None else max(self._since, min(last, now) - OVERLAP)
-        for some in chunks(sorted(self._touched(start)), PIECE):
+        starts = (self._since if last is None else min(last, now) - back for back in (OVERLAP, RATED_OVERLAP))
+        for some in chunks(sorted(self._touched(*(max(self._since, start) for start in starts))), PIECE):
             if stop():
                 return
             scenes = [one for one in self._run.stash.scenes(some).values() if not why_left_out(one, self._settings)]
@@ -69,8 +73,8 @@ class Bringer:
         values = self._settings.model_dump(include={"bring_since", "bring_users", *BRINGS})
         return json.dumps([self._machine, [index.section.id for index in self._run.libraries], values], sort_keys=True)
 
-    def _touched(self, start: float) -> set[int]:
-        """Return the scenes of items that Plex, or Stash, tells something new of since a moment."""
+    def _touched(self, start: float, rated_from: float) -> set[int]:
+        """Return the scenes of items that Plex, or Stash, tells something new of since these moments."""
         settings, scenes, played = self._settings, set[int](), set[int]()
         if settings.bring_plays:
             self._plays.read(start)
@@ -81,13 +85,14 @@ class Bringer:
                 rows = views.watched_since(self._run.plex, section, "lastViewedAt", start)
                 keys |= {one.rating_key for one in rows if self._is_moved(section.id, one)}
             if settings.bring_ratings:
-                rows = views.watched_since(self._run.plex, section, "lastRatedAt", start)
+                rows = views.watched_since(self._run.plex, section, "lastRatedAt", rated_from)
                 rated = {one.rating_key: one.rating for one in rows}
-            scenes |= {
-                record.scene_id
-                for key, record in self._run.state.records(self._machine, section.id, keys | rated.keys()).items()
-                if key in keys or rated[key] != record.memory.result.get(RATING, "")
-            }
+            for some in chunks(sorted(keys | rated.keys()), AT_ONCE):
+                scenes |= {
+                    record.scene_id
+                    for key, record in self._run.state.records(self._machine, section.id, some).items()
+                    if key in keys or rated[key] != record.memory.result.get(RATING, "")
+                }
         if settings.send_resume:
             scenes |= self._stopped_in_stash()
         return scenes - {NOBODY}

@@ -431,6 +431,21 @@ def test_a_kill_at_any_request_costs_no_play_and_doubles_none(
     assert [site.stash.scene(scene).resume_time for scene, _ in pairs] == [100, 101, 102, 103]
 
 
+def test_a_play_that_was_about_to_be_added_arrives_though_plex_has_lost_it_since(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.configure(bring_plays=True, bring_since=SINCE)
+    scene, key = synced(site)
+    number = site.plex.person_plays(key, at=NOON)
+    with monkeypatch.context() as patch, contextlib.suppress(Killed):
+        kill_at(patch, 1, after=False)
+        site.call({"mode": "bring_back"})
+    site.plex.forget_view(number)
+    task(site)
+    task(site)
+    assert plays(site, scene) == [NOON]
+
+
 def test_processes_that_are_killed_while_a_thousand_plays_arrive(live_site: Site) -> None:
     site = live_site
     site.configure(bring_plays=True, bring_since=SINCE)
