@@ -192,6 +192,15 @@ def test_a_play_that_stash_has_already_is_not_added(site: Site, beside: int) -> 
     assert plays(site, scene) == [NOON + beside]
 
 
+def test_a_play_that_was_brought_stands_for_no_other_some_seconds_later(site: Site) -> None:
+    site.configure(bring_plays=True, bring_since=SINCE)
+    scene, key = synced(site)
+    for at in (NOON, NOON + 5):
+        site.plex.person_plays(key, at=at)
+        task(site)
+    assert plays(site, scene) == [NOON, NOON + 5]
+
+
 def test_a_play_that_is_deleted_in_stash_stays_deleted(site: Site) -> None:
     site.configure(bring_plays=True, bring_since=SINCE)
     scene, key = synced(site)
@@ -437,13 +446,14 @@ def test_a_play_that_was_about_to_be_added_arrives_though_plex_has_lost_it_since
     site.configure(bring_plays=True, bring_since=SINCE)
     scene, key = synced(site)
     number = site.plex.person_plays(key, at=NOON)
+    site.plex.person_plays(key, at=NOON + DAY)
     with monkeypatch.context() as patch, contextlib.suppress(Killed):
         kill_at(patch, 1, after=False)
         site.call({"mode": "bring_back"})
     site.plex.forget_view(number)
     task(site)
     task(site)
-    assert plays(site, scene) == [NOON]
+    assert plays(site, scene) == [NOON, NOON + DAY]
 
 
 def test_processes_that_are_killed_while_a_thousand_plays_arrive(live_site: Site) -> None:
