@@ -46,7 +46,7 @@ class Bringer:
         self._machine = run.plex.machine
         day = self._settings.bring_since
         self._since = since if since is not None else day_begins(day) if day else time.time()
-        self._plays = Plays(run, self._since)
+        self._plays = Plays(run)
 
     # The look at the end of a run
 

@@ -25,13 +25,12 @@ Found = Sequence[tuple[Scene, Located]]
 
 
 class Plays:
-    """Brings what was played from a moment on (seconds since the epoch). Raises as `Bringer`."""
+    """Brings what was played in Plex. Raises as `Bringer`."""
 
-    def __init__(self, run: Run, since: float) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self._connection = run.state.connection
         self._machine = run.plex.machine
-        self._since = since
         self._accounts: list[int] = []
         self._plays: dict[int, list[Play]] = {}  # by ratingKey
         self.known_from: float | None = None
@@ -86,16 +85,13 @@ class Plays:
         begun = {one.play: Play(one.play, 0, one.at) for one in noted if not one.is_done}
         brought = [one.at for one in noted if one.is_done]
         told = [play for target in targets for play in self._plays.get(target.record.rating_key, ())]
-        plays = begun | {play.id: play for play in told if self._since <= play.at <= now}
+        plays = begun | {play.id: play for play in told if play.at <= now}
         if OWNER in self._accounts and self.known_from is not None:
-            since, times = (
-                max(self._since, self.known_from),
-                [*brought, *(play.at for play in [*told, *begun.values()])],
-            )
+            times = [*brought, *(play.at for play in [*told, *begun.values()])]
             for target in targets:
                 last = seen.get(target.record.rating_key)
                 counted = last.plays if last and last.plays >= 0 else None
-                lost = lost_play(target.item, counted, times, since)
+                lost = lost_play(target.item, counted, times, self.known_from)
                 plays |= {lost.id: lost} if lost and lost.at <= now else {}
         return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
 

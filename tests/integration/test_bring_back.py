@@ -339,6 +339,16 @@ def test_only_the_owners_plays_are_read_unless_others_are_named(site: Site) -> N
     assert not any("accountID=3&" in target for target in history_requests(site))
 
 
+def test_what_the_owner_marks_as_played_is_no_play_of_another_user(site: Site) -> None:
+    site.plex.accounts[2] = "Ann"
+    site.configure(bring_plays=True, bring_since=SINCE, bring_users="Ann")
+    scene, key = synced(site)
+    site.plex.person_marks_played(key, at=NOON)
+    site.plex.person_plays(key, at=NOON + DAY, account=2)
+    task(site)
+    assert plays(site, scene) == [NOON + DAY]
+
+
 @pytest.mark.parametrize("habit", ["filters", "pages", "all"])
 def test_a_server_that_ignores_what_it_is_asked_for(site: Site, habit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     site.plex.history_filters = "ignored" if habit in ("filters", "all") else "obeyed"
