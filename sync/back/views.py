@@ -44,7 +44,7 @@ def read_plays(client: PlexClient, section: Section, account: int, since: float)
         except PlexItemGone:
             raise PlexPermanentError("Plex does not tell its history of plays (status 404)", status=404) from None
 
-    entries = (_play(element, section.id, account, since) for root in _pages(page) for element in root)
+    entries = (_play(element, account, since) for root in _pages(page) for element in root)
     found = {play.id: play for play in entries if play}
     return sorted(found.values(), key=lambda play: play.at)
 
@@ -64,11 +64,10 @@ def _pages(page: Callable[[int], Element]) -> Iterator[Element]:
             return
 
 
-def _play(element: Element, section: int, account: int, since: float) -> Play | None:
-    """Give an entry that is of this library, account and time: filters are looked at, not believed."""
+def _play(element: Element, account: int, since: float) -> Play | None:
+    """Give an entry that is of this account and time: filters are looked at, not believed."""
     key, at = whole_number(element, "ratingKey"), whole_number(element, "viewedAt")
-    of = (whole_number(element, "librarySectionID"), whole_number(element, "accountID"))
-    if not key or at is None or at < since or of[0] not in (None, section) or of[1] not in (None, account):
+    if not key or at is None or at < since or whole_number(element, "accountID") not in (None, account):
         return None
     return Play(element.get("historyKey", "").rpartition("/")[2] or f"{account}/{key}/{at}", key, at)
 
