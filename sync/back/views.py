@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from sync.back.decide import Play
-from sync.plex.client import PlexClient
+from sync.plex.client import Parameters, PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 from sync.plex.items import plain_rating, whole_number
 from sync.plex.sections import Section, listing
@@ -79,15 +79,21 @@ def watched_since(client: PlexClient, section: Section, field: str, since: float
     """
     later = [(f"{field}>>", str(int(since)))]
     try:
-        roots = list(_pages(lambda start: listing(client, section, start, PAGE, f"{field}:desc", later)))
+        return _watched(client, section, field, since, f"{field}:desc", later)
     except PlexPermanentError:
-        roots = list(_pages(lambda start: listing(client, section, start, PAGE)))
+        return _watched(client, section, field, since)
+
+
+def _watched(
+    client: PlexClient, section: Section, field: str, since: float, sort: str = "", later: Parameters = ()
+) -> list[Watched]:
     found = []
-    for element in (element for root in roots for element in root):
-        at, key = whole_number(element, field), whole_number(element, "ratingKey")
-        if key and at is not None and at > since:
-            resume = (whole_number(element, "viewOffset") or 0) / 1000
-            found.append(Watched(key, plain_rating(element.get("userRating", "")), resume))
+    for root in _pages(lambda start: listing(client, section, start, PAGE, sort, later)):
+        for element in root:
+            at, key = whole_number(element, field), whole_number(element, "ratingKey")
+            if key and at is not None and at > since:
+                resume = (whole_number(element, "viewOffset") or 0) / 1000
+                found.append(Watched(key, plain_rating(element.get("userRating", "")), resume))
     return found
 
 
