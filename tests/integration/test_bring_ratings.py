@@ -95,6 +95,26 @@ def test_both_were_changed_and_stash_wins_and_the_page_lists_it(site: Site, pres
     assert [row["what"] for row in listed] == [["rating kept: 9 in Stash counts and not 6"]]
 
 
+def test_both_were_rated_alike_and_then_one_is_changed(site: Site) -> None:
+    site.configure(bring_ratings=True, bring_since=SINCE)
+    scene, key = synced(site, rating100=80)
+    site.plex.person_rates(key, 6.0)
+    rate_in_stash(site, scene, 60)
+    site.sync(scene)
+    site.plex.person_rates(key, 9.0)
+    task(site)
+    assert both(site, scene, key) == (90, 9.0)
+
+
+def test_neither_was_rated_and_then_both_are(site: Site) -> None:
+    site.configure(bring_ratings=True, bring_since=SINCE)
+    scene, key = synced(site)
+    site.plex.person_rates(key, 6.0)
+    rate_in_stash(site, scene, 90)
+    site.sync(scene)
+    assert both(site, scene, key) == (90, 9.0)
+
+
 def test_changed_back_is_a_change_like_any_other(site: Site) -> None:
     site.configure(bring_ratings=True, bring_since=SINCE)
     scene, key = synced(site, rating100=80)
