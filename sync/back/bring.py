@@ -190,12 +190,10 @@ class Bringer:
         ratings, state = self._run.ratings, self._run.state
         to_stash = [target for target in targets if ratings.outcome(scene, target) is Rating.TO_STASH]
         if not dry_run:
-            memories = [target.record.memory for target in targets]
-            before = [(dict(memory.sent), dict(memory.result)) for memory in memories]
-            ratings.settle(scene, targets, goes_out=False)
-            after = [(memory.sent, memory.result) for memory in memories]
-            pairs = zip(targets, before, after, strict=True)
-            if changed := [target.record for target, was, now in pairs if was != now]:
+            before = [repr(target.record.memory) for target in targets]
+            ratings.settle(scene, targets)
+            pairs = zip(targets, before, strict=True)
+            if changed := [target.record for target, was in pairs if repr(target.record.memory) != was]:
                 with state.transaction() as connection:
                     state.put_items(connection, self._machine, changed)
         return [f"{scene.label}: {target.item.rating or 'none any more'}" for target in to_stash]

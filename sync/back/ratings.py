@@ -31,14 +31,14 @@ class Ratings:
         self._since = day_begins(settings.bring_since) if settings.bring_since else 0.0
         self._next_at = 0.0  # on the monotonic clock
 
-    def settle(self, scene: Scene, targets: Sequence[Target], *, goes_out: bool) -> Scene:
+    def settle(self, scene: Scene, targets: Sequence[Target]) -> Scene:
         """Bring the rating of a scene's items to Stash where it counts; return the scene with the rating it has then.
 
-        `goes_out`: the scene is about to be written to Plex. What is known of the items is changed to match, and has
-        to be put on disk by whoever calls: the memory holds what both sides had when they were settled last.
+        What is known of the items is changed to match, and has to be put on disk by whoever calls: the memory holds
+        what both sides had when they were settled last.
         """
         for target in targets:
-            scene = self._settle_one(scene, target, goes_out)
+            scene = self._settle_one(scene, target)
         return scene
 
     def outcome(self, scene: Scene, target: Target) -> Rating:
@@ -58,7 +58,7 @@ class Ratings:
             return Rating.BOTH_STAY
         return Rating.BOTH_STAY if found is Rating.STASH_WINS and not self._settings.sync_rating else found
 
-    def _settle_one(self, scene: Scene, target: Target, goes_out: bool) -> Scene:
+    def _settle_one(self, scene: Scene, target: Target) -> Scene:
         found = self.outcome(scene, target)
         if found is Rating.TO_STASH:
             now = rating_now(self._stash, scene.id)
@@ -68,7 +68,7 @@ class Ratings:
         item, memory, stash = target.item, target.record.memory, user_rating(scene.rating)
         if found is Rating.TO_STASH:
             scene = self._bring(scene, target)
-        elif found is Rating.STASH_WINS and goes_out:
+        elif found is Rating.STASH_WINS:
             memory.intended.setdefault(RATING, []).append(item.rating)  # it counts as ours, so that it is replaced
             self._note(scene, target, f"rating kept: {stash or 'none'} in Stash counts and not {item.rating or 'none'}")
             log.info(

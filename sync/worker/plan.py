@@ -58,7 +58,7 @@ def _is_of(run: Run, target: Target, left_out: list[MediaFile]) -> bool:
 def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target]) -> None:
     """Hold a scene, with its performers' pictures known by content, against its items."""
     if run.settings.bring_ratings:
-        one.scene = run.ratings.settle(one.scene, targets, goes_out=True)
+        one.scene = run.ratings.settle(one.scene, targets)
         pictured = replace(pictured, rating=one.scene.rating)
     whole = wanted_of(within_paths(pictured, run.settings), run.settings, run.pictures)
     mark = fingerprint(whole, run.settings)

@@ -95,6 +95,18 @@ def test_both_were_changed_and_stash_wins_and_the_page_lists_it(site: Site, pres
     assert [row["what"] for row in listed] == [["rating kept: 9 in Stash counts and not 6"]]
 
 
+def test_both_were_changed_and_stash_told_nobody_of_it(site: Site) -> None:
+    site.configure(bring_ratings=True, bring_since=SINCE)
+    scene, key = synced(site, rating100=80)
+    site.plex.person_rates(key, 6.0)
+    rate_in_stash(site, scene, 90)
+    task(site)
+    assert site.stash.scene(scene).rating100 == 90
+    reconcile(site)
+    assert both(site, scene, key) == (90, 9.0)
+    assert len([row for row in site.ask("history")["written"] if row["library"] == ""]) == 1
+
+
 def test_both_were_rated_alike_and_then_one_is_changed(site: Site) -> None:
     site.configure(bring_ratings=True, bring_since=SINCE)
     scene, key = synced(site, rating100=80)
