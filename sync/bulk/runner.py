@@ -237,13 +237,13 @@ class Bulk:
 
     def _bring(self, batch: Batch, found: Found, brought: dict[str, list[str]]) -> int:
         """Bring what these scenes' items tell, and add what it was; return how many scenes are through."""
-        is_dry, day = bool(batch.args.get("dry_run")), str(batch.args.get("from") or "")
-        if not self._bringer or (is_dry and batch.kind == RECONCILE):
+        if not self._bringer:
             return len(found)
+        day = str(batch.args.get("from") or "")
         if day and day not in self._bringers:
             self._bringers[day] = Bringer(self._run, since=day_begins(day))
         bringer = self._bringers.get(day, self._bringer)
-        through, told = bringer.bring(found, self._someone_saved, dry_run=is_dry)
+        through, told = bringer.bring(found, self._someone_saved, dry_run=bool(batch.args.get("dry_run")))
         for reason, labels in told.items():
             brought.setdefault(reason, []).extend(labels)
         return through

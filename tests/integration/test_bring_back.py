@@ -312,6 +312,17 @@ def test_marked_as_played_is_one_play_at_that_time(site: Site) -> None:
     assert plays(site, scene) == [NOON + DAY, NOON + 3 * DAY]
 
 
+def test_what_a_look_cannot_tell_the_task_finds(site: Site) -> None:
+    site.configure(bring_plays=True, bring_ratings=True, bring_since=SINCE)
+    scene, key = synced(site)
+    site.plex.person_marks_played(key, at=int(time.time()) - 5 * DAY)
+    site.plex.person_rates(key, 6.0)
+    look_again(site)  # it reads the history of two days
+    assert (plays(site, scene), site.stash.scene(scene).rating100) == ([], 60)
+    task(site)
+    assert len(plays(site, scene)) == 1
+
+
 def test_an_item_that_somebody_only_looked_into_was_not_played(site: Site) -> None:
     site.configure(bring_plays=True, bring_since=SINCE)
     scene, key = synced(site)
@@ -386,8 +397,9 @@ def test_a_reconcile_brings_back_too(site: Site) -> None:
     with freeze_time(_iso(time.time()), ignore=["tests.servers"]):  # no look is due
         site.plex.person_plays(key, at=NOON)
         site.plex.person_rates(key, 6.0)
-        site.call({"mode": "reconcile", "dry_run": True})
-        assert plays(site, scene) == []
+        answer = site.call({"mode": "reconcile", "dry_run": True})
+        assert "Would bring: 1 play, 1 rating" in str(answer.output)
+        assert (plays(site, scene), site.stash.scene(scene).rating100) == ([], None)
         answer = site.call({"mode": "reconcile"})
     assert (plays(site, scene), site.stash.scene(scene).rating100) == ([NOON], 60)
     assert "Brought: 1 play, 1 rating" in str(answer.output)
@@ -397,8 +409,9 @@ def test_scenes_that_the_settings_leave_out_bring_nothing(site: Site) -> None:
     site.configure(bring_plays=True, bring_since=SINCE)
     scene, key = synced(site)
     site.configure(bring_plays=True, bring_since=SINCE, only_organized=True)
-    site.plex.person_plays(key, at=NOON)
+    site.plex.person_plays(key)
     task(site)
+    look_again(site)
     assert plays(site, scene) == []
 
 
