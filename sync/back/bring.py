@@ -56,6 +56,7 @@ class Bringer:
         last = records.looked_at(self._connection, what)
         if last is not None and 0 <= now - last < EVERY:
             return
+        self._run.ratings.rated.clear()
         starts = (self._since if last is None else min(last, now) - back for back in (OVERLAP, RATED_OVERLAP))
         for some in chunks(sorted(self._touched(*(max(self._since, start) for start in starts))), PIECE):
             if stop():

@@ -108,12 +108,13 @@ def resume_side(points: Points, last: Points | None, watched_at: int | None, pla
     if _are_same(*points):
         return Side.NOWHERE
     is_later = watched_at is not None and played_at is not None and watched_at >= played_at
+    is_older = watched_at is not None and played_at is not None and watched_at < played_at
     if last is None:
-        in_plex = points.plex > 0 and (not points.stash or is_later)
+        in_plex = points.plex > 0 and (is_later if points.stash else not is_older)
         in_stash = points.stash > 0 and not points.plex and watched_at is None
         return Side.TO_STASH if in_plex else Side.TO_PLEX if in_stash else Side.NOWHERE
     by_plex, by_stash = not _are_same(points.plex, last.plex), not _are_same(points.stash, last.stash)
-    if by_plex and (not by_stash or is_later):
+    if by_plex and (is_later if by_stash else not is_older):
         return Side.TO_STASH
     return Side.TO_PLEX if by_stash and not by_plex else Side.NOWHERE
 

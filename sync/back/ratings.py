@@ -30,6 +30,8 @@ class Ratings:
         self._settings = settings
         self._since = day_begins(settings.bring_since) if settings.bring_since else 0.0
         self._next_at = 0.0  # on the monotonic clock
+        self.rated: list[int] = []
+        """Scenes whose own hook has put a row on the queue for a rating, since whoever looks at that cleared it."""
 
     def settle(self, scene: Scene, targets: Sequence[Target]) -> Scene:
         """Bring the rating of a scene's items to Stash where it counts; return the scene with the rating it has then.
@@ -89,6 +91,7 @@ class Ratings:
     def _bring(self, scene: Scene, target: Target) -> Scene:
         rating = target.item.rating
         time.sleep(max(0.0, self._next_at - time.monotonic()))
+        self.rated.append(scene.id)
         set_rating(self._stash, scene.id, rating100(rating))
         self._next_at = time.monotonic() + GAP
         scene = replace(scene, rating=rating100(rating))

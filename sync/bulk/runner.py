@@ -189,7 +189,7 @@ class Bulk:
         return batch
 
     def _someone_saved(self) -> bool:
-        return self._store.is_due(time.time(), late=False)
+        return self._store.is_due(time.time(), late=False, but=self._run.ratings.rated)
 
     def _look_at_page(self, batch: Batch) -> None:
         """Look at the scenes that come next, in pieces: a save ends the page behind the piece that it came in."""
@@ -197,6 +197,7 @@ class Bulk:
             log.warning(f"Nothing comes back from Plex: switch on one of {', '.join(BRINGS)} in the settings")
             self._put(batch, Page([], batch.cursor, is_last=True), [], {})
             return
+        self._run.ratings.rated.clear()
         page = self._listing.page(batch)
         left_out: dict[int, tuple[Scene, str]] = {}
         due: list[Scene] = []

@@ -10,6 +10,7 @@ transaction, through the package's own connection.
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -248,9 +249,17 @@ class JobStore:
             self._set_status(list(claim.row_ids), schema.ACKED)
             self._conclude([claim], "failed")
 
-    def is_due(self, now: float, *, late: bool = True) -> bool:
-        """Return whether a row is due at `now` (seconds since the epoch); batches' own only where `late`."""
-        return self.connection.execute(f"SELECT 1 {_due(late)} LIMIT 1", (now,)).fetchone() is not None
+    def is_due(self, now: float, *, late: bool = True, but: Iterable[int] = ()) -> bool:
+        """Return whether a row is due at `now` (seconds since the epoch); batches' own only where `late`.
+
+        `but`: scenes of which one row does not count, for each time that they are named.
+        """
+        own = Counter(but)
+        for (scene,) in self.connection.execute(f"SELECT {schema.SCENE} {_due(late)}", (now,)):
+            own[scene] -= 1
+            if own[scene] < 0:
+                return True
+        return False
 
     def due(self, now: float, *, late: bool = True) -> int:
         """Return how many rows are due, by the same rule."""

@@ -124,6 +124,7 @@ class Drain:
     def _work(self, claimed: Sequence[ClaimedJob]) -> None:
         """Bring the scenes of a round to their end."""
         still_alive(self._jobs.connection, time.time())
+        self._run.ratings.rated.clear()
         scenes = self._read(claimed)
         if error := self._failure_of(lambda: plan(self._run, scenes)):
             self._one_by_one(scenes, error)
@@ -171,7 +172,7 @@ class Drain:
 
     def _someone_saved(self) -> bool:
         """Return whether a batch's scenes have to wait for one that a person saved meanwhile."""
-        return self._is_bulk and self._jobs.is_due(time.time(), late=False)
+        return self._is_bulk and self._jobs.is_due(time.time(), late=False, but=self._run.ratings.rated)
 
     def _read(self, claimed: Sequence[ClaimedJob]) -> list[SceneSync]:
         """Read scenes from Stash as they are now; those that need nothing come to their end."""

@@ -139,6 +139,9 @@ def test_a_play_of_another_day_says_nothing_of_this_one() -> None:
         ((300, 100), None, 5, None, Side.NOWHERE),  # nobody knows when Stash's was set
         ((300, 100), None, 5, 9, Side.NOWHERE),
         ((300, 100), None, 9, 5, Side.TO_STASH),
+        ((300, 0), None, 5, 9, Side.NOWHERE),  # watched to the end in Stash since
+        ((300, 0), (0, 0), 5, 9, Side.NOWHERE),
+        ((300, 0), (0, 0), 9, 5, Side.TO_STASH),
         ((0, 100), None, None, None, Side.TO_PLEX),
         ((0, 100), None, 5, None, Side.NOWHERE),
         ((300, 300.4), (0, 0), 5, 5, Side.NOWHERE),
