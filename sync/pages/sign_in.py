@@ -9,22 +9,24 @@ from typing import Any, NamedTuple, TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
-from sync.pages.sign_in_choice import does_old_work, with_old
-from sync.pages.table import Answer, Call
+from sync.pages.table import Answer
 from sync.plex.account import begun
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
 from sync.plex.account.reach import asker, try_servers
 from sync.plex.account.servers import Server, Tried, in_words
-from sync.plex.client import client_identifier
 
 _T = TypeVar("_T")
 TRIES = 4
 """How often plex.tv is asked the same before its failure ends the sign-in."""
 LONGEST_WAIT = 30.0
 """Seconds for which plex.tv is left alone at its wish; a longer wish ends the sign-in."""
+MARGIN = 60.0
+"""Seconds after the end of its time in which a sign-in that was not killed has told its end."""
 
-_CANCELLED = "The sign-in was given up: it was cancelled, or Stash's page was closed. Sign in with Plex again"
-_TAKEN = "A sign-in that was begun later, in another tab or window, has taken the place of this one. Go on there"
+_CANCELLED = (
+    "The sign-in was given up: it was cancelled, Stash's page was closed, or another sign-in was begun since. Go on "
+    "with that one, or sign in with Plex again"
+)
 _EXPIRED = "Nobody agreed on Plex's page in time, so this sign-in has expired. Sign in with Plex again"
 _DENIED = "Plex has ended this sign-in: it was denied on Plex's page. Sign in again, and allow PlexSync there"
 _NOT_CHOSEN = "No server was chosen in time, so this sign-in is over. Sign in with Plex again"
@@ -47,37 +49,25 @@ class SignInOverError(PlexSyncError):
     """The sign-in has ended without a choice; the text says why and what to do."""
 
 
-class TakenOverError(SignInOverError):
-    """Another sign-in was begun since."""
-
-
 def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it cannot be changed
     """Have a person sign in with Plex; tell the facts of `state` "waiting", return those of "choose".
 
     Waiting: `url`, Plex's page, and `expires_at`, seconds since the epoch. Choose: `servers`, each with `machine`,
     `name`, `version` and its `addresses`, best first. Raises PlexSyncError, with `state` "ended".
     """
-    call = Call(work.connection, work.data, work.args)
-    if work.is_superseded():
-        raise TakenOverError(_TAKEN)
-    own = begun.begin(work.data, until=time.time() + LONGEST_LIFE)
-    old_worked = False
+    if not work.is_wanted():  # a later one must keep its place
+        raise SignInOverError(_CANCELLED)
+    own = begun.begin(work.data, until=time.time() + LONGEST_LIFE + MARGIN)
     try:
-        begins = begun.read(work.data)
-        old_worked = bool(does_old_work(call) or (begins and begins["old_worked"]))
-        begun.keep(work.data, own, old_worked=old_worked)
         one = _SignIn(work, pace, own)
         facts = one.run()
         # The page has all it needs; this process stays until the tokens are gone from the disk.
         work.tell(**facts, done=True, progress=1.0)
         one.wait_for_choice()
         return facts
-    except PlexSyncError as error:
-        begun.discard(work.data, own)
+    except PlexSyncError:
         work.tell(state="ended", url="", servers=[])
-        if isinstance(error, TakenOverError):  # the later one will say what became of the old token
-            raise
-        raise SignInOverError(with_old(str(error), call, old_worked)) from None
+        raise
     finally:
         begun.discard(work.data, own)
 
@@ -90,7 +80,7 @@ class _SignIn:
 
     def run(self) -> Answer:
         with asker(self._work.data) as asks:
-            plex_tv = PlexTv(asks, client_identifier(self._work.data))
+            plex_tv = PlexTv(asks)
             pin = self._patiently(plex_tv.make_pin)
             self._work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
             token = self._wait_for_token(plex_tv, pin)
@@ -145,9 +135,7 @@ class _SignIn:
 
     def _look_whether_wanted(self) -> None:
         found = begun.read(self._work.data)
-        if (found and found["id"] != self._own) or self._work.is_superseded():
-            raise TakenOverError(_TAKEN)
-        if not found or not self._work.is_wanted():
+        if not found or found["id"] != self._own or not self._work.is_wanted():
             raise SignInOverError(_CANCELLED)
 
     def _keep(self, servers: list[Server], tried: list[list[Tried]]) -> None:
@@ -160,8 +148,9 @@ class _SignIn:
             }
             for server, addresses in zip(servers, tried, strict=True)
         ]
-        if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + self._pace.choice):
-            self._look_whether_wanted()
+        until = time.time() + self._pace.choice + MARGIN
+        if not begun.keep(self._work.data, self._own, servers=kept, until=until):
+            raise SignInOverError(_CANCELLED)
 
 
 def _own_servers(listed: list[Server]) -> list[Server]:

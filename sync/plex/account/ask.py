@@ -1,9 +1,9 @@
 """One request to plex.tv or to an address that plex.tv has named: bounded in time and size, no redirect followed."""
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import NamedTuple
 
 import requests
@@ -48,6 +48,7 @@ class Asker:
     """
 
     def __init__(self, identifier: str, *, connect: float, whole: float) -> None:
+        self.identifier = identifier
         self._connect, self._whole = connect, whole
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy or a .netrc is no place for a token
@@ -64,25 +65,24 @@ class Asker:
         comes byte by byte never reaches one.
         """
         headers = {"Accept": accept} | ({"X-Plex-Token": token} if token else {})
-        outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        coming: Future[Answer] = Future()
         end = time.monotonic() + self._whole
 
         def work() -> None:
             try:
-                outcome.put(self._send(method, url, headers))
+                coming.set_result(self._send(method, url, headers))
             except Exception as error:  # it belongs to whoever waits
-                outcome.put(error)
+                coming.set_exception(error)
 
         def wait() -> Answer:
+            asked = f"{method} {url.partition('?')[0]}"
             try:
-                found = outcome.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                found = NoAnswerError(f"no answer within {self._whole:g} s")
-            if isinstance(found, Answer):
-                log.detail("%s %s answered %d in %d ms", method, url.partition("?")[0], found.status, found.ms)
-                return found
-            log.detail("%s %s failed: %s", method, url.partition("?")[0], type(found).__name__)
-            raise found
+                found = coming.result(max(0.0, end - time.monotonic()))
+            except (NoAnswerError, TimeoutError) as error:
+                log.detail("%s failed: %s", asked, type(error).__name__)
+                raise NoAnswerError(str(error) or f"no answer within {self._whole:g} s") from None
+            log.detail("%s answered %d in %d ms", asked, found.status, found.ms)
+            return found
 
         threading.Thread(target=work, name="ask", daemon=True).start()
         return wait

@@ -52,9 +52,8 @@ class Pin(NamedTuple):
 class PlexTv:
     """plex.tv, asked in PlexSync's name. Raises PlexTvError."""
 
-    def __init__(self, asker: Asker, identifier: str) -> None:
+    def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        self._identifier = identifier
         set_ = {name: os.environ.get(name, "").rstrip("/") for name in _HOSTS}
         self._plex_tv, self._clients, self._app = (set_ if all(set_.values()) else _HOSTS).values()
 
@@ -84,19 +83,19 @@ class PlexTv:
         """Return the servers of the account, those too that others share with it."""
         address = f"{self._clients}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
         try:
-            found = read_servers(_json(self._ask("GET", address, token=token)), token)
+            found = read_servers(self._ask("GET", address, token=token), token)
         except ValueError:
             raise _not_as_plex_tv() from None
         log.keep_secret(*(server.token for server in found))
         return found
 
     def _page(self, code: str) -> str:
-        said = {"clientID": self._identifier, "code": code, "context[device][product]": "PlexSync"}
+        said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
         return f"{self._app}/auth#?" + "&".join(
             f"{quote(name)}={quote(value, safe='')}" for name, value in said.items()
         )
 
-    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> Answer:
+    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> object:
         try:
             answer = self._asker.ask(method, url, token=token, accept="application/json")
         except NoAnswerError as error:
@@ -105,11 +104,14 @@ class PlexTv:
                 "enter address and token by hand",
                 passes=True,
             ) from None
-        if answer.status < 300:
-            return answer
         if is_of_pin and answer.status in (404, 410):  # measured by others: 404, code 1020
             raise PinOverError
-        raise _failure(answer)
+        if answer.status >= 300:
+            raise _failure(answer)
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            raise _not_as_plex_tv() from None
 
 
 def _failure(answer: Answer) -> PlexTvError:
@@ -132,15 +134,7 @@ def _failure(answer: Answer) -> PlexTvError:
     return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)
 
 
-def _json(answer: Answer) -> object:
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        raise _not_as_plex_tv() from None
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    told = _json(answer)
+def _object(told: object) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise _not_as_plex_tv()
     return told
