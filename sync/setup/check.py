@@ -31,6 +31,7 @@ from sync.setup.sample import Sample, sightings_of
 from sync.sleeper.probe import answers
 from sync.stash.client import StashClient
 from sync.state import State
+from sync.text.typed import path_map_of
 from sync.worker.locate import Found, Locator
 
 SAMPLED = 420
@@ -100,11 +101,11 @@ def compare(
     rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
     sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
     sample = Sample(scenes, place.find(stash, scenes, rules), sightings, rules)
-    proposal = propose(sightings, rules.pairs, fold=rules.fold)
-    if proposal is None:
+    pairs = propose(sightings, rules.pairs, fold=rules.fold)
+    if not pairs:
         return sample, sample, ""
-    rules = replace(rules, pairs=proposal.pairs)
-    return sample, Sample(scenes, place.find(stash, scenes, rules), sightings, rules), proposal.path_map
+    rules = replace(rules, pairs=pairs)
+    return sample, Sample(scenes, place.find(stash, scenes, rules), sightings, rules), path_map_of(pairs)
 
 
 class _Check:
