@@ -46,7 +46,9 @@ class Upload:
         was_there = self.in_doubt and self._is_chosen()
         if not was_there:
             try:
-                once_more(lambda: artwork.upload(self.plex, key, self.step, self.picture), self._is_chosen, key)
+                once_more(
+                    lambda: artwork.upload(self.plex, key, self.step, self.picture), self._is_chosen, f"Plex item {key}"
+                )
             except PermanentError:
                 self._unlock()
                 raise
