@@ -24,8 +24,6 @@ FILE_ENDINGS = ("-wal", "-shm", "-journal", "")
 DRAIN_LOCK = "drain.lock"
 SLEEPER_LOCK = "sleeper.lock"
 DEPENDENCIES_FOLDER = "deps"
-AT_WORK = ("new-", "old-")
-"""How the names of folders of packages begin that an install works with, and has removed when it ends."""
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
