@@ -181,7 +181,7 @@ def _outages(connection: sqlite3.Connection, at: float) -> Status:
         found["breaker"] = {"state": state_of(record, at).value, "since": since, "failures": failures}
     with contextlib.suppress(sqlite3.OperationalError):
         found["outages"] = [
-            {**asdict(one), "seconds": max(0.0, (at if one.ended_at is None else one.ended_at) - one.began_at)}
+            {**one._asdict(), "seconds": max(0.0, (at if one.ended_at is None else one.ended_at) - one.began_at)}
             for one in history.read_outages(connection)
         ]
         ended = [one["seconds"] for one in found["outages"] if one["ended_at"] is not None]
