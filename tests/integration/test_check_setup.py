@@ -270,11 +270,7 @@ def test_a_library_that_is_not_there(site: Site) -> None:
     fill(site, "/media", "/media")
     site.configure(plex_library="Clips, Films, Old")
     answer = check(site)
-    assert to_fix(answer) == [
-        'plex_library "Films" was not found in Plex; accepted: "Clips"',
-        'plex_library "Old" was not found in Plex; accepted: "Clips"',
-    ]
-    assert "3 of 3 sampled scenes match" in str(answer.output), "the one that is there is checked"
+    assert to_fix(answer) == ['plex_library "Films" was not found in Plex; accepted: "Clips"']
 
 
 def test_no_library_that_fits(site: Site) -> None:
@@ -297,10 +293,10 @@ def test_a_library_that_cannot_be_listed(site: Site) -> None:
 
 def test_libraries_that_cannot_be_read(site: Site) -> None:
     fill(site, "/media", "/media")
-    for status in (404, 500):
+    for status, said in ((404, "answers, but has no libraries"), (500, "answered with status 500")):
         site.plex.clear_faults()
         site.plex.fail(status=status, where=lambda request: request.path == "/library/sections", times=None)
-        assert "plex_library: Plex's libraries cannot be read: " in check(site).said("e")
+        assert said in check(site).said("e")
 
 
 def test_an_empty_library(site: Site) -> None:
