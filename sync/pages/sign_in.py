@@ -5,7 +5,7 @@ Tokens stand in no fact. Until `sign_in_choose` has stored another, the old toke
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
@@ -139,13 +139,8 @@ class _SignIn:
             raise SignInOverError(_CANCELLED)
 
     def _keep(self, servers: list[Server], tried: list[list[Tried]]) -> None:
-        kept: list[dict[str, Any]] = [
-            {
-                "machine": server.machine,
-                "name": server.name,
-                "token": server.token,
-                "addresses": [one.address for one in addresses],
-            }
+        kept = [
+            server._asdict() | {"addresses": [one.address for one in addresses]}
             for server, addresses in zip(servers, tried, strict=True)
         ]
         until = time.time() + self._pace.choice + MARGIN
@@ -182,5 +177,5 @@ def _rank(addresses: list[Tried]) -> tuple[bool, bool, int]:
 
 
 def _told(server: Server, addresses: list[Tried]) -> Answer:
-    shown = [{"address": one.address, "kind": one.kind, "ms": one.ms, "error": one.error} for one in addresses]
+    shown = [one._asdict() for one in addresses]
     return {"machine": server.machine, "name": server.name, "version": server.version, "addresses": shown}
