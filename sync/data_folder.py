@@ -55,11 +55,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
                 f"server_connection.Dir is {quoted(folder_of_config, 100)}; accepted: the folder of Stash's "
                 "config.yml, which Stash sends by itself, or set PLEXSYNC_DATA_DIR"
             )
-        try:
-            known = os.path.isdir(folder_of_config)
-        except ValueError:  # a NUL character in the path, before Python 3.13
-            known = False
-        if not known:
+        if not os.path.isdir(folder_of_config):
             raise SetupError(
                 f"server_connection.Dir {quoted(folder_of_config)} is not a folder; accepted: the folder of "
                 "Stash's config.yml"
@@ -68,11 +64,9 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
     folder = os.path.abspath(folder)  # who is handed it may stand elsewhere
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SetupError(
-            f"PlexSync's data folder {quoted(folder)} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
-        ) from None
+    except OSError as error:
+        why = f"cannot be made ({error.strerror}); PLEXSYNC_DATA_DIR names another"
+        raise SetupError(f"PlexSync's data folder {quoted(folder)} {why}") from None
     return folder
 
 

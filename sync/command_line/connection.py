@@ -90,11 +90,7 @@ def _checked(text: str, name: str) -> str:
 
 def _chosen_folder(text: str, name: str) -> str:
     folder = os.path.abspath(os.path.expanduser(text))
-    try:
-        known = os.path.isdir(folder)
-    except ValueError:  # a NUL character in the path, before Python 3.13
-        known = False
-    if not known:
+    if not os.path.isdir(folder):
         raise SetupError(
             f"{name} is {quoted(text)}, which is no folder here; accepted: the data folder of the plugin, which is "
             "plexsync beside Stash's config.yml"
