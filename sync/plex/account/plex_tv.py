@@ -124,11 +124,8 @@ def _failure(answer: Answer) -> PlexTvError:
         text = f"plex.tv has a failure of its own {said}. Sign in again later; status.plex.tv says how it is"
     elif status in (401, 403):
         text = f"plex.tv refuses the token that it has just given {said}. Sign in again"
-    elif status < 400:
-        text = (
-            f"plex.tv answers with a redirect {said}, which is not followed. A proxy, or the sign-in page of a "
-            "network, may stand between Stash and the internet"
-        )
+    elif status < 400:  # a redirect, which is not followed
+        return _not_as_plex_tv()
     else:
         text = f"plex.tv refused the request {said}. Sign in again; where it does so again, please report it"
     return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)
