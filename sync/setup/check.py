@@ -100,12 +100,12 @@ def compare(
     """
     rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
     sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
-    sample = Sample(scenes, place.find(stash, scenes, rules), sightings, rules)
+    sample = Sample(scenes, place.find(stash, scenes, rules), rules)
     pairs = propose(sightings, rules.pairs, fold=rules.fold)
     if not pairs:
         return sample, sample, ""
     rules = replace(rules, pairs=pairs)
-    return sample, Sample(scenes, place.find(stash, scenes, rules), sightings, rules), path_map_of(pairs)
+    return sample, Sample(scenes, place.find(stash, scenes, rules), rules), path_map_of(pairs)
 
 
 class _Check:
