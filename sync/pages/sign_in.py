@@ -5,7 +5,7 @@ Tokens stand in no fact. Until `sign_in_choose` has stored another, the old toke
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
@@ -20,6 +20,10 @@ TRIES = 4
 """How often plex.tv is asked the same before its failure ends the sign-in."""
 LONGEST_WAIT = 30.0
 """Seconds for which plex.tv is left alone at its wish; a longer wish ends the sign-in."""
+POLL = 1.0
+"""Seconds between two questions about the pin: plex.tv wants no more than one a second (Plex's developer pages)."""
+CHOICE = 900.0
+"""Seconds for the choice of a server."""
 MARGIN = 60.0
 """Seconds after the end of its time in which a sign-in that was not killed has told its end."""
 
@@ -36,20 +40,11 @@ _NO_SERVER = (
 )
 
 
-class Pace(NamedTuple):
-    """How long things take, in seconds."""
-
-    poll: float = 1.0
-    """Between two questions about the pin: plex.tv wants no more than one a second (Plex's developer pages)."""
-    choice: float = 900.0
-    """For the choice of a server."""
-
-
 class SignInOverError(PlexSyncError):
     """The sign-in has ended without a choice; the text says why and what to do."""
 
 
-def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it cannot be changed
+def sign_in(work: Work) -> Answer:
     """Have a person sign in with Plex; tell the facts of `state` "waiting", return those of "choose".
 
     Waiting: `url`, Plex's page, and `expires_at`, seconds since the epoch. Choose: `servers`, each with `machine`,
@@ -59,7 +54,7 @@ def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it canno
         raise SignInOverError(_CANCELLED)
     own = begun.begin(work.data, until=time.time() + LONGEST_LIFE + MARGIN)
     try:
-        one = _SignIn(work, pace, own)
+        one = _SignIn(work, own)
         facts = one.run()
         # The page has all it needs; this process stays until the tokens are gone from the disk.
         work.tell(**facts, done=True, progress=1.0)
@@ -73,9 +68,8 @@ def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it canno
 
 
 class _SignIn:
-    def __init__(self, work: Work, pace: Pace, own: str) -> None:
+    def __init__(self, work: Work, own: str) -> None:
         self._work = work
-        self._pace = pace
         self._own = own
 
     def run(self) -> Answer:
@@ -96,15 +90,15 @@ class _SignIn:
 
     def wait_for_choice(self) -> None:
         """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
-        end = time.monotonic() + self._pace.choice
+        end = time.monotonic() + CHOICE
         while (found := begun.read(self._work.data)) and found["id"] == self._own:
             if time.monotonic() > end:
                 raise SignInOverError(_NOT_CHOSEN)
-            time.sleep(self._pace.poll)
+            time.sleep(POLL)
 
     def _wait_for_token(self, plex_tv: PlexTv, pin: Pin) -> str:
         while True:
-            self._wait(self._pace.poll)
+            self._wait(POLL)
             try:
                 if token := self._patiently(lambda: plex_tv.ask_pin(pin)):
                     return token
@@ -120,7 +114,7 @@ class _SignIn:
             except PlexTvError as error:
                 if not error.passes or error.wait > LONGEST_WAIT:
                     raise
-                self._wait(max(error.wait, self._pace.poll))
+                self._wait(max(error.wait, POLL))
         return ask()
 
     def _wait(self, seconds: float) -> None:
@@ -131,7 +125,7 @@ class _SignIn:
             left = end - time.monotonic()
             if left <= 0:
                 return
-            time.sleep(min(left, self._pace.poll))
+            time.sleep(min(left, POLL))
 
     def _look_whether_wanted(self) -> None:
         found = begun.read(self._work.data)
@@ -143,7 +137,7 @@ class _SignIn:
             server._asdict() | {"addresses": [one.address for one in addresses]}
             for server, addresses in zip(servers, tried, strict=True)
         ]
-        until = time.time() + self._pace.choice + MARGIN
+        until = time.time() + CHOICE + MARGIN
         if not begun.keep(self._work.data, self._own, servers=kept, until=until):
             raise SignInOverError(_CANCELLED)
 

@@ -18,7 +18,7 @@ import pytest
 from sync import log
 from sync.errors import PlexSyncError, quoted
 from sync.pages import sign_in as operation
-from sync.pages.sign_in import Pace, sign_in
+from sync.pages.sign_in import sign_in
 from sync.plex.account import begun, reach
 from sync.plex.account.plex_tv import PlexTv
 from sync.plex.client import client_identifier
@@ -30,7 +30,7 @@ from tests.site import Site
 pytestmark = pytest.mark.integration
 
 PATIENCE = 20.0
-QUICK = Pace(poll=0.01, choice=PATIENCE)
+AS_IT_COMES = operation.POLL
 NOWHERE = "http://127.0.0.1:9"
 """An address at which nothing listens."""
 
@@ -38,7 +38,7 @@ NOWHERE = "http://127.0.0.1:9"
 class Page:
     """A page of Stash's that has begun a sign-in, which runs in a thread; it is the sign-in's `Work`, too."""
 
-    def __init__(self, site: Site, pace: Pace = QUICK) -> None:
+    def __init__(self, site: Site) -> None:
         self.connection = site.connection()
         self.data = str(site.data)
         self.args: dict[str, Any] = {"mode": "sign_in"}
@@ -47,7 +47,7 @@ class Page:
         """All that was ever told, as JSON."""
         self.wanted = True
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, args=(pace,), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def tell(self, **facts: Any) -> None:
@@ -72,9 +72,9 @@ class Page:
         assert not self._thread.is_alive()
         return str(self.facts.get("error", ""))
 
-    def _run(self, pace: Pace) -> None:
+    def _run(self) -> None:
         try:
-            facts = sign_in(self, pace)  # type: ignore[arg-type]
+            facts = sign_in(self)  # type: ignore[arg-type]
         except PlexSyncError as error:
             facts = {"error": log.redact(str(error))}
         self.tell(**facts, done=True)
@@ -84,6 +84,7 @@ class Page:
 def plex_tv(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvStandIn]:
     with PlexTvStandIn() as server:
         server.least_pause = 0
+        monkeypatch.setattr(operation, "POLL", 0.01)
         for name, address in server.environment.items():
             monkeypatch.setenv(name, address)
         yield server
@@ -106,9 +107,9 @@ def test_tokens_of_a_sign_in_that_was_killed_are_gone_with_the_next_work(site: S
     begun.discard(str(site.data), own)
 
 
-def choosing(site: Site, plex_tv: PlexTvStandIn, pace: Pace = QUICK) -> Page:
+def choosing(site: Site, plex_tv: PlexTvStandIn) -> Page:
     """A sign-in whose person has agreed, and has servers to choose from."""
-    page = Page(site, pace)
+    page = Page(site)
     page.wait_for("waiting")
     plex_tv.agree(plex_tv.pins[-1])
     page.wait_for("choose")
@@ -210,9 +211,12 @@ def test_processes_know_of_one_another_and_of_the_page(site: Site, plex_tv: Plex
     assert not (site.data / begun.FILE).exists()
 
 
-def test_plex_tv_is_asked_once_a_second_at_the_most(site: Site, plex_tv: PlexTvStandIn) -> None:
-    assert Pace().poll >= 1
-    page = Page(site, Pace(poll=0.05))
+def test_plex_tv_is_asked_once_a_second_at_the_most(
+    site: Site, plex_tv: PlexTvStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert AS_IT_COMES >= 1
+    monkeypatch.setattr(operation, "POLL", 0.05)
+    page = Page(site)
     asked = plex_tv.wait_for_request(lambda one: one.method == "GET", count=4)
     page.wanted = False
     page.end()
@@ -521,9 +525,10 @@ def test_a_sign_in_given_up_after_the_person_agreed_leaves_no_token(site: Site, 
     assert on_disk(site, site.plex.token) == []
 
 
-def test_a_server_that_nobody_chooses(site: Site, plex_tv: PlexTvStandIn) -> None:
+def test_a_server_that_nobody_chooses(site: Site, plex_tv: PlexTvStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     plex_tv.add_server(site.plex)
-    page = Page(site, Pace(poll=0.01, choice=0))
+    monkeypatch.setattr(operation, "CHOICE", 0)
+    page = Page(site)
     page.wait_for("waiting")
     plex_tv.agree(plex_tv.wait_for_pin())
     assert page.end() == operation._NOT_CHOSEN
