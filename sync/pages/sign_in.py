@@ -85,7 +85,7 @@ class _SignIn:
         if all(one.error for addresses in tried for one in addresses):
             raise SignInOverError(_unreachable(servers, tried))
         self._keep(servers, tried)
-        found = sorted(zip(servers, tried, strict=True), key=lambda pair: _rank(pair[1]))
+        found = sorted(zip(servers, tried, strict=True), key=lambda pair: all(one.error for one in pair[1]))
         return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
 
     def wait_for_choice(self) -> None:
@@ -161,13 +161,6 @@ def _unreachable(servers: list[Server], tried: list[list[Tried]]) -> str:
         f"No address of your Plex server can be used from where Stash runs. Tried: {said}. Is Plex running? An address "
         "that plex.tv does not know can be entered by hand"
     )
-
-
-def _rank(addresses: list[Tried]) -> tuple[bool, bool, int]:
-    """Servers that can be used first, those on the relay alone after the others, then the fastest."""
-    if not addresses or addresses[0].error:
-        return True, True, 0
-    return False, addresses[0].kind == "relay", addresses[0].ms or 0
 
 
 def _told(server: Server, addresses: list[Tried]) -> Answer:
