@@ -16,14 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-QUEUE_FOLDER = "queue"
 QUEUE_FILE = "data.db"  # the name persist-queue gives its file
-STATE_FILE = "state.db"
 FILE_ENDINGS = ("-wal", "-shm", "-journal", "")
 """SQLite's files beside each of ours, and it. They first: left behind, they would be taken for the new file's."""
-DRAIN_LOCK = "drain.lock"
-SLEEPER_LOCK = "sleeper.lock"
-DEPENDENCIES_FOLDER = "deps"
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
@@ -72,27 +67,27 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
 
 def queue_folder(data: str) -> str:
     """Return the folder of the on-disk queue below the data folder."""
-    return os.path.join(data, QUEUE_FOLDER)
+    return os.path.join(data, "queue")
 
 
 def queue_file(data: str) -> str:
     """Return the SQLite file that holds the queue."""
-    return os.path.join(data, QUEUE_FOLDER, QUEUE_FILE)
+    return os.path.join(queue_folder(data), QUEUE_FILE)
 
 
 def state_file(data: str) -> str:
     """Return the SQLite file that holds what was synced."""
-    return os.path.join(data, STATE_FILE)
+    return os.path.join(data, "state.db")
 
 
 def drain_lock(data: str) -> str:
     """Return the lock file of the one drain."""
-    return os.path.join(data, DRAIN_LOCK)
+    return os.path.join(data, "drain.lock")
 
 
 def sleeper_lock(data: str) -> str:
     """Return the lock file of the one sleeper."""
-    return os.path.join(data, SLEEPER_LOCK)
+    return os.path.join(data, "sleeper.lock")
 
 
 def move(source: str, target: str, patience: float | None = None) -> None:

@@ -78,7 +78,7 @@ def key_of(requirements: list[Requirement]) -> str:
 
 def target_folder(data: str) -> str:
     """Return the folder below the data folder where this Python's packages belong; raises SetupError."""
-    return os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(read_requirements(requirements_file())))
+    return os.path.join(data, "deps", key_of(read_requirements(requirements_file())))
 
 
 def missing(requirements: list[Requirement]) -> list[str]:
