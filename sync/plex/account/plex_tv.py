@@ -66,7 +66,9 @@ class PlexTv:
             raise _not_as_plex_tv()
         life = told.get("expiresIn")
         life = life if isinstance(life, (int, float)) else LIFE
-        return Pin(number, self._page(code), began + min(max(0.0, life), LONGEST_LIFE))
+        said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
+        page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
+        return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
     def ask_pin(self, pin: Pin) -> str:
         """Return the account's token, or nothing while the person has not agreed. Raises PinOverError.
@@ -88,12 +90,6 @@ class PlexTv:
             raise _not_as_plex_tv() from None
         log.keep_secret(*(server.token for server in found))
         return found
-
-    def _page(self, code: str) -> str:
-        said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
-        return f"{self._app}/auth#?" + "&".join(
-            f"{quote(name)}={quote(value, safe='')}" for name, value in said.items()
-        )
 
     def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> object:
         try:

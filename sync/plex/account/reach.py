@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from xml.etree import ElementTree
 
-from sync.errors import SetupError, quoted
 from sync.plex.account.ask import Asker, NoAnswerError
 from sync.plex.account.servers import Address, Server, Tried, best_first, may_get_token
 from sync.plex.client import client_identifier
@@ -18,14 +17,8 @@ _REFUSED = (401, 403, 498)
 
 
 def asker(data: str) -> closing[Asker]:
-    """Return what asks servers, closed at the end of a `with`. Raises SetupError."""
-    try:
-        return closing(Asker(client_identifier(data), connect=CONNECT, whole=WHOLE))
-    except OSError as error:
-        raise SetupError(
-            f"PlexSync's data folder {quoted(data)} cannot be written to ({error.strerror}); PLEXSYNC_DATA_DIR names "
-            "another"
-        ) from None
+    """Return what asks servers, closed at the end of a `with`. Raises OSError where the data folder fails."""
+    return closing(Asker(client_identifier(data), connect=CONNECT, whole=WHOLE))
 
 
 def try_servers(asker: Asker, servers: Sequence[Server]) -> list[list[Tried]]:
