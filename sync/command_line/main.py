@@ -127,7 +127,6 @@ def _has_failed(data: str, began: float) -> bool:
 
 
 def _args(options: Namespace) -> dict[str, Any]:
-    """Return what Stash would start the task with."""
     mode = f"{options.action}_failed" if options.action else options.command.replace("-", "_")
     args: dict[str, Any] = {"mode": mode}
     if options.due:

@@ -4,6 +4,7 @@ What it does not know is asked for by the file's name, in one request. A batch o
 a listing, page by page. The index proposes; what an item holds is read before a write.
 """
 
+import json
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.media_paths import file_name, name_key, path_key
 from sync.plex.sections import Listed, Section, read_page
-from sync.state import State, chunks
+from sync.state import State
 
 PAGE = 1_000
 """Items in a page of a full listing."""
@@ -230,21 +231,19 @@ class LibraryIndex:
     def files(self, rating_keys: Iterable[int]) -> list[tuple[int, tuple[MediaFile, ...]]]:
         """Return these items, by ratingKey, with their files as the index has them."""
         found: dict[int, tuple[MediaFile, ...]] = {}
-        for some in chunks(sorted(rating_keys), 400):
-            for key, path, size in self._rows("rating_key, path, size", "rating_key", some):
-                found[key] = (*found.get(key, ()), MediaFile(path, size))
+        for key, path, size in self._rows("rating_key, path, size", "rating_key", rating_keys):
+            found[key] = (*found.get(key, ()), MediaFile(path, size))
         return sorted(found.items())
 
     def present(self, path_keys: Iterable[str]) -> set[str]:
         """Return those of these paths (their path_key) that the library has."""
-        some = chunks(sorted(path_keys), 400)
-        return {key for part in some for (key,) in self._rows("path_key", "path_key", part)}
+        return {key for (key,) in self._rows("path_key", "path_key", path_keys)}
 
-    def _rows(self, columns: str, column: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        marks = ",".join("?" * len(values))
+    def _rows(self, columns: str, column: str, values: Iterable[object]) -> list[tuple[Any, ...]]:
+        within = f"{column} IN (SELECT value FROM json_each(?))"
         return self._state.connection.execute(
-            f"SELECT {columns} FROM plex_files WHERE library = ? AND {column} IN ({marks}) ORDER BY rowid",
-            (self._library, *values),
+            f"SELECT {columns} FROM plex_files WHERE library = ? AND {within} ORDER BY rowid",
+            (self._library, json.dumps(list(values))),
         ).fetchall()
 
     def drop(self, rating_keys: Iterable[int]) -> None:

@@ -191,7 +191,6 @@ class Locator:
         return paths
 
     def _present(self, keys: Iterable[str]) -> set[str]:
-        """Return those of these paths that Plex has, in any library."""
         return {key for index in self._indexes.values() for key in index.present(keys)}
 
     def _read(self, rating_keys: set[int]) -> None:

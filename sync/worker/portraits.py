@@ -5,6 +5,7 @@ gives the same picture another address, in every scene of the performer. A diges
 stands there instead.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from sync.model import Scene
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
-from sync.state import State, chunks
+from sync.state import State
 
 TRUSTED_AFTER = 2.0
 """Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""
@@ -103,11 +104,9 @@ class Portraits:
         return found
 
     def _known(self, paths: Iterable[str]) -> dict[str, Portrait]:
-        found: dict[str, Portrait] = {}
-        for some in chunks(sorted(paths), 400):
-            query = f"SELECT path, time, digest FROM portraits WHERE path IN ({','.join('?' * len(some))})"
-            found |= {path: Portrait(*rest) for path, *rest in self._state.connection.execute(query, some)}
-        return found
+        query = "SELECT path, time, digest FROM portraits WHERE path IN (SELECT value FROM json_each(?))"
+        rows = self._state.connection.execute(query, (json.dumps(list(paths)),))
+        return {path: Portrait(*rest) for path, *rest in rows}
 
     def _ask(self, asked: Sequence[str], known: Mapping[str, Portrait]) -> None:
         """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""

@@ -122,7 +122,6 @@ class Drain:
             self._finish.keep_counts()
 
     def _work(self, claimed: Sequence[ClaimedJob]) -> None:
-        """Bring the scenes of a round to their end."""
         still_alive(self._jobs.connection, time.time())
         scenes = self._read(claimed)
         if error := self._failure_of(lambda: plan(self._run, scenes)):
