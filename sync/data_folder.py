@@ -16,16 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-QUEUE_FOLDER = "queue"
 QUEUE_FILE = "data.db"  # the name persist-queue gives its file
-STATE_FILE = "state.db"
 FILE_ENDINGS = ("-wal", "-shm", "-journal", "")
 """SQLite's files beside each of ours, and it. They first: left behind, they would be taken for the new file's."""
-DRAIN_LOCK = "drain.lock"
-SLEEPER_LOCK = "sleeper.lock"
-DEPENDENCIES_FOLDER = "deps"
-AT_WORK = ("new-", "old-")
-"""How the names of folders of packages begin that an install works with, and has removed when it ends."""
 WHOLE_FILE = "plexsync-whole"
 """Stands in a folder of packages that was checked. One that a person's pip is still filling has none."""
 
@@ -57,11 +50,7 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
                 f"server_connection.Dir is {quoted(folder_of_config, 100)}; accepted: the folder of Stash's "
                 "config.yml, which Stash sends by itself, or set PLEXSYNC_DATA_DIR"
             )
-        try:
-            known = os.path.isdir(folder_of_config)
-        except ValueError:  # a NUL character in the path, before Python 3.13
-            known = False
-        if not known:
+        if not os.path.isdir(folder_of_config):
             raise SetupError(
                 f"server_connection.Dir {quoted(folder_of_config)} is not a folder; accepted: the folder of "
                 "Stash's config.yml"
@@ -70,37 +59,35 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
     folder = os.path.abspath(folder)  # who is handed it may stand elsewhere
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SetupError(
-            f"PlexSync's data folder {quoted(folder)} cannot be made ({reason}); PLEXSYNC_DATA_DIR names another"
-        ) from None
+    except OSError as error:
+        why = f"cannot be made ({error.strerror}); PLEXSYNC_DATA_DIR names another"
+        raise SetupError(f"PlexSync's data folder {quoted(folder)} {why}") from None
     return folder
 
 
 def queue_folder(data: str) -> str:
     """Return the folder of the on-disk queue below the data folder."""
-    return os.path.join(data, QUEUE_FOLDER)
+    return os.path.join(data, "queue")
 
 
 def queue_file(data: str) -> str:
     """Return the SQLite file that holds the queue."""
-    return os.path.join(data, QUEUE_FOLDER, QUEUE_FILE)
+    return os.path.join(queue_folder(data), QUEUE_FILE)
 
 
 def state_file(data: str) -> str:
     """Return the SQLite file that holds what was synced."""
-    return os.path.join(data, STATE_FILE)
+    return os.path.join(data, "state.db")
 
 
 def drain_lock(data: str) -> str:
     """Return the lock file of the one drain."""
-    return os.path.join(data, DRAIN_LOCK)
+    return os.path.join(data, "drain.lock")
 
 
 def sleeper_lock(data: str) -> str:
     """Return the lock file of the one sleeper."""
-    return os.path.join(data, SLEEPER_LOCK)
+    return os.path.join(data, "sleeper.lock")
 
 
 def move(source: str, target: str, patience: float | None = None) -> None:

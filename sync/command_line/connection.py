@@ -66,16 +66,14 @@ def _key(options: Namespace, environment: Mapping[str, str]) -> str:
             raw = file.read(4 * _LONGEST_KEY)
         # What PowerShell's `>` writes is UTF-16.
         text = raw.decode("utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
-    except FileNotFoundError:
-        # Not shown: it may be the key itself.
-        raise SetupError("--api-key-file names no file; accepted: a file that holds Stash's API key") from None
+        if not text.strip():
+            raise ValueError("is empty")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        if not os.path.exists(path):
-            raise SetupError(f"the file that --api-key-file names cannot be read ({reason})") from None
-        raise SetupError(f"--api-key-file {quoted(path)} cannot be read ({reason})") from None
-    if not text.strip():
-        raise SetupError(f"--api-key-file {quoted(path)} is empty; accepted: a file that holds Stash's API key")
+        reason = error.strerror if isinstance(error, OSError) else "it holds no text"
+        # The path is not shown: it may be the key itself.
+        raise SetupError(
+            f"--api-key-file cannot be read ({reason}); accepted: a file that holds Stash's API key"
+        ) from None
     return _checked(text, "--api-key-file")
 
 
@@ -90,11 +88,7 @@ def _checked(text: str, name: str) -> str:
 
 def _chosen_folder(text: str, name: str) -> str:
     folder = os.path.abspath(os.path.expanduser(text))
-    try:
-        known = os.path.isdir(folder)
-    except ValueError:  # a NUL character in the path, before Python 3.13
-        known = False
-    if not known:
+    if not os.path.isdir(folder):
         raise SetupError(
             f"{name} is {quoted(text)}, which is no folder here; accepted: the data folder of the plugin, which is "
             "plexsync beside Stash's config.yml"

@@ -8,10 +8,7 @@ import io
 import json
 import os
 import re
-import signal
-import socket
 import sys
-import threading
 import time
 from argparse import Namespace
 from collections import Counter
@@ -31,50 +28,26 @@ WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 _BATCHES = ("sync_all", "sync_recent", "reconcile", "bring_back")
 _LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
 """From the least to the gravest."""
-_GRACE = 0.5
-"""Seconds in which the main thread may end by itself, and put back what it has claimed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def run() -> int:
     """Serve this process's command line; return its exit code. Everything is flushed then."""
     stdout, stderr = _able(sys.stdout), _able(sys.stderr)
-    code = main(sys.argv[1:], stdout, stderr, on_ctrl_c=_soon_after_ctrl_c if sys.platform == "win32" else None)
+    code = main(sys.argv[1:], stdout, stderr)
     for stream in (stdout, stderr):
         with contextlib.suppress(OSError, ValueError):  # whoever read has gone (`| head`)
             stream.flush()
     return code
 
 
-def main(
-    argv: Sequence[str],
-    stdout: TextIO,
-    stderr: TextIO,
-    environment: Mapping[str, str] | None = None,
-    *,
-    on_ctrl_c: Callable[[Callable[[], object], threading.Event], object] | None = None,
-) -> int:
+def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mapping[str, str] | None = None) -> int:
     """Carry out a command line; return the exit code (see `Ending`).
 
     The answer goes to `stdout`, with `--json` as one JSON object whatever happens; everything else to `stderr`.
-    `on_ctrl_c`: see `_soon_after_ctrl_c`.
     """
     as_json = "--json" in argv
     show = _sink(stderr, least="i", has_bar=False)
-    is_over = threading.Event()
-
-    def fail(error: BaseException) -> int:
-        is_over.set()
-        ending, text = _explain(error)
-        show("p", "")
-        if as_json:
-            _write(stdout, _dump({"error": text, "exit_code": int(ending)}))
-        else:
-            show("e", text)
-        return int(ending)
-
-    if on_ctrl_c:
-        on_ctrl_c(lambda: os._exit(fail(KeyboardInterrupt())), is_over)
     try:
         # A library's stray print is no part of the answer.
         with contextlib.redirect_stdout(stderr):
@@ -88,14 +61,13 @@ def main(
             show = _sink(
                 stderr,
                 least="d" if options.verbose else "w" if is_silent else "i",
-                has_bar=not (options.quiet or options.json) and _is_terminal(stderr),
+                has_bar=not (options.quiet or options.json) and stderr.isatty(),
             )
             log.use(show)
             surroundings = os.environ if environment is None else environment
             needs_stash = options.command not in WITHOUT_STASH
             connection = connection_of(options, surroundings, needs_stash=needs_stash)
             lines, document, ending = _carry_out(options, connection)
-        is_over.set()
         show("p", "")
         if as_json:
             _write(stdout, _dump({"command": options.command, **document, "exit_code": int(ending)}))
@@ -103,26 +75,15 @@ def main(
             _write(stdout, "".join(f"{_one_line(line)}\n" for line in lines))
         return int(ending)
     except (Exception, KeyboardInterrupt) as error:
-        return fail(error)
+        ending, text = _explain(error)
+        show("p", "")
+        if as_json:
+            _write(stdout, _dump({"error": text, "exit_code": int(ending)}))
+        else:
+            show("e", text)
+        return int(ending)
     finally:
         log.use(None)
-
-
-def _soon_after_ctrl_c(end: Callable[[], object], is_over: threading.Event) -> None:
-    """Have a thread `end` the process soon after a Ctrl-C, unless it `is_over` by then.
-
-    On Windows a Ctrl-C reaches Python's main thread only when its wait for a server, or for another thread, is over.
-    """
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-
-    def wait(_keep: socket.socket = writer) -> None:
-        reader.recv(1)
-        if not is_over.wait(_GRACE):
-            end()
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 # What it does
@@ -159,7 +120,6 @@ def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
 
 
 def _has_failed(data: str, began: float) -> bool:
-    """Return whether a dead letter was written since the task began, by whichever step of it."""
     try:
         return bool(status.failed_jobs(data, since=began))
     except SetupError:
@@ -167,7 +127,6 @@ def _has_failed(data: str, began: float) -> bool:
 
 
 def _args(options: Namespace) -> dict[str, Any]:
-    """Return what Stash would start the task with."""
     mode = f"{options.action}_failed" if options.action else options.command.replace("-", "_")
     args: dict[str, Any] = {"mode": mode}
     if options.due:
@@ -232,13 +191,6 @@ def _write(stream: TextIO, text: str) -> int:
         stream.write(text)
         stream.flush()
     return int(Ending.WELL)
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    try:
-        return stream.isatty()
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def _able(stream: TextIO | None) -> TextIO:

@@ -64,14 +64,10 @@ class Work:
             asked_at = os.stat(_asked(self._file)).st_mtime
         except OSError:  # cancelled
             return False
-        return time.time() - asked_at < PATIENCE and not self.is_superseded()
-
-    def is_superseded(self) -> bool:
-        """Return whether a page has begun another one of its kind since."""
         folder, own = os.path.split(self._file)
         # An id is the time of its beginning, and of one length for all.
         same = (name for name in os.listdir(folder) if name.startswith(f"{self._mode}.") and name.endswith(".json"))
-        return any(name > own for name in same)
+        return time.time() - asked_at < PATIENCE and not any(name > own for name in same)
 
 
 def start(call: Call) -> Answer:
@@ -81,7 +77,7 @@ def start(call: Call) -> Answer:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         _tidy(folder)
-        begun.forget_late(call.data)
+        begun.read(call.data)  # which removes the tokens that a killed sign-in has left
         file = _file(call.data, mode, number)
         data_folder.put(file, json.dumps({"id": number, "done": False, "progress": 0.0}))
         _touch(_asked(file))

@@ -79,7 +79,6 @@ def _try(values: Mapping[str, Any]) -> Answer:
 
 
 def _read(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
-    """Return what values mean, and which of them are not accepted."""
     read, wrong = read_each({name: value for name, value in values.items() if value is not None})
     return read, {name: log.redact(text) for name, text in wrong.items() if name in values}
 

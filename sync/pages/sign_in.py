@@ -5,26 +5,32 @@ Tokens stand in no fact. Until `sign_in_choose` has stored another, the old toke
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
-from sync.pages.sign_in_choice import does_old_work, with_old
-from sync.pages.table import Answer, Call
+from sync.pages.table import Answer
 from sync.plex.account import begun
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
 from sync.plex.account.reach import asker, try_servers
 from sync.plex.account.servers import Server, Tried, in_words
-from sync.plex.client import client_identifier
 
 _T = TypeVar("_T")
 TRIES = 4
 """How often plex.tv is asked the same before its failure ends the sign-in."""
 LONGEST_WAIT = 30.0
 """Seconds for which plex.tv is left alone at its wish; a longer wish ends the sign-in."""
+POLL = 1.0
+"""Seconds between two questions about the pin: plex.tv wants no more than one a second (Plex's developer pages)."""
+CHOICE = 900.0
+"""Seconds for the choice of a server."""
+MARGIN = 60.0
+"""Seconds after the end of its time in which a sign-in that was not killed has told its end."""
 
-_CANCELLED = "The sign-in was given up: it was cancelled, or Stash's page was closed. Sign in with Plex again"
-_TAKEN = "A sign-in that was begun later, in another tab or window, has taken the place of this one. Go on there"
+_CANCELLED = (
+    "The sign-in was given up: it was cancelled, Stash's page was closed, or another sign-in was begun since. Go on "
+    "with that one, or sign in with Plex again"
+)
 _EXPIRED = "Nobody agreed on Plex's page in time, so this sign-in has expired. Sign in with Plex again"
 _DENIED = "Plex has ended this sign-in: it was denied on Plex's page. Sign in again, and allow PlexSync there"
 _NOT_CHOSEN = "No server was chosen in time, so this sign-in is over. Sign in with Plex again"
@@ -34,63 +40,41 @@ _NO_SERVER = (
 )
 
 
-class Pace(NamedTuple):
-    """How long things take, in seconds."""
-
-    poll: float = 1.0
-    """Between two questions about the pin: plex.tv wants no more than one a second (Plex's developer pages)."""
-    choice: float = 900.0
-    """For the choice of a server."""
-
-
 class SignInOverError(PlexSyncError):
     """The sign-in has ended without a choice; the text says why and what to do."""
 
 
-class TakenOverError(SignInOverError):
-    """Another sign-in was begun since."""
-
-
-def sign_in(work: Work, pace: Pace = Pace()) -> Answer:  # noqa: B008 - it cannot be changed
+def sign_in(work: Work) -> Answer:
     """Have a person sign in with Plex; tell the facts of `state` "waiting", return those of "choose".
 
     Waiting: `url`, Plex's page, and `expires_at`, seconds since the epoch. Choose: `servers`, each with `machine`,
     `name`, `version` and its `addresses`, best first. Raises PlexSyncError, with `state` "ended".
     """
-    call = Call(work.connection, work.data, work.args)
-    if work.is_superseded():
-        raise TakenOverError(_TAKEN)
-    own = begun.begin(work.data, until=time.time() + LONGEST_LIFE)
-    old_worked = False
+    if not work.is_wanted():  # a later one must keep its place
+        raise SignInOverError(_CANCELLED)
+    own = begun.begin(work.data, until=time.time() + LONGEST_LIFE + MARGIN)
     try:
-        begins = begun.read(work.data)
-        old_worked = bool(does_old_work(call) or (begins and begins["old_worked"]))
-        begun.keep(work.data, own, old_worked=old_worked)
-        one = _SignIn(work, pace, own)
+        one = _SignIn(work, own)
         facts = one.run()
         # The page has all it needs; this process stays until the tokens are gone from the disk.
         work.tell(**facts, done=True, progress=1.0)
         one.wait_for_choice()
         return facts
-    except PlexSyncError as error:
-        begun.discard(work.data, own)
+    except PlexSyncError:
         work.tell(state="ended", url="", servers=[])
-        if isinstance(error, TakenOverError):  # the later one will say what became of the old token
-            raise
-        raise SignInOverError(with_old(str(error), call, old_worked)) from None
+        raise
     finally:
         begun.discard(work.data, own)
 
 
 class _SignIn:
-    def __init__(self, work: Work, pace: Pace, own: str) -> None:
+    def __init__(self, work: Work, own: str) -> None:
         self._work = work
-        self._pace = pace
         self._own = own
 
     def run(self) -> Answer:
         with asker(self._work.data) as asks:
-            plex_tv = PlexTv(asks, client_identifier(self._work.data))
+            plex_tv = PlexTv(asks)
             pin = self._patiently(plex_tv.make_pin)
             self._work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
             token = self._wait_for_token(plex_tv, pin)
@@ -101,20 +85,20 @@ class _SignIn:
         if all(one.error for addresses in tried for one in addresses):
             raise SignInOverError(_unreachable(servers, tried))
         self._keep(servers, tried)
-        found = sorted(zip(servers, tried, strict=True), key=lambda pair: _rank(pair[1]))
+        found = sorted(zip(servers, tried, strict=True), key=lambda pair: all(one.error for one in pair[1]))
         return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
 
     def wait_for_choice(self) -> None:
         """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
-        end = time.monotonic() + self._pace.choice
+        end = time.monotonic() + CHOICE
         while (found := begun.read(self._work.data)) and found["id"] == self._own:
             if time.monotonic() > end:
                 raise SignInOverError(_NOT_CHOSEN)
-            time.sleep(self._pace.poll)
+            time.sleep(POLL)
 
     def _wait_for_token(self, plex_tv: PlexTv, pin: Pin) -> str:
         while True:
-            self._wait(self._pace.poll)
+            self._wait(POLL)
             try:
                 if token := self._patiently(lambda: plex_tv.ask_pin(pin)):
                     return token
@@ -130,7 +114,7 @@ class _SignIn:
             except PlexTvError as error:
                 if not error.passes or error.wait > LONGEST_WAIT:
                     raise
-                self._wait(max(error.wait, self._pace.poll))
+                self._wait(max(error.wait, POLL))
         return ask()
 
     def _wait(self, seconds: float) -> None:
@@ -141,27 +125,21 @@ class _SignIn:
             left = end - time.monotonic()
             if left <= 0:
                 return
-            time.sleep(min(left, self._pace.poll))
+            time.sleep(min(left, POLL))
 
     def _look_whether_wanted(self) -> None:
         found = begun.read(self._work.data)
-        if (found and found["id"] != self._own) or self._work.is_superseded():
-            raise TakenOverError(_TAKEN)
-        if not found or not self._work.is_wanted():
+        if not found or found["id"] != self._own or not self._work.is_wanted():
             raise SignInOverError(_CANCELLED)
 
     def _keep(self, servers: list[Server], tried: list[list[Tried]]) -> None:
-        kept: list[dict[str, Any]] = [
-            {
-                "machine": server.machine,
-                "name": server.name,
-                "token": server.token,
-                "addresses": [one.address for one in addresses],
-            }
+        kept = [
+            server._asdict() | {"addresses": [one.address for one in addresses]}
             for server, addresses in zip(servers, tried, strict=True)
         ]
-        if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + self._pace.choice):
-            self._look_whether_wanted()
+        until = time.time() + CHOICE + MARGIN
+        if not begun.keep(self._work.data, self._own, servers=kept, until=until):
+            raise SignInOverError(_CANCELLED)
 
 
 def _own_servers(listed: list[Server]) -> list[Server]:
@@ -185,13 +163,6 @@ def _unreachable(servers: list[Server], tried: list[list[Tried]]) -> str:
     )
 
 
-def _rank(addresses: list[Tried]) -> tuple[bool, bool, int]:
-    """Servers that can be used first, those on the relay alone after the others, then the fastest."""
-    if not addresses or addresses[0].error:
-        return True, True, 0
-    return False, addresses[0].kind == "relay", addresses[0].ms or 0
-
-
 def _told(server: Server, addresses: list[Tried]) -> Answer:
-    shown = [{"address": one.address, "kind": one.kind, "ms": one.ms, "error": one.error} for one in addresses]
+    shown = [one._asdict() for one in addresses]
     return {"machine": server.machine, "name": server.name, "version": server.version, "addresses": shown}

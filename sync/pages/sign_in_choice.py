@@ -1,17 +1,11 @@
 """The operations `sign_in_choose` and `sign_in_cancel`, which end a sign-in."""
 
 from sync import log
-from sync.errors import PlexSyncError, SetupError
+from sync.errors import SetupError
 from sync.pages.table import Answer, Call
 from sync.plex.account import begun, reach
 from sync.plex.account.servers import Address, Server
-from sync.settings import read_each
 from sync.stash import panel as stored
-
-OLD_DIED = (
-    "With it Plex has ended the token that PlexSync used until now, so nothing reaches Plex until you have signed in "
-    "again, or entered a token by hand"
-)
 
 
 def choose(call: Call) -> Answer:
@@ -21,12 +15,8 @@ def choose(call: Call) -> Answer:
     and `address`, and `state` "done". Raises PlexSyncError; the sign-in goes on then, unless its time is over.
     """
     found = begun.read(call.data)
-    if found is None or not (found["servers"] or begun.is_late(found)):
+    if found is None or not found["servers"]:
         raise SetupError("No sign-in waits for a choice: it was cancelled, or is over. Sign in with Plex again")
-    if begun.is_late(found):
-        begun.discard(call.data, found["id"])
-        text = "This sign-in is over, as no server was chosen in time. Sign in with Plex again"
-        raise SetupError(with_old(text, call, found["old_worked"]))
     machine, address = str(call.args.get("machine")), str(call.args.get("address"))
     server = next((one for one in found["servers"] if one["machine"] == machine), None)
     if server is None or address not in server["addresses"]:
@@ -39,35 +29,9 @@ def choose(call: Call) -> Answer:
 
 
 def cancel(call: Call) -> Answer:
-    """Give up the sign-in that is under way. `note`: what a person should know about it, or nothing."""
-    found = begun.read(call.data)
-    if found is None:
-        return {"state": "cancelled", "note": ""}
-    begun.discard(call.data, found["id"])
-    return {"state": "cancelled", "note": with_old("", call, found["old_worked"])}
-
-
-def with_old(text: str, call: Call, worked: bool) -> str:
-    """Return the text, with a sentence more where the stored token worked when a sign-in began, and is refused now.
-
-    There is one token for an account and a client identifier: agreeing on Plex's page ends the one before.
-    """
-    if worked and does_old_work(call) is False:
-        return f"{text}. {OLD_DIED}" if text else OLD_DIED
-    return text
-
-
-def does_old_work(call: Call) -> bool | None:
-    """Return whether Plex takes the stored token at the stored address; None where it is not known."""
-    try:
-        settings, wrong = read_each(stored.read(call.connection))
-        if "plex_url" in wrong or "plex_token" in wrong:
-            return None
-        log.keep_secret(settings.plex_token)
-        with reach.asker(call.data) as asker:
-            return reach.is_token_taken(asker, settings.plex_url, settings.plex_token)
-    except PlexSyncError:
-        return None
+    """Give up the sign-in that is under way."""
+    begun.discard(call.data)
+    return {"state": "cancelled"}
 
 
 def _check(call: Call, address: str, server: Answer) -> None:

@@ -29,9 +29,9 @@ def upload(client: PlexClient, rating_key: int, kind: str, picture: Picture) -> 
     client.send("post", path, headers={"Content-Type": picture.type}, data=picture.content)
 
 
-def set_lock(client: PlexClient, section: int, rating_key: int, kind: str, *, locked: bool) -> None:
-    """Keep Plex's agents from a picture of an item, or give it back. Raises the errors of `plex/exceptions.py`."""
-    send(client, section, [rating_key], [(f"{PICTURES[kind]}.locked", str(int(locked)))])
+def lock(client: PlexClient, section: int, rating_key: int, kind: str) -> None:
+    """Keep Plex's agents from a picture of an item. Raises the errors of `plex/exceptions.py`."""
+    send(client, section, [rating_key], [(f"{PICTURES[kind]}.locked", "1")])
 
 
 def choices(client: PlexClient, rating_key: int, kind: str) -> list[Choice]:

@@ -4,6 +4,7 @@ What it does not know is asked for by the file's name, in one request. A batch o
 a listing, page by page. The index proposes; what an item holds is read before a write.
 """
 
+import json
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
 from sync.plex.media_paths import file_name, name_key, path_key
 from sync.plex.sections import Listed, Section, read_page
-from sync.state import State, chunks
+from sync.state import State
 
 PAGE = 1_000
 """Items in a page of a full listing."""
@@ -115,8 +116,7 @@ class LibraryIndex:
         if _within(LOOK_PAUSE, self._looked_at):
             return False
         self._looked_at = time.monotonic()
-        listed_at, _ = self._listing()
-        if listed_at is None:
+        if not self.is_listed:
             self._list_all()
             return True
         start, added = 0, 0
@@ -188,7 +188,7 @@ class LibraryIndex:
 
         Only this finds files that moved in Plex. Bounded to a small share of the time; once a run where a person asked.
         """
-        listed_at, seconds = self._listing()
+        listed_at, seconds, _ = self._listing()
         if _within(max(LOOK_PAUSE, seconds * FULL_SHARE), self._listed_at):
             return False
         if listed_at is not None and not by_hand and 0 <= time.time() - listed_at < seconds * FULL_SHARE:
@@ -231,21 +231,19 @@ class LibraryIndex:
     def files(self, rating_keys: Iterable[int]) -> list[tuple[int, tuple[MediaFile, ...]]]:
         """Return these items, by ratingKey, with their files as the index has them."""
         found: dict[int, tuple[MediaFile, ...]] = {}
-        for some in chunks(sorted(rating_keys), 400):
-            for key, path, size in self._rows("rating_key, path, size", "rating_key", some):
-                found[key] = (*found.get(key, ()), MediaFile(path, size))
+        for key, path, size in self._rows("rating_key, path, size", "rating_key", rating_keys):
+            found[key] = (*found.get(key, ()), MediaFile(path, size))
         return sorted(found.items())
 
     def present(self, path_keys: Iterable[str]) -> set[str]:
         """Return those of these paths (their path_key) that the library has."""
-        some = chunks(sorted(path_keys), 400)
-        return {key for part in some for (key,) in self._rows("path_key", "path_key", part)}
+        return {key for (key,) in self._rows("path_key", "path_key", path_keys)}
 
-    def _rows(self, columns: str, column: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        marks = ",".join("?" * len(values))
+    def _rows(self, columns: str, column: str, values: Iterable[object]) -> list[tuple[Any, ...]]:
+        within = f"{column} IN (SELECT value FROM json_each(?))"
         return self._state.connection.execute(
-            f"SELECT {columns} FROM plex_files WHERE library = ? AND {column} IN ({marks}) ORDER BY rowid",
-            (self._library, *values),
+            f"SELECT {columns} FROM plex_files WHERE library = ? AND {within} ORDER BY rowid",
+            (self._library, json.dumps(list(values))),
         ).fetchall()
 
     def drop(self, rating_keys: Iterable[int]) -> None:
@@ -256,19 +254,18 @@ class LibraryIndex:
                 [(self._library, key) for key in rating_keys],
             )
 
-    def _listing(self) -> tuple[float | None, float]:
-        row = self._state.connection.execute(
-            "SELECT listed_at, listed_seconds FROM plex_libraries WHERE id = ?", (self._library,)
+    def _listing(self) -> tuple[float | None, float, int]:
+        """Return when the last full listing ended, how many seconds it took, and its number."""
+        row: tuple[float | None, float, int] = self._state.connection.execute(
+            "SELECT listed_at, listed_seconds, round FROM plex_libraries WHERE id = ?", (self._library,)
         ).fetchone()
-        return row[0], row[1]
+        return row
 
     def _list_all(self) -> None:
         """List the whole library, and keep what was listed where a page fails."""
         self._listed_at, self._looked_at = None, time.monotonic()
         began = time.monotonic()
-        (before,) = self._state.connection.execute(
-            "SELECT round FROM plex_libraries WHERE id = ?", (self._library,)
-        ).fetchone()
+        listing = self._listing()[2] + 1
         start, last = 0, False
         begun_with: set[int] = set()  # the first ratingKey of each page
         total: int | None = None
@@ -284,15 +281,15 @@ class LibraryIndex:
             if page and page[0][0] in begun_with:
                 break  # a server that does not page gives the same again and again
             begun_with.update(key for key, _ in page[:1])
-            self._store(page, before + 1)
+            self._store(page, listing)
             start += len(page)
             last = _is_last(page, PAGE, start, total)
         seconds = time.monotonic() - began
         with self._state.transaction() as connection:
-            connection.execute("DELETE FROM plex_files WHERE library = ? AND round <> ?", (self._library, before + 1))
+            connection.execute("DELETE FROM plex_files WHERE library = ? AND round <> ?", (self._library, listing))
             connection.execute(
                 "UPDATE plex_libraries SET listed_at = ?, listed_seconds = ?, round = ? WHERE id = ?",
-                (time.time(), seconds, before + 1, self._library),
+                (time.time(), seconds, listing, self._library),
             )
         self._listed_at = time.monotonic()
         log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, seconds)
@@ -300,10 +297,7 @@ class LibraryIndex:
     def _store(self, items: Sequence[Listed], listing: int | None = None) -> None:
         """Put items in; `listing`: the number of the full listing that saw them, None for the last one."""
         with self._state.transaction() as connection:
-            if listing is None:
-                (listing,) = connection.execute(
-                    "SELECT round FROM plex_libraries WHERE id = ?", (self._library,)
-                ).fetchone()
+            listing = self._listing()[2] if listing is None else listing
             connection.executemany(
                 "DELETE FROM plex_files WHERE library = ? AND rating_key = ?",
                 [(self._library, key) for key, _ in items],

@@ -41,8 +41,6 @@ class Match:
     """ratingKey -> held by the same path (True) or by the file's name alone (False)."""
     ambiguous: tuple[str, ...] = ()
     """For each file with several candidates, a sentence that lists them."""
-    contradicted: int = 0
-    """How many items bear the name of a file but another size."""
     conflicts: dict[int, int] = field(default_factory=dict)
     """ratingKey -> scene, of items that a file's name leads to and that hold another scene's very path."""
     twice: tuple[str, ...] = ()
@@ -106,8 +104,6 @@ class Others:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A file of an item."""
-
     item: Candidate
     path: str
     key: str
@@ -137,7 +133,6 @@ def match_scene(
     twice: list[str] = []
     conflicts: dict[int, int] = {}
     named: set[int] = set()
-    contradicted = 0
     for file in files:
         key = rules.key_in_plex(file.path) if file.path else ""
         exact = _spelled_alike([part for part in parts if part.key == key], file.path) if key else []
@@ -150,9 +145,7 @@ def match_scene(
             continue
         if not key or file.path in found_elsewhere:
             continue
-        same_name = [part for part in parts if _name(part.key) == _name(key)]
-        fitting = [part for part in same_name if _may_be(file.size, part.size)]
-        contradicted += len(_items(same_name).keys() - _items(fitting).keys())
+        fitting = [part for part in parts if _name(part.key) == _name(key) and _may_be(file.size, part.size)]
         found = _by_name(file, key, fitting, rules, others or _NOBODY_ELSE, held)
         if isinstance(found, str):
             ambiguous.append(found)
@@ -168,7 +161,7 @@ def match_scene(
         if candidate.rating_key in items and holds_file_of(files, candidate, rules, exact=True):
             items[candidate.rating_key] = True
     conflicts = {key: holder for key, holder in conflicts.items() if key not in items}
-    return Match(items, tuple(ambiguous), contradicted, conflicts, tuple(twice), frozenset(named))
+    return Match(items, tuple(ambiguous), conflicts, tuple(twice), frozenset(named))
 
 
 def _by_name(
@@ -326,5 +319,4 @@ def _name(key: str) -> str:
 
 
 def _folder(key: str) -> str:
-    """Return the name of the folder that a file is in."""
     return key.rpartition("/")[0].rpartition("/")[2]

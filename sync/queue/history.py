@@ -5,7 +5,7 @@ the circuit breaker. Times in seconds since the epoch.
 """
 
 import sqlite3
-from dataclasses import dataclass
+from typing import NamedTuple
 
 KEPT_OUTAGES = 100
 SAME_OUTAGE = 600.0
@@ -25,21 +25,11 @@ CREATE_LAST_DRAIN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(NamedTuple):
     """A time in which Plex was left alone. `ended_at` None: it lasts."""
 
     began_at: float
     ended_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LastDrain:
-    """How the last drain ended that came to its end."""
-
-    ended_at: float
-    went_well: bool
-    said: str
 
 
 def begin_outage(connection: sqlite3.Connection, began_at: float, now: float) -> None:
@@ -77,9 +67,3 @@ def note_drain(connection: sqlite3.Connection, ended_at: float, *, went_well: bo
         "INSERT OR REPLACE INTO plexsync_last_drain (one, ended_at, went_well, said) VALUES (1, ?, ?, ?)",
         (ended_at, int(went_well), said[:LONGEST_WORDS]),
     )
-
-
-def read_last_drain(connection: sqlite3.Connection) -> LastDrain | None:
-    """Return how the last drain ended. Raises sqlite3.OperationalError where the table is not there yet."""
-    row = connection.execute("SELECT ended_at, went_well, said FROM plexsync_last_drain").fetchone()
-    return LastDrain(row[0], bool(row[1]), row[2]) if row else None

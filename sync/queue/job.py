@@ -39,21 +39,10 @@ class Job:
 
     def to_row(self) -> dict[str, Any]:
         """Return what persist-queue keeps as JSON; what is not set is left out, as the hook leaves it out."""
-        row: dict[str, Any] = {
-            "scene_id": self.scene_id,
-            "update_type": self.update_type,
-            "job_key": self.job_key,
-            "enqueued_at": self.enqueued_at,
-        }
-        later = {
-            "retry_count": self.retry_count or None,
-            "next_retry_at": self.next_retry_at,
-            "last_error_type": self.last_error_type,
-            "first_failed_at": self.first_failed_at,
-            "batch_id": self.batch_id,
-            "early": self.early or None,
-        }
-        return row | {name: value for name, value in later.items() if value is not None}
+        always = ("scene_id", "update_type", "job_key", "enqueued_at")
+        later = ("retry_count", "next_retry_at", "last_error_type", "first_failed_at", "batch_id", "early")
+        row = {name: getattr(self, name) for name in (*always, *later)}
+        return {name: value for name, value in row.items() if name in always or value not in (None, 0, False)}
 
     def later(self, *, retry_count: int, at: float, error: BaseException, now: float | None = None) -> "Job":
         """Return the job as it waits for a later try, after a failure at `now`."""
@@ -105,33 +94,23 @@ ENTITIES = ("performer", "studio", "tag", "group")
 def read_change(data: object) -> Change:
     """Return the change that a row's data tells of; raises UnreadableJobError."""
     row = _read(data)
-    entity, entity_id = row.get("entity"), row.get("entity_id")
-    if (
-        entity not in ENTITIES
-        or not isinstance(entity_id, int)
-        or isinstance(entity_id, bool)
-        or not 0 < entity_id < 2**63
-    ):
-        raise UnreadableJobError(
-            f"a queue row has entity {entity!r:.50} {entity_id!r:.50}; accepted: {', '.join(ENTITIES)} and its number"
-        )
-    return Change(entity, entity_id)
+    entity = row.get("entity")
+    if entity not in ENTITIES:
+        raise UnreadableJobError(f"a queue row has entity {entity!r:.50}; accepted: {', '.join(ENTITIES)}")
+    return Change(entity, _id_in(row, "entity_id"))
 
 
 def read_job(data: object) -> Job:
     """Return the job of a row's data; raises UnreadableJobError."""
     row = _read(data)
-    scene_id = row.get("scene_id")
-    if not isinstance(scene_id, int) or isinstance(scene_id, bool) or not 0 < scene_id < 2**63:
-        raise UnreadableJobError(f"a queue row has scene_id {scene_id!r:.50}; accepted: the number of a scene")
     return Job(
-        scene_id=scene_id,
+        scene_id=_id_in(row, "scene_id"),
         update_type=str(row.get("update_type") or "scene_update"),
         enqueued_at=_number(row.get("enqueued_at")),
         retry_count=max(0, int(_number(row.get("retry_count")))),
-        next_retry_at=_time(row.get("next_retry_at")),
+        next_retry_at=_number(row.get("next_retry_at")) or None,
         last_error_type=row.get("last_error_type"),
-        first_failed_at=_time(row.get("first_failed_at")),
+        first_failed_at=_number(row.get("first_failed_at")) or None,
         batch_id=None if row.get("batch_id") is None else str(row["batch_id"]),
         early=row.get("early") is True,
     )
@@ -149,8 +128,11 @@ def _read(data: object) -> Mapping[str, Any]:
     return row
 
 
-def _time(value: object) -> float | None:
-    return None if value is None else _number(value)
+def _id_in(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
+        raise UnreadableJobError(f"a queue row has {name} {value!r:.50}; accepted: a whole number above 0")
+    return value
 
 
 def _number(value: object) -> float:

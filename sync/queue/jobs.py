@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import persistqueue
@@ -20,7 +20,7 @@ import persistqueue.serializers.json
 from sync import data_folder
 from sync.errors import PermanentError
 from sync.fast import transaction
-from sync.queue import batches, dead_letters, schema, wake
+from sync.queue import batches, dead_letters, schema
 from sync.queue.batch import CHANGE, LATER
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Change, ClaimedJob, Job, UnreadableJobError, read_change, read_job
@@ -95,23 +95,14 @@ class JobStore:
         """Put a job on the queue."""
         self._rows.put(job.to_row())
 
-    def hasten(self, now: float) -> None:
-        """Make every row due that waits for a later try: a person wants all tried now."""
+    def hasten(self, now: float, beyond: float = 0.0) -> None:
+        """Make every row due that waits for a later try, and that for more than `beyond` seconds from `now` on."""
         with self.transaction():
             self.connection.execute(
                 f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?, '$.early', "
                 f"json('true')) AS BLOB) WHERE {_WAITING} AND {_LANE} IN ({schema.SAVED}, {schema.LATE}) "
                 f"AND {_DUE_AT} > ?",
-                (now, now),
-            )
-
-    def mend_times(self, now: float) -> None:
-        """Make rows due that wait for longer than any delay can be: the clock was set back since."""
-        with self.transaction():
-            self.connection.execute(
-                f"UPDATE `{schema.JOBS}` SET data = CAST(json_set({schema.TEXT}, '$.next_retry_at', ?) AS BLOB) "
-                f"WHERE {_WAITING} AND {_LANE} IN ({schema.SAVED}, {schema.LATE}) AND {_DUE_AT} > ?",
-                (now, now + schema.LONGEST_WAIT),
+                (now, now + beyond),
             )
 
     def claim(self, limit: int, now: float, *, late: bool = True) -> list[ClaimedJob]:
@@ -308,17 +299,6 @@ class JobStore:
     def clear_acknowledged(self) -> None:
         """Delete acknowledged rows: persist-queue keeps them for ever, and its own way to delete reads every row."""
         self.connection.execute(f"DELETE FROM `{schema.JOBS}` WHERE status = {schema.ACKED}")
-
-    def end(self, now: float, *, late: bool = True, more: Callable[[], bool] = lambda: False) -> bool:
-        """Take the last look and end the drain; False when something has come, which is to be drained first.
-
-        `more` looks, inside the same transaction, whether there is something else to do.
-        """
-        return wake.end_drain(self.connection, lambda: self.is_due(now, late=late) or more())
-
-    def take_word(self) -> int:
-        """Return and clear the word that a run which lost the lock has left; see `wake.take_word`."""
-        return wake.take_word(self.connection)
 
     def transaction(self) -> transaction:
         """All or nothing of what is done inside, on disk afterwards."""

@@ -95,14 +95,11 @@ def run_of_stash() -> str:
 
 
 def _is_revivable(connection: sqlite3.Connection) -> bool:
-    marks = ",".join("?" * len(SERVER_ERRORS))
+    query = f"SELECT 1 FROM plexsync_dead_letters WHERE revived = 0 AND error_type IN {SERVER_ERRORS} LIMIT 1"
     try:
-        row = connection.execute(
-            f"SELECT 1 FROM plexsync_dead_letters WHERE revived = 0 AND error_type IN ({marks}) LIMIT 1", SERVER_ERRORS
-        ).fetchone()
+        return connection.execute(query).fetchone() is not None
     except sqlite3.OperationalError:
         return False  # no drain has made the table yet
-    return row is not None
 
 
 def resume_later(connection: sqlite3.Connection, at: float | None, *, at_the_latest: bool = False) -> None:

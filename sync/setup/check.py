@@ -23,7 +23,7 @@ from sync.plex.client import PlexClient, open_plex
 from sync.plex.exceptions import PlexItemGone, PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
-from sync.plex.sections import Section, choose_sections, read_sections
+from sync.plex.sections import choose_sections, read_sections
 from sync.settings import ACCEPTED, Settings, read_each
 from sync.setup.folder import look_at
 from sync.setup.path_map import propose
@@ -31,6 +31,7 @@ from sync.setup.sample import Sample, sightings_of
 from sync.sleeper.probe import answers
 from sync.stash.client import StashClient
 from sync.state import State
+from sync.text.typed import path_map_of
 from sync.worker.locate import Found, Locator
 
 SAMPLED = 420
@@ -99,12 +100,12 @@ def compare(
     """
     rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
     sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
-    sample = Sample(scenes, place.find(stash, scenes, rules), sightings, rules)
-    proposal = propose(sightings, rules.pairs, fold=rules.fold)
-    if proposal is None:
+    sample = Sample(scenes, place.find(stash, scenes, rules), rules)
+    pairs = propose(sightings, rules.pairs, fold=rules.fold)
+    if not pairs:
         return sample, sample, ""
-    rules = replace(rules, pairs=proposal.pairs)
-    return sample, Sample(scenes, place.find(stash, scenes, rules), sightings, rules), proposal.path_map
+    rules = replace(rules, pairs=pairs)
+    return sample, Sample(scenes, place.find(stash, scenes, rules), rules), path_map_of(pairs)
 
 
 class _Check:
@@ -201,7 +202,11 @@ class _Check:
         return None
 
     def _list_libraries(self, client: PlexClient, state: State, settings: Settings) -> list[LibraryIndex]:
-        sections = self._choose(client, settings)
+        try:
+            sections = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
+        except PlexSyncError as error:
+            self.fault(str(error))
+            return []
         indexes = []
         for number, section in enumerate(sections):
             index = LibraryIndex(client, state, section)
@@ -220,25 +225,6 @@ class _Check:
                     "or leave it out of plex_library"
                 )
         return indexes
-
-    def _choose(self, client: PlexClient, settings: Settings) -> list[Section]:
-        try:
-            sections = read_sections(client)
-        except PlexSyncError as error:
-            self.fault(f"plex_library: Plex's libraries cannot be read: {error}")
-            return []
-        names, chosen = settings.library_names, dict[int, Section]()
-        try:
-            return choose_sections(sections, names, settings.plex_library)
-        except PlexSetupError as error:
-            if len(names) < 2:
-                self.fault(str(error))
-        for name in names if len(names) > 1 else ():  # one by one, to tell which is wrong
-            try:
-                chosen |= {section.id: section for section in choose_sections(sections, (name,), name)}
-            except PlexSetupError as error:
-                self.fault(str(error))
-        return list(chosen.values())
 
     def _sample(self, settings: Settings) -> list[Scene]:
         """Return sampled scenes that the user's conditions let through."""

@@ -20,7 +20,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
 from sync import data_folder
-from sync.data_folder import AT_WORK, WHOLE_FILE, is_whole
+from sync.data_folder import WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
 
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
@@ -78,7 +78,7 @@ def key_of(requirements: list[Requirement]) -> str:
 
 def target_folder(data: str) -> str:
     """Return the folder below the data folder where this Python's packages belong; raises SetupError."""
-    return os.path.join(data, data_folder.DEPENDENCIES_FOLDER, key_of(read_requirements(requirements_file())))
+    return os.path.join(data, "deps", key_of(read_requirements(requirements_file())))
 
 
 def missing(requirements: list[Requirement]) -> list[str]:
@@ -135,19 +135,6 @@ def ensure(data: str, *, try_again_now: bool) -> None:
         install.install(data, target, requirements_file(), lacks, try_again_now=try_again_now)
         if target not in sys.path:
             sys.path.insert(0, target)
-    elif _is_littered(data):
-        from sync.setup import install  # not at the top, as above
-
-        install.tidy(data)
-
-
-def _is_littered(data: str) -> bool:
-    """Return whether an install is under way, or was killed."""
-    try:
-        names = os.listdir(os.path.join(data, data_folder.DEPENDENCIES_FOLDER))
-    except OSError:  # the packages are the user's own
-        return False
-    return any(name.startswith(AT_WORK) for name in names)
 
 
 def _lacks(data: str) -> list[str]:

@@ -15,7 +15,7 @@ import shutil
 import time
 
 from sync import data_folder, log
-from sync.data_folder import AT_WORK, WHOLE_FILE, is_whole
+from sync.data_folder import WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 from sync.setup import pip
@@ -38,7 +38,8 @@ _DEEPEST = 125
 `/tmp/pip-target-12345678/lib/python/`, the file, and the number that its name bears until it is whole."""
 
 _FAILED_FILE = "failed.json"
-_FRESH, _OLD = AT_WORK
+_FRESH, _OLD = "new-", "old-"
+"""How the names of folders begin that an install works with, and has removed when it ends."""
 
 _CHECK = """
 import sys
@@ -72,7 +73,7 @@ def install(data: str, target: str, requirements: str, lacks: list[str], *, try_
         work = _work_folder(folder)
         try:
             _check_length(data, work)
-            if (os.path.isdir(target) and _adopt(target, work)) or _take_over(folder, target, work):
+            if os.path.isdir(target) and _adopt(target, work):
                 return
             if not try_again_now:
                 _refuse_soon_after_failure(folder, target, requirements)
@@ -88,27 +89,11 @@ def install(data: str, target: str, requirements: str, lacks: list[str], *, try_
         lock.release()
 
 
-def tidy(data: str) -> None:
-    """Remove what killed installs have left, unless one is under way."""
-    lock = FileLock(os.path.join(data, "deps.lock"))
-    try:
-        if lock.acquire(0):
-            _remove_litter(os.path.join(data, data_folder.DEPENDENCIES_FOLDER))
-    except OSError:
-        pass  # it is in the way of nothing
-    finally:
-        lock.release()
-
-
-def _remove_litter(folder: str) -> None:
-    for name in os.listdir(folder):
-        if name.startswith(AT_WORK):
-            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-
-
 def _work_folder(folder: str) -> str:
     """Return a new folder for one install. Those of tasks that were stopped go: we hold the lock."""
-    _remove_litter(folder)
+    for name in os.listdir(folder):
+        if name.startswith((_FRESH, _OLD)):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
     work = os.path.join(folder, f"{_FRESH}{os.getpid()}-{time.time_ns()}")
     # pip's temporary files lie here too: they go with the folder, and moving them is a rename.
     os.makedirs(os.path.join(work, "tmp"), mode=0o700)
@@ -145,25 +130,6 @@ def _adopt(target: str, work: str) -> bool:
     return True
 
 
-def _take_over(folder: str, target: str, work: str) -> bool:
-    """Return whether packages of earlier requirements fit these, too: an update of PlexSync needs no network then."""
-    for path in _older(folder, target):
-        if is_whole(path):
-            with contextlib.suppress(SetupError):
-                _check(path, work)
-                data_folder.move(path, target)
-                log.info("PlexSync's packages are those of its version before: they fit this one, too")
-                return True
-    return False
-
-
-def _older(folder: str, target: str) -> list[str]:
-    """Return the other sets of this Python. Those of other Pythons stay: a machine may run two."""
-    own = os.path.basename(target).rpartition("-")[0] + "-"
-    names = [name for name in os.listdir(folder) if name.startswith(own) and name != os.path.basename(target)]
-    return [os.path.join(folder, name) for name in names]
-
-
 def _install(target: str, requirements: str, work: str) -> None:
     fresh = os.path.join(work, "site")
     try:
@@ -181,11 +147,13 @@ def _install(target: str, requirements: str, work: str) -> None:
 
 
 def _remove_older(folder: str, target: str) -> None:
-    """Remove the sets that this one replaces."""
+    """Remove the sets that this one replaces. Those of other Pythons stay: a machine may run two."""
+    own = os.path.basename(target).rpartition("-")[0] + "-"
     with contextlib.suppress(OSError):  # in the way of nothing: the next install tries again
-        for path in _older(folder, target):
-            # Set aside first: what says it is whole is whole, also when this process is killed now.
-            shutil.rmtree(_set_aside(path), ignore_errors=True)
+        for name in os.listdir(folder):
+            if name.startswith(own) and name != os.path.basename(target):
+                # Set aside first: what says it is whole is whole, also when this process is killed now.
+                shutil.rmtree(_set_aside(os.path.join(folder, name)), ignore_errors=True)
 
 
 def _mark_whole(folder: str) -> None:

@@ -8,12 +8,13 @@ do not without it, over the whole sample.
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sync.model import MediaFile
 from sync.plex.media_paths import is_windows, map_path, path_key, trailing_folders, unify
-from sync.text.typed import PathPair, path_map_of
+from sync.text.typed import PathPair
 
 MOST_PAIRS = 8
 """Pairs that are proposed at the most; who needs more has another problem than `path_map`."""
@@ -21,6 +22,7 @@ _MOST_TWINS = 20  # Plex files of one name that are looked at: the nearest by th
 _MOST_TRIALS = 200  # pairs that are tried in one round, the promising ones first
 _DEEPEST = 3  # folders of a path that is shown
 
+_Matching = Callable[[Sequence[PathPair]], frozenset[int]]
 _ROOT = re.compile(r"[A-Za-z]:|[\\/]{2}[^\\/]+(?:[\\/]+[^\\/]+)?")
 
 
@@ -34,23 +36,6 @@ class Sighting:
 
 Sample = Sequence[Sighting]
 """The files of one scene."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A `path_map` that makes more scenes match by their path, and none less, than the present one."""
-
-    pairs: tuple[PathPair, ...]
-    """The whole map, what is kept of the present one first."""
-    matching: int
-    """How many scenes of the sample match by their path with it."""
-    before: int
-    """How many do with the present one."""
-
-    @property
-    def path_map(self) -> str:
-        """The map as the setting takes it."""
-        return path_map_of(self.pairs)
 
 
 def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fold: bool) -> frozenset[int]:
@@ -67,89 +52,70 @@ def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fo
     return frozenset(found)
 
 
-def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: bool) -> Proposal | None:
-    """Return the map that makes most scenes match by their path; None where none is better than the present one.
+def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: bool) -> tuple[PathPair, ...]:
+    """Return the map that makes most scenes match by their path; nothing where none is better than the present one.
 
-    No scene that matches by its path now is lost to it. `fold`: Plex's system takes paths that differ in case alone
-    for one.
+    No scene that matches by its path now is lost to it. What is kept of the present map comes first. `fold`: Plex's
+    system takes paths that differ in case alone for one.
     """
-    before = matched = matching_by_path(samples, present, fold=fold)
-    # Present pairs that say nothing of the sample, or stand in the way, are put back at the end where they may.
-    pairs = list(present)
-    for pair in present:
-        others = [one for one in pairs if one != pair]
-        if before <= matching_by_path(samples, others, fold=fold):
-            pairs = others
-    candidates = _candidates(samples, matched, fold)
-    # One scene alone may be a chance; where nothing matches by its path it is what there is to go by.
-    for least in (2,) if before else (2, 1):
-        for _ in range(MOST_PAIRS):
-            best = _best(samples, candidates[least], pairs, matched, least, fold)
-            if best is None:
-                break
-            pairs, matched = best
-        if matched != before:
+    matching = partial(matching_by_path, samples, fold=fold)
+    before = matched = matching(present)
+    pairs = _needed(present, matching)
+    suggested = _suggested(samples, matched, fold)
+    for _ in range(MOST_PAIRS):
+        pairs, earlier = _with_best(pairs, suggested, matching), pairs
+        if pairs == earlier:
             break
-    # Each scene with a pair of its own is no map but a list of chances.
-    known = sum(any(one.twins for one in sample) for sample in samples)
-    if not before < matched or (least == 1 and 2 * len(matched) < known):
-        return None
-    for pair in [*pairs]:
-        others = [one for one in pairs if one != pair]
-        if matching_by_path(samples, others, fold=fold) == matched:  # a later pair has made it superfluous
-            pairs = others
+    pairs = _needed(pairs, matching)
+    matched = matching(pairs)
+    if not before < matched:
+        return ()
     for pair in present:
         is_free = all(_source_key(one[0]) != _source_key(pair[0]) for one in pairs)
-        if is_free and matching_by_path(samples, [*pairs, pair], fold=fold) == matched:
+        if is_free and matching([*pairs, pair]) == matched:
             pairs.append(pair)
-    pairs.sort(key=lambda pair: pair not in present)
-    return Proposal(tuple(pairs), len(matched), len(before)) if before < matched else None
+    return tuple(sorted(pairs, key=lambda pair: pair not in present))
 
 
-_Candidates = dict[PathPair, set[int]]
-"""Pair -> the scenes with a file that it leads to a Plex file."""
+def _needed(pairs: Sequence[PathPair], matching: _Matching) -> list[PathPair]:
+    """Return the pairs without those that say nothing of the sample, or stand in the way."""
+    needed = list(pairs)
+    for pair in pairs:
+        others = [one for one in needed if one != pair]
+        if matching(needed) <= matching(others):
+            needed = others
+    return needed
 
 
-def _candidates(samples: Sequence[Sample], matched: frozenset[int], fold: bool) -> dict[int, _Candidates]:
-    """Return the pairs that the scenes which do not match suggest; under 1 those of which there is no doubt."""
-    found: dict[int, _Candidates] = {2: defaultdict(set), 1: defaultdict(set)}
+def _suggested(samples: Sequence[Sample], matched: frozenset[int], fold: bool) -> dict[PathPair, set[int]]:
+    """Return the pairs that the scenes which do not match suggest, each with these scenes."""
+    found: dict[PathPair, set[int]] = defaultdict(set)
     for number, sample in enumerate(samples):
-        for one in sample if number not in matched else ():
-            size = one.file.size
-            twins = [twin for twin in one.twins if not (size and twin.size and size != twin.size)]
-            own = path_key(one.file.path, fold=fold)
-            nearest = sorted(twins, key=lambda twin: -trailing_folders(own, path_key(twin.path, fold=fold)))
-            for twin in nearest[:_MOST_TWINS] if one.file.path else ():
-                for pair in pairs_between(one.file.path, twin.path, fold=fold):
-                    found[2][pair].add(number)
-                    if len(twins) == 1 and size and size == twin.size:
-                        found[1][pair].add(number)
+        for file, twins in ((one.file, one.twins) for one in sample if one.file.path and number not in matched):
+            own = path_key(file.path, fold=fold)
+            fitting = [twin for twin in twins if not (file.size and twin.size and file.size != twin.size)]
+            fitting.sort(key=lambda twin: -trailing_folders(own, path_key(twin.path, fold=fold)))
+            for twin in fitting[:_MOST_TWINS]:
+                for pair in pairs_between(file.path, twin.path, fold=fold):
+                    found[pair].add(number)
     return found
 
 
-def _best(
-    samples: Sequence[Sample],
-    candidates: _Candidates,
-    pairs: list[PathPair],
-    matched: frozenset[int],
-    least: int,
-    fold: bool,
-) -> tuple[list[PathPair], frozenset[int]] | None:
-    """Return the map with the pair that makes most scenes match beside those that do, and all that match then."""
+def _with_best(pairs: list[PathPair], suggested: Mapping[PathPair, set[int]], matching: _Matching) -> list[PathPair]:
+    """Return the map with the pair that makes most scenes match beside those that do."""
+    best, matched = pairs, matching(pairs)
+    gained = 1  # a match of one scene alone may be a chance
+    # Short prefixes explain most; `/` alone says too much where another says the same.
     promising = sorted(
-        # Short prefixes explain most; `/` alone says too much where another says the same.
-        (-len(scenes - matched), pair[0] == "/", len(_parts(pair[0])[1]), len(pair[0]), pair)
-        for pair, scenes in candidates.items()
-        if len(scenes - matched) >= least
+        (-len(scenes - matched), pair[0] == "/", len(pair[0]), pair) for pair, scenes in suggested.items()
     )
-    best: tuple[list[PathPair], frozenset[int]] | None = None
     for promise, *_, pair in promising[:_MOST_TRIALS]:
-        if best is not None and len(best[1] - matched) >= -promise:
+        if gained >= -promise:
             break
         trial = [*(one for one in pairs if _source_key(one[0]) != _source_key(pair[0])), pair]
-        now = matching_by_path(samples, trial, fold=fold)
-        if matched <= now and len(now - matched) >= max(least, 1 + len(best[1] - matched) if best else 0):
-            best = trial, now
+        now = matching(trial)
+        if matched <= now and len(now - matched) > gained:
+            best, gained = trial, len(now - matched)
     return best
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sync.model import MediaFile, Scene
+from sync.model import Scene
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.media_paths import map_path, name_key
@@ -17,7 +17,6 @@ _OUTCOMES = {
     "by name": "by their file's name alone",
     "several": "could be several Plex items",
     "twice": "are in Plex twice",
-    "other size": "are in Plex with another size only",
     "missing": "are not in Plex",
     "no file": "have no file in Stash",
 }
@@ -30,8 +29,6 @@ class Sample:
     scenes: Sequence[Scene]
     found: Mapping[int, Found]
     """Scene id -> what each library has for it."""
-    sightings: Sequence[Sequence[Sighting]]
-    """Each scene's files with the Plex files of their names."""
     rules: Rules
 
     def of(self, *outcomes: str) -> list[Scene]:
@@ -62,9 +59,7 @@ class Sample:
             return "several"
         if any(match.twice for match in matches):
             return "twice"
-        sightings = next(some for one, some in zip(self.scenes, self.sightings, strict=True) if one is scene)
-        is_known = any(_contradict(one.file, twin) for one in sightings for twin in one.twins)
-        return "other size" if is_known else "missing"
+        return "missing"
 
     def advice(self, folders: Sequence[str], *, skip_not_found: bool) -> list[str]:
         """Return what to do about the scenes that do not match, a sentence each. `folders`: of the libraries.
@@ -84,13 +79,8 @@ class Sample:
                 f"{len(twice)} {of_all} are in Plex twice, as two items with the very same file, and are left alone: "
                 "empty the library's trash in Plex, or merge the items"
             )
-        if other_size := self.of("other size"):
-            said.append(
-                f"{len(other_size)} {of_all} have a file whose name Plex knows with another size only. If it is the "
-                "same file, let Plex scan it again"
-            )
         roots = tuple(self.rules.key(folder).rstrip("/") + "/" for folder in folders)
-        doubtful = [*self.of("by name"), *several, *other_size, *missing]
+        doubtful = [*self.of("by name"), *several, *missing]
         outside = [scene for scene in doubtful if folders and not self._is_within(scene, roots)]
         if outside:
             shared = shared_folders(scene.files[0].path for scene in outside)
@@ -123,7 +113,3 @@ def sightings_of(scene: Scene, indexes: Sequence[LibraryIndex], rules: Rules) ->
         name = name_key(map_path(file.path, rules.pairs), fold=rules.fold)
         found.append(Sighting(file, tuple(twin for index in indexes for twin in index.named(name))))
     return found
-
-
-def _contradict(one: MediaFile, other: MediaFile) -> bool:
-    return bool(one.size and other.size and one.size != other.size)

@@ -28,7 +28,7 @@ from sync.queue.lock import FileLock
 from sync.sleeper import run
 from sync.sleeper.launch import leave_working_directory
 from sync.sleeper.probe import answers
-from sync.stash.ask import AskFailedError, ask_for_drain, is_blocked, renewed, see_to_enabled, still_waits
+from sync.stash.ask import AskFailedError, ask_for_drain, renewed, see_to_enabled, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
 
 SLEEPER_PID = "sleeper.pid"
@@ -220,7 +220,7 @@ class Sleeper:
             outlook = waits.outlook(connection, self._drain_lock, now=self._clock(), since=self._since)
         try:
             see_to_enabled(self._stash)
-            if not is_blocked(self._stash, outlook.job, outlook.job_at):
+            if not still_waits(self._stash, outlook.job, outlook.job_at, ("READY",)):
                 with self._opened() as (connection, _):
                     wake.drop_job(connection, outlook.job)  # it has begun, or a person has stopped it
                 return True

@@ -65,14 +65,6 @@ def others_stand_before(connection: Mapping[str, Any], job_id: str) -> bool:
     return isinstance(queued, list) and any(isinstance(job, dict) and str(job.get("id")) != job_id for job in queued)
 
 
-def is_blocked(connection: Mapping[str, Any], job_id: str, asked_at: float) -> bool:
-    """Return whether the job asked for at `asked_at` (seconds since the epoch) has still not begun.
-
-    Raises AskFailedError, SetupError.
-    """
-    return still_waits(connection, job_id, asked_at, ("READY",))
-
-
 def see_to_enabled(connection: Mapping[str, Any]) -> None:
     """Raise AskFailedError, `refused`, where the plugin is disabled in Stash or removed. Raises SetupError."""
     try:
@@ -89,7 +81,7 @@ def see_to_enabled(connection: Mapping[str, Any]) -> None:
 
 
 def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, states: tuple[str, ...] = _ALIVE) -> bool:
-    """Return whether the job asked for at `asked_at` (seconds since the epoch) still waits or runs.
+    """Return whether the job asked for at `asked_at` (seconds since the epoch) still waits or runs: is in `states`.
 
     Stash's job ids start at 1 again after a restart, so the description and the
     time have to be ours too. Raises AskFailedError, SetupError.

@@ -2,7 +2,6 @@
 
 import re
 import time
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import requests
@@ -53,16 +52,12 @@ class StashSession(requests.Session):
 
     def renew(self, set_cookie: str, status: int) -> None:
         """The cookie dies after `max_session_age`, and Stash sends a fresh one with every authenticated answer."""
-        if not self.cookie or not set_cookie or status != 200:
+        if not self.cookie or status != 200:
             return
-        try:
-            jar: SimpleCookie = SimpleCookie(set_cookie)
-        except CookieError:
-            return
-        morsel = jar.get(self.cookie[0])
-        if morsel and morsel.value and morsel.value != self.cookie[1]:
-            self.cookie = (self.cookie[0], morsel.value)
-            log.keep_secret(morsel.value)
+        name = self.cookie[0]
+        if fresh := re.search(rf"(?:^|, ){re.escape(name)}=([^;,\s]+)", set_cookie):
+            self.cookie = (name, fresh[1])
+            log.keep_secret(fresh[1])
 
 
 def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None:

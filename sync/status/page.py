@@ -208,9 +208,7 @@ def _n(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _when(at: float | None, now: float) -> str:
-    if at is None:
-        return "an unknown time"
+def _when(at: float, now: float) -> str:
     return f"{clock(at)} ({_duration(now - at)} ago)" if at <= now else clock(at)
 
 

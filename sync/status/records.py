@@ -3,6 +3,7 @@
 Both stand in the state file. A file of an earlier version gets the tables with its first run.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -29,7 +30,6 @@ BROUGHT = {PLAYS: "plays brought", RESUME_POINTS: "resume points brought", RATIN
 """What comes back from Plex -> what it is counted as in the statistics."""
 KEPT_WRITTEN = 500
 """Writes that are kept, the newest."""
-_SOME = 400  # values in one `IN (...)`
 
 Written = tuple[int, str, str, int, int, str]
 """scene id, title, library, section, ratingKey, what."""
@@ -45,12 +45,8 @@ def put_left_out(connection: sqlite3.Connection, scenes: Iterable[tuple[int, str
 
 def are_left_out(connection: sqlite3.Connection, scene_ids: Sequence[int], kind: str = LEFT_OUT) -> list[int]:
     """Return those of these scenes that are noted, of one kind or ('') of any."""
-    found: list[int] = []
-    for start in range(0, len(scene_ids), _SOME):
-        some = scene_ids[start : start + _SOME]
-        query = f"SELECT scene_id FROM left_out WHERE scene_id IN ({','.join('?' * len(some))}) AND ? IN (kind, '')"
-        found += (row[0] for row in connection.execute(query, (*some, kind)))
-    return found
+    query = "SELECT scene_id FROM left_out WHERE scene_id IN (SELECT value FROM json_each(?)) AND ? IN (kind, '')"
+    return [row[0] for row in connection.execute(query, (json.dumps(list(scene_ids)), kind))]
 
 
 def take_in(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> None:

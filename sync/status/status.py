@@ -18,7 +18,7 @@ from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX, DeadLetter
 from sync.queue.lock import is_held
 from sync.status.reading import File, libraries
-from sync.worker.circuit_breaker import CircuitState, read_record, state_of
+from sync.worker.circuit_breaker import Record, read_record, state_of
 
 Status = dict[str, Any]
 """Everything at one moment, ready for JSON: times in seconds since the epoch, durations in seconds. See `gather`."""
@@ -38,38 +38,28 @@ def gather(data: str, now: float | None = None) -> Status:
     A file that is missing counts as empty, and one that cannot be read as a trouble: this raises nothing of either.
     """
     at = time.time() if now is None else now
-    found: Status = {
-        "at": at,
-        "queue": {"due": 0, "waiting": 0, "bulk": 0, "claimed": 0, "next_due_at": None},
-        "breaker": {"state": CircuitState.CLOSED.value, "since": None, "failures": 0},
-        # `stopped_at`: when a drain that was stopped or killed was last known to work.
-        "drain": {"running": False, "stopped_at": None, "ended_at": None, "went_well": True, "said": ""},
-        "batches": [],  # the newest first
-        "last_24_hours": {},  # library -> outcome -> items; under '' scenes; by full hours
-        "failed": [],  # the dead letters by class of error, with the latest as examples
-        "libraries": [],  # of the Plex server in use
-        "coverage": {"scenes_synced": 0, "items_held": 0, "missing_waiting": 0, "missing_failed": 0},
-        "outages": [],  # the newest first; `ended_at` None: it lasts
-        "mean_time_to_recovery": None,  # over the outages that have ended
-        "troubles": [],  # what could not be read, and why
-    }
-    with contextlib.closing(File("queue", data_folder.queue_file(data), found["troubles"])) as queue:
-        found["queue"] = _queue(queue, at)
-        found["drain"] |= _drain(queue, data_folder.drain_lock(data))
-        found["failed"] = _failed(queue)
-        found["coverage"] |= _missing(queue)
-        with queue.caring():
-            if queue.connection:
-                found["batches"] = _batches(queue.connection)
-                found |= _outages(queue.connection, at)
-    with contextlib.closing(File("state file", data_folder.state_file(data), found["troubles"])) as state:
-        found["last_24_hours"] = _last_day(state, at)
-        found["libraries"] = libraries(state)
-        found["coverage"] |= {
-            "scenes_synced": state.number("SELECT count(*) FROM scenes"),
-            "items_held": sum(library["items"] for library in found["libraries"]),
+    troubles: list[str] = []
+    with (
+        contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue,
+        contextlib.closing(File("state file", data_folder.state_file(data), troubles)) as state,
+    ):
+        known = libraries(state)
+        return {
+            "at": at,
+            "queue": _queue(queue, at),
+            "drain": _drain(queue, data_folder.drain_lock(data)),
+            "batches": _batches(queue),  # the newest first
+            **_outages(queue, at),
+            "last_24_hours": _last_day(state, at),  # library -> outcome -> items; under '' scenes; by full hours
+            "failed": _failed(queue),  # the dead letters by class of error, with the latest as examples
+            "libraries": known,  # of the Plex server in use
+            "coverage": {
+                "scenes_synced": state.number("SELECT count(*) FROM scenes"),
+                "items_held": sum(library["items"] for library in known),
+                **_missing(queue),
+            },
+            "troubles": troubles,  # what could not be read, and why
         }
-    return found
 
 
 def failed_jobs(data: str, since: float = 0.0) -> list[dict[str, Any]]:
@@ -106,12 +96,14 @@ def _queue(queue: File, at: float) -> Status:
     }
 
 
-def _batches(connection: sqlite3.Connection) -> list[Status]:
-    with contextlib.suppress(sqlite3.OperationalError):  # no table: there has been no batch yet
-        newest = {batch.id: batch for batch in batches.latest(connection, BATCHES)}
-        newest |= {batch.id: batch for batch in batches.unfinished(connection)}
-        return [_batch(newest[number]) for number in sorted(newest, key=int, reverse=True)]
-    return []
+def _batches(queue: File) -> list[Status]:
+    found: dict[str, Batch] = {}
+    # No table: there has been no batch yet.
+    with queue.caring(), contextlib.suppress(sqlite3.OperationalError):
+        if queue.connection:
+            found = {batch.id: batch for batch in batches.latest(queue.connection, BATCHES)}
+            found |= {batch.id: batch for batch in batches.unfinished(queue.connection)}
+    return [_batch(found[number]) for number in sorted(found, key=int, reverse=True)]
 
 
 def _batch(batch: Batch) -> Status:
@@ -127,7 +119,9 @@ _INNER = ("cursor", "listed", "by_itself", "interrupted", "shape", "worked_at")
 
 
 def _drain(queue: File, drain_lock: str) -> Status:
-    found: Status = {"running": is_held(drain_lock)}
+    # `stopped_at`: when a drain that was stopped or killed was last known to work.
+    found: Status = {"stopped_at": None, "ended_at": None, "went_well": True, "said": ""}
+    found["running"] = is_held(drain_lock)
     for ended_at, went_well, said in queue.rows("SELECT ended_at, went_well, said FROM plexsync_last_drain"):
         found |= {"ended_at": ended_at, "went_well": bool(went_well), "said": log.redact(said)}
     for began, alive_at in queue.rows("SELECT draining, alive_at FROM plexsync_wake"):
@@ -173,20 +167,23 @@ def _missing(queue: File) -> Status:
     }
 
 
-def _outages(connection: sqlite3.Connection, at: float) -> Status:
-    found: Status = {}
-    with contextlib.suppress(sqlite3.OperationalError):  # no table: nothing of the kind has happened yet
-        record = read_record(connection)
-        since, failures = record.opened_at, record.failures
-        found["breaker"] = {"state": state_of(record, at).value, "since": since, "failures": failures}
-    with contextlib.suppress(sqlite3.OperationalError):
-        found["outages"] = [
-            {**asdict(one), "seconds": max(0.0, (at if one.ended_at is None else one.ended_at) - one.began_at)}
-            for one in history.read_outages(connection)
-        ]
-        ended = [one["seconds"] for one in found["outages"] if one["ended_at"] is not None]
-        found["mean_time_to_recovery"] = sum(ended) / len(ended) if ended else None
-    return found
+def _outages(queue: File, at: float) -> Status:
+    record, outages = Record(), list[history.Outage]()
+    # No table: nothing of the kind has happened yet.
+    with queue.caring(), contextlib.suppress(sqlite3.OperationalError):
+        if queue.connection:
+            record = read_record(queue.connection)
+            outages = history.read_outages(queue.connection)
+    told = [
+        {**one._asdict(), "seconds": max(0.0, (at if one.ended_at is None else one.ended_at) - one.began_at)}
+        for one in outages
+    ]
+    ended = [one["seconds"] for one in told if one["ended_at"] is not None]
+    return {
+        "breaker": {"state": state_of(record, at).value, "since": record.opened_at, "failures": record.failures},
+        "outages": told,  # the newest first; `ended_at` None: it lasts
+        "mean_time_to_recovery": sum(ended) / len(ended) if ended else None,  # over the outages that have ended
+    }
 
 
 # The state file

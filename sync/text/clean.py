@@ -1,6 +1,6 @@
 """Text as Plex can take it, cleaned here and nowhere else. Pure.
 
-It is composed (NFC), without the characters that Plex's XML cannot carry or nobody can see, and cut between characters.
+It is composed (NFC), without the characters that Plex's XML cannot carry or nobody can see, and of a bounded length.
 """
 
 import datetime
@@ -15,16 +15,13 @@ LONGEST_SUMMARY_ENCODED = 24_000
 """Bytes of a percent-encoded summary: an edit is all query string, and servers stop reading at 64 KiB."""
 
 _JOINERS = "\u200c\u200d"  # within emoji and several scripts: not noise
-_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 _TAGS = "".join(map(chr, range(0xE0020, 0xE0080)))  # they draw the flags of England, Scotland and Wales
-_CONTINUING = _JOINERS + _TAGS + "".join(map(chr, range(0x1F3FB, 0x1F400))) + "\u0e33\u0eb3"
-"""What belongs to the character before: skin tones, and a Thai and a Lao vowel, too."""
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 
 
 def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
     """Give one line of text without what nobody sees, at most `longest` characters."""
-    return _cut(" ".join(_visible(text).split()).strip(_JOINERS + " "), longest)
+    return " ".join(_visible(text).split()).strip(_JOINERS + " ")[:longest].rstrip()
 
 
 @lru_cache(4_096)  # the same names in scene after scene
@@ -36,9 +33,9 @@ def clean_name(name: str) -> str:
 def clean_text(text: str) -> str:
     """Give text of several lines, at most as long as an edit can carry."""
     lines = [line.rstrip() for line in _visible(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    cut = _cut("\n".join(lines).strip(), LONGEST_SUMMARY)
+    cut = "\n".join(lines).strip()[:LONGEST_SUMMARY].rstrip()
     while len(quote(cut)) > LONGEST_SUMMARY_ENCODED:
-        cut = _cut(cut, int(len(cut) * 0.9))
+        cut = cut[: int(len(cut) * 0.9)].rstrip()
     return cut
 
 
@@ -77,19 +74,3 @@ def _is_visible(character: str) -> bool:
     code = ord(character)
     is_no_character = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co") and not is_no_character
-
-
-def _cut(text: str, longest: int) -> str:
-    end = longest
-    while 1 < end < len(text) and _is_within_a_character(text, end):
-        end -= 1
-    return text[:end].rstrip() if end < len(text) else text
-
-
-def _is_within_a_character(text: str, end: int) -> bool:
-    """Tell whether a cut would part a letter and its accents or vowel signs, or an emoji made of several."""
-    after = text[end]
-    if after in _CONTINUING or unicodedata.category(after).startswith("M") or text[end - 1] in _JOINERS:
-        return True
-    # A flag is two letters of an alphabet of its own; in a row of them the pairs count from the first.
-    return after in _FLAG_LETTERS and (end - len(text[:end].rstrip(_FLAG_LETTERS))) % 2 == 1

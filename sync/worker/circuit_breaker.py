@@ -82,10 +82,8 @@ def may_execute(record: Record, now: float, recovery_timeout: float = RECOVERY_T
     process was killed) makes room for the next after the same time.
     """
     state = state_of(record, now, recovery_timeout)
-    if state is CircuitState.CLOSED:
-        return True, record
-    if state is CircuitState.OPEN:
-        return False, record
+    if state is not CircuitState.HALF_OPEN:
+        return state is CircuitState.CLOSED, record
     if record.probe_at is not None and 0 <= now - record.probe_at < recovery_timeout:
         return False, record
     return True, replace(record, probe_at=now)
@@ -113,7 +111,6 @@ def after_failure(
     record: Record,
     now: float,
     job_key: str | None = None,
-    *,
     threshold: int = FAILURE_THRESHOLD,
     recovery_timeout: float = RECOVERY_TIMEOUT,
 ) -> Record:
@@ -182,11 +179,7 @@ class CircuitBreaker:
         self._change(
             lambda record: (
                 None,
-                after_failure(
-                    *(record, self._clock(), job_key),
-                    threshold=self._threshold,
-                    recovery_timeout=self._recovery_timeout,
-                ),
+                after_failure(record, self._clock(), job_key, self._threshold, self._recovery_timeout),
             )
         )
 
@@ -210,29 +203,23 @@ class CircuitBreaker:
             before = self.record
             answer, after = rule(before)
             if after != before:
-                record = json.dumps(asdict(after))
+                record, now = json.dumps(asdict(after)), self._clock()
                 connection.execute("INSERT OR REPLACE INTO plexsync_breaker (one, record) VALUES (1, ?)", (record,))
-                self._note_outage(before, after)
+                if before.opened_at is None and after.opened_at is not None:
+                    history.begin_outage(connection, after.outage_began_at or now, now)
+                elif before.opened_at is not None and after.opened_at is None:
+                    history.end_outage(connection, now)
         return answer
-
-    def _note_outage(self, before: Record, after: Record) -> None:
-        now = self._clock()
-        if before.opened_at is None and after.opened_at is not None:
-            history.begin_outage(self._connection, after.outage_began_at or now, now)
-        elif before.opened_at is not None and after.opened_at is None:
-            history.end_outage(self._connection, now)
 
 
 def read_record(connection: sqlite3.Connection) -> Record:
-    """Return what is known of the past. Raises sqlite3.OperationalError where the breaker's table is not there yet."""
+    """Return what is known of the past. Raises sqlite3.OperationalError where the breaker's table is not there yet.
+
+    A record that cannot be read, of another version say, is as good as none.
+    """
     row = connection.execute("SELECT record FROM plexsync_breaker").fetchone()
-    return _read(row[0]) if row else Record()
-
-
-def _read(text: str) -> Record:
-    """A record that cannot be read, of another version say, is as good as none."""
     try:
-        values = json.loads(text)
+        values = json.loads(row[0]) if row else {}
         return Record(**(values | {"failed_jobs": tuple(values.get("failed_jobs", ()))}))
     except (ValueError, TypeError, AttributeError):
         return Record()

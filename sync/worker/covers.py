@@ -8,7 +8,7 @@ from sync.errors import PermanentError, UnusablePictureError
 from sync.model import BACKGROUND, METADATA, PICTURES, POSTER, ItemRecord, Picture, Scene, StepRecord, StepState
 from sync.plex import artwork
 from sync.plex.client import PlexClient
-from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexTemporaryError
+from sync.plex.exceptions import PlexPermanentError
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.pictures import Coming
@@ -45,42 +45,25 @@ class Upload:
         key = self.item.record.rating_key
         was_there = self.in_doubt and self._is_chosen()
         if not was_there:
-            try:
-                once_more(lambda: artwork.upload(self.plex, key, self.step, self.picture), self._is_chosen, key)
-            except PermanentError:
-                self._unlock()
-                raise
+            once_more(
+                lambda: artwork.upload(self.plex, key, self.step, self.picture), self._is_chosen, f"Plex item {key}"
+            )
         # An edit of fields that was sent has taken the lock along.
-        if PICTURES[self.step] not in self.item.item.locked and not self._went_along():
-            self._set_lock(locked=True)
+        went_along = METADATA in self.item.sent and self.step in self.item.edit.lock_too
+        if PICTURES[self.step] not in self.item.item.locked and not went_along:
+            try:
+                artwork.lock(self.plex, self.item.record.section, key, self.step)
+            except PlexPermanentError as error:
+                log.debug(f"Plex item {key}: the lock of its {self.step} stays as it is ({error})")
         self.name = f"upload://{artwork.ENDPOINTS[self.step]}/{self.picture.sha1}"
         if self.asks_name:
             offered = artwork.choices(self.plex, key, self.step)
             self.name = next((choice.name for choice in offered if choice.selected), self.name)
         return not was_there
 
-    def _went_along(self) -> bool:
-        return METADATA in self.item.sent and self.step in self.item.edit.lock_too
-
     def _is_chosen(self) -> bool:
         offered = artwork.choices(self.plex, self.item.record.rating_key, self.step)
         return artwork.is_chosen(offered, self.picture.sha1)
-
-    def _unlock(self) -> None:
-        """Give a picture back to Plex's agents that an edit has locked for one of ours."""
-        if self._went_along() and self.step not in self.item.record.memory.sent:
-            self._set_lock(locked=False)
-
-    def _set_lock(self, *, locked: bool) -> None:
-        section, key = self.item.place
-        try:
-            artwork.set_lock(self.plex, section, key, self.step, locked=locked)
-        except PlexPermanentError as error:
-            log.debug(f"Plex item {key}: the lock of its {self.step} stays as it is ({error})")
-        except (PlexItemGone, PlexTemporaryError) as error:
-            if locked or isinstance(error, PlexServerDown):
-                raise
-            log.debug(f"Plex item {key}: its {self.step} stays locked ({error})")
 
 
 class Covers:

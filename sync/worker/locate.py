@@ -18,9 +18,7 @@ from sync.plex.matcher import Candidate, Match, Others, Rules, match_scene
 from sync.plex.media_paths import map_path, name_key
 from sync.stash.client import StashClient
 from sync.state import State
-from sync.worker.contenders import Contender, Distribution, Located, Namesakes, Target, conflict
-
-__all__ = ["Found", "Located", "Locator", "Target"]
+from sync.worker.contenders import Contender, Distribution, Located, Namesakes, conflict
 
 FEW = 10
 """Scenes of a round up to which files are asked for by name in a library that was never listed."""
@@ -193,7 +191,6 @@ class Locator:
         return paths
 
     def _present(self, keys: Iterable[str]) -> set[str]:
-        """Return those of these paths that Plex has, in any library."""
         return {key for index in self._indexes.values() for key in index.present(keys)}
 
     def _read(self, rating_keys: set[int]) -> None:
@@ -239,8 +236,8 @@ class Locator:
             for section, match in one.matches.items():
                 title, items = self._indexes[section].section.title, self._items
                 contenders += [Contender(exact, scene, items[key], section) for key, exact in match.items.items()]
-                errors += [_doubt(text, title) for text in match.ambiguous]
-                errors += [_twice(text, title) for text in match.twice]
+                errors += [_doubt(text, title, _AMBIGUOUS) for text in match.ambiguous]
+                errors += [_doubt(f"{text} under this very path", title, _TWICE) for text in match.twice]
                 errors += [conflict(items[key], other, scene) for key, other in match.conflicts.items()]
             if one.is_lost:
                 errors.append(self._not_found(scene))
@@ -264,15 +261,9 @@ class Locator:
         )
 
 
-def _doubt(text: str, library: str) -> PlexPermanentError:
-    return PlexPermanentError(
-        f'{text} in library "{library}", and strict_matching is on. Set path_map so that Stash\'s paths become '
-        "Plex's, or switch strict_matching off to take the nearest"
-    )
+_AMBIGUOUS = "Set path_map so that Stash's paths become Plex's, or switch strict_matching off to take the nearest"
+_TWICE = "Plex has the file twice: empty the library's trash, or merge the items in Plex"
 
 
-def _twice(text: str, library: str) -> PlexPermanentError:
-    return PlexPermanentError(
-        f'{text} under this very path in library "{library}", and strict_matching is on. Plex has the file twice: '
-        "empty the library's trash, or merge the items in Plex"
-    )
+def _doubt(text: str, library: str, advice: str) -> PlexPermanentError:
+    return PlexPermanentError(f'{text} in library "{library}", and strict_matching is on. {advice}')

@@ -5,9 +5,11 @@ gives the same picture another address, in every scene of the performer. A diges
 stands there instead.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from sync import log
 from sync.errors import UnusablePictureError
@@ -17,8 +19,7 @@ from sync.model import Scene
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
-from sync.stash.pictures import Coming
-from sync.state import State, chunks
+from sync.state import State
 
 TRUSTED_AFTER = 2.0
 """Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""
@@ -35,8 +36,7 @@ CREATE TABLE IF NOT EXISTS portraits (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Portrait:
+class Portrait(NamedTuple):
     """What is known of a performer's picture."""
 
     time: str
@@ -75,92 +75,68 @@ class Portraits:
         who turns out to have none has none. Scenes that the settings leave out are returned as they are. Raises
         StashTemporaryError and StashAuthError where Stash itself is away, and sqlite3.Error.
         """
-        if self._access is None:
+        access = self._access
+        if access is None:
             return dict(scenes)
         due = {number: scene for number, scene in scenes.items() if not why_left_out(scene, self._settings)}
-        addresses = self._addresses(self._urls(due.values()))
+        urls = dict.fromkeys(one.picture for scene in due.values() for one in scene.performers)
+        digests = self._digests([url for url in urls if picture_url(url, access)])
+        addresses = {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
         return {**scenes, **{number: _with_pictures(scene, addresses) for number, scene in due.items()}}
 
-    def _urls(self, scenes: Iterable[Scene]) -> list[str]:
-        """Return the addresses of pictures that Plex is given, as Stash built them."""
-        access = self._access
-        urls = dict.fromkeys(one.picture for scene in scenes for one in scene.performers) if access else {}
-        return [url for url in urls if access and picture_url(url, access)]
-
-    def _addresses(self, urls: Sequence[str]) -> dict[str, str]:
-        """Return the addresses that change, by those that Stash built."""
-        known, unknown = self._known_and_not(urls)
-        self._ask([path for path in unknown if path not in self._looked_at])
-        digests = dict(known)
-        for path, same in unknown.items():
-            digest = self._looked_at[path]
-            if digest is not None:
-                digests |= dict.fromkeys(same, digest)
-        return {url: with_digest(url, digest) if digest else "" for url, digest in digests.items()}
-
-    def _known_and_not(self, urls: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Return the digests of pictures that are as they were by their address; and path and query of all others,
-        each with its addresses."""
-        saves = {url: split_time(url) for url in urls}
-        before = self._known(path for path, _ in saves.values())
-        known: dict[str, str] = {}
-        unknown: dict[str, list[str]] = {}
-        for url, (path, saved) in saves.items():
-            portrait = before.get(path)
+    def _digests(self, urls: Sequence[str]) -> dict[str, str]:
+        """Return the digests of pictures by their addresses; those of which nothing is known are absent."""
+        known = self._known({split_time(url)[0] for url in urls})
+        found: dict[str, str] = {}
+        to_ask: dict[str, list[str]] = {}
+        for url in urls:
+            path, saved = split_time(url)
+            portrait = known.get(path)
             if portrait and portrait.time and portrait.time == saved:
-                known[url] = portrait.digest
+                found[url] = portrait.digest
             else:
-                unknown.setdefault(local_path(url), []).append(url)
-        return known, unknown
+                to_ask.setdefault(local_path(url), []).append(url)
+        self._ask([one for one in to_ask if one not in self._looked_at], known)
+        for one, same in to_ask.items():
+            digest = self._looked_at[one]
+            if digest is not None:
+                found |= dict.fromkeys(same, digest)
+        return found
 
-    def _ask(self, asked: Sequence[str]) -> None:
+    def _known(self, paths: Iterable[str]) -> dict[str, Portrait]:
+        query = "SELECT path, time, digest FROM portraits WHERE path IN (SELECT value FROM json_each(?))"
+        rows = self._state.connection.execute(query, (json.dumps(list(paths)),))
+        return {path: Portrait(*rest) for path, *rest in rows}
+
+    def _ask(self, asked: Sequence[str], known: Mapping[str, Portrait]) -> None:
         """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""
-        if not asked:
-            return
-        known = self._known(split_time(one)[0] for one in asked)
         learned: dict[str, Portrait] = {}
         began = time.time()
         coming = self._stash.picture_sha1s(asked)
         try:
             for one in asked:
                 path, saved = split_time(one)
-                before = known.get(path)
-                portrait = self._look(coming, one, saved if _is_past(saved, began) else "", before)
+                portrait = known.get(path)
+                try:
+                    sha1 = coming.get(one)
+                    # Stash shows its drawing where reading the picture failed, too.
+                    trusted = saved if sha1 and _is_past(saved, began) else ""
+                    learned[path] = portrait = Portrait(trusted, (sha1 or "")[:DIGEST_LENGTH])
+                except (StashPictureError, UnusablePictureError) as error:
+                    log.debug(f"A performer's picture, {one}, is taken to be what it was before: {error}")
                 self._looked_at[one] = portrait.digest if portrait else None
-                if portrait and portrait != before:
-                    learned[path] = portrait
         finally:
             coming.drop()
-            with self._state.transaction() as connection:
-                rows = [(path, portrait.time, portrait.digest) for path, portrait in learned.items()]
-                connection.executemany("INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)", rows)
-
-    def _known(self, paths: Iterable[str]) -> dict[str, Portrait]:
-        """Return what is known of pictures, by their paths in Stash; unknown ones are absent."""
-        found: dict[str, Portrait] = {}
-        for some in chunks(sorted(set(paths)), 400):
-            query = f"SELECT path, time, digest FROM portraits WHERE path IN ({','.join('?' * len(some))})"
-            found |= {
-                path: Portrait(time, digest) for path, time, digest in self._state.connection.execute(query, some)
-            }
-        return found
-
-    def _look(self, coming: Coming[str | None], path: str, time: str, before: Portrait | None) -> Portrait | None:
-        """Return a picture as Stash has it now; what was known `before` where Stash cannot give it.
-
-        `time`: the save that it stands for from now on; empty: look again.
-        """
-        try:
-            sha1 = coming.get(path)
-        except (StashPictureError, UnusablePictureError) as error:
-            log.debug(f"A performer's picture, {path}, is taken to be what it was before: {error}")
-            return before
-        # Stash shows its drawing where reading the picture failed, too.
-        return Portrait(time, sha1[:DIGEST_LENGTH]) if sha1 else Portrait("", "")
+            if learned:
+                with self._state.transaction() as connection:
+                    rows = [(path, *portrait) for path, portrait in learned.items()]
+                    connection.executemany(
+                        "INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)", rows
+                    )
 
 
 def _is_past(saved: str, now: float) -> bool:
-    """Return whether no second save of the performer can bear the same time (seconds since the epoch)."""
+    """Return whether no second save of the performer can bear the same time. In seconds since the epoch."""
     try:
         return int(saved) <= now - TRUSTED_AFTER
     except ValueError:

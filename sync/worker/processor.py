@@ -18,10 +18,10 @@ from sync.errors import PlexSyncError, SetupError, TransientError, describe
 from sync.mapping.conditions import why_left_out
 from sync.model import Scene
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
+from sync.queue import schema, wake
 from sync.queue.batch import Batch
 from sync.queue.job import ClaimedJob
 from sync.queue.outlook import still_alive
-from sync.queue.wake import ALL_BATCHES, EVERYTHING
 from sync.stash.exceptions import StashTemporaryError
 from sync.worker.finish import Finish, Summary
 from sync.worker.plan import plan
@@ -97,7 +97,7 @@ class Drain:
         Raises PlexServerDown, PlexTemporaryError, StashTemporaryError and SetupError
         when it cannot go on; what was not finished is back on the queue then.
         """
-        self._jobs.mend_times(time.time())
+        self._jobs.hasten(time.time(), schema.LONGEST_WAIT)  # the clock was set back since
         is_waited = True
         try:
             while True:
@@ -109,7 +109,7 @@ class Drain:
                     self._finish.keep_counts()
                 if self._bulk:
                     self._bulk.find_unseen()
-                if self._jobs.end(self._look(), late=self._with_late, more=self._has_bulk_work):
+                if wake.end_drain(self._jobs.connection, self._is_something_left):
                     return self.summary
         except KeyboardInterrupt:
             is_waited = False  # as with a kill, the next run looks what became of it
@@ -122,7 +122,6 @@ class Drain:
             self._finish.keep_counts()
 
     def _work(self, claimed: Sequence[ClaimedJob]) -> None:
-        """Bring the scenes of a round to their end."""
         still_alive(self._jobs.connection, time.time())
         self._run.ratings.rated.clear()
         scenes = self._read(claimed)
@@ -211,13 +210,13 @@ class Drain:
 
     def _take_request(self, *, everything: bool) -> None:
         """Do what a run that lost the lock has asked of this one."""
-        word = self._jobs.take_word()
-        if word >= EVERYTHING or everything:
+        word = wake.take_word(self._jobs.connection)
+        if word >= wake.EVERYTHING or everything:
             self._jobs.hasten(time.time())
-        if word >= EVERYTHING:
+        if word >= wake.EVERYTHING:
             self._with_late = True
             if self._bulk:
-                self._bulk.take_up(everything=word >= ALL_BATCHES)
+                self._bulk.take_up(everything=word >= wake.ALL_BATCHES)
 
     def _let_gather(self) -> None:
         """Where one save follows another, wait a moment for more of them.
@@ -238,8 +237,9 @@ class Drain:
             self._run.health.failed(error)
             raise
 
-    def _has_bulk_work(self) -> bool:
-        return self._bulk is not None and self._bulk.has_work
+    def _is_something_left(self) -> bool:
+        is_due = self._jobs.is_due(self._look(), late=self._with_late)
+        return is_due or (self._bulk is not None and self._bulk.has_work)
 
     def _look(self) -> float:
         self.looked_at = time.time()

@@ -10,7 +10,7 @@ from sync import log
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.model import METADATA, PICTURES, RATING, PlexItem
 from sync.plex import client, edits
-from sync.plex.difference import Edit, difference, may_teach, whole_lists
+from sync.plex.difference import difference, may_teach, whole_lists
 from sync.plex.edits import MOST_ITEMS, Group, ItemEdit, grouped
 from sync.plex.exceptions import (
     PlexItemGone,
@@ -59,16 +59,25 @@ class MetadataEdit:
 
     def send(self) -> bool:
         """Send the edit, once more where Plex stumbled and did not take it; raises PlexSyncError."""
-        key = self.item.record.rating_key
-        plex, edit = self.run.plex, self.item.edit
-        once_more(lambda: _put(self.run, self.item, edit), lambda: not _left_to_do(self.run, self.item), key)
-        if plex.ways.rating == "apart" and RATING in edit.single:
-            once_more(lambda: edits.rate(plex, key, edit.single[RATING]), lambda: False, key)
+        plex, item, edit = self.run.plex, self.item, self.item.edit
+        name, limit = f"Plex item {item.record.rating_key}", item.limit or edits.limit_of(plex)
+        rating = edit.single.get(RATING) if plex.ways.rating == "apart" else None
+        rest = edit if rating is None else edits.without(edit, [RATING])
+        once_more(
+            lambda: edits.write(plex, item.item, item.record.section, rest, limit),
+            lambda: not _lacking(self.run, [item]),
+            name,
+        )
+        if rating is not None:
+            once_more(lambda: edits.rate(plex, item.record.rating_key, rating), lambda: False, name)
         return True
 
 
-def once_more(write: Callable[[], object], is_there: Callable[[], bool], rating_key: int) -> None:
-    """Write, and once more at once where Plex stumbled and the effect is not there; raises PlexSyncError."""
+def once_more(write: Callable[[], object], is_there: Callable[[], bool], name: str) -> None:
+    """Write, and once more at once where Plex stumbled and the effect is not there; raises PlexSyncError.
+
+    `name`: of what is written to, for a person.
+    """
     try:
         for pause in client.PAUSES:
             try:
@@ -78,15 +87,15 @@ def once_more(write: Callable[[], object], is_there: Callable[[], bool], rating_
                 if not error.stumbled:
                     raise
                 log.detail(
-                    "Plex item %d: Plex stumbled over a write, which is looked at and sent again in %.0f ms: %s",
-                    *(rating_key, pause * 1000, error),
+                    "%s: Plex stumbled over a write, which is looked at and sent again in %.0f ms: %s",
+                    *(name, pause * 1000, error),
                 )
             time.sleep(pause)
             if is_there():
                 return
         write()
     except PlexItemGone:
-        raise PlexItemRemoved(f"Plex item {rating_key} was removed from Plex a moment ago") from None
+        raise PlexItemRemoved(f"{name} was removed from Plex a moment ago") from None
 
 
 def send_in_order(writes: Sequence[Write]) -> list[Answer]:
@@ -151,54 +160,39 @@ class RoundEdits:
 
     def _send_group(self, group: Group, items: list[ItemSync]) -> bool:
         """Return False where Plex failed: what it has not done goes one by one, and no other group is sent now."""
-        pauses = iter(client.PAUSES)
-        while items:
+        left = items
+
+        def write() -> None:
+            edits.send(self._run.plex, group.section, [item.record.rating_key for item in left], group.parameters)
+
+        def is_there() -> bool:
+            nonlocal left
+            left = _lacking(self._run, left)
+            return not left
+
+        try:
+            once_more(write, is_there, f"One of {len(items)} Plex items")
+            left = []
+            self._run.health.answered()
+            log.debug(f"one edit for {len(items)} items")
+        except (PlexServerDown, SetupError):
+            raise
+        except PlexTemporaryError as error:
+            log.debug(f"Plex failed one edit for {len(items)} items ({error}); those that lack it get their own")
             try:
-                keys = [item.record.rating_key for item in items]
-                edits.send(self._run.plex, group.section, keys, group.parameters)
+                is_there()
             except (PlexServerDown, SetupError):
                 raise
-            except PlexTemporaryError as error:
-                pause = next(pauses, None) if error.stumbled else None
-                if pause is not None:
-                    time.sleep(pause)
-                missing = self._still_missing(items)
-                if pause is None or missing is None:
-                    log.debug(
-                        f"Plex failed one edit for {len(items)} items ({error}); those that lack it get their own"
-                    )
-                    return False
-                items = missing
-            except (PermanentError, PlexItemGone) as error:
-                log.debug(f"Plex did not take one edit for {len(items)} items ({error}); each gets its own")
-                return True
-            else:
-                for item in items:
+            except (PlexTemporaryError, PlexPermanentError, PlexItemGone):
+                pass  # which of them lack it is not known
+            return False
+        except (PermanentError, PlexItemRemoved) as error:
+            log.debug(f"Plex did not take one edit for {len(items)} items ({error}); each gets its own")
+        finally:
+            for item in items:
+                if item not in left:
                     item.sent.append(METADATA)
-                self._run.health.answered()
-                log.debug(f"one edit for {len(items)} items")
-                return True
         return True
-
-    def _still_missing(self, items: Sequence[ItemSync]) -> list[ItemSync] | None:
-        """Return the items that lack something still, None where that cannot be known; the others are noted as sent.
-
-        An edit that was answered with an error may be there. An item that is gone is left to its own edit.
-        """
-        try:
-            found = read_items(self._run.plex, [item.record.rating_key for item in items])
-        except PlexServerDown:
-            raise
-        except (PlexTemporaryError, PlexPermanentError):
-            return None
-        missing = []
-        for item in items:
-            now = found.get(item.record.rating_key)
-            if now is not None and difference(now, item.wanted, item.record.memory, preserve=self._run.preserve):
-                missing.append(item)
-            elif now is not None:
-                item.sent.append(METADATA)
-        return missing
 
     def read_back(self, scenes: Sequence[SceneSync]) -> None:
         """Read what was edited, so that what Plex made of it is known; an error is noted with its scene."""
@@ -304,16 +298,17 @@ class RoundEdits:
             self._run.state.put_ways(plex.machine, asdict(known))
 
 
-def _put(run: Run, item: ItemSync, edit: Edit) -> None:
-    if run.plex.ways.rating == "apart":
-        edit = edits.without(edit, [RATING])
-    edits.write(run.plex, item.item, item.record.section, edit, item.limit or edits.limit_of(run.plex))
+def _lacking(run: Run, items: Sequence[ItemSync]) -> list[ItemSync]:
+    """Return the items that lack something still, read anew: an edit that was answered with an error may be there.
 
-
-def _left_to_do(run: Run, item: ItemSync) -> Edit:
-    """Return what an item lacks as it is now, read anew: an edit that was answered with an error may be there."""
-    key = item.record.rating_key
-    now = read_items(run.plex, [key]).get(key)
-    if now is None:
-        raise PlexItemGone(f"item {key}")
-    return difference(now, item.wanted, item.record.memory, preserve=run.preserve)
+    Raises PlexItemGone where Plex has not got one of them any more.
+    """
+    found = read_items(run.plex, [item.record.rating_key for item in items])
+    if gone := [item.record.rating_key for item in items if item.record.rating_key not in found]:
+        raise PlexItemGone(f"item {gone[0]}")
+    preserve = run.preserve
+    return [
+        item
+        for item in items
+        if difference(found[item.record.rating_key], item.wanted, item.record.memory, preserve=preserve)
+    ]

@@ -469,69 +469,6 @@ def test_a_process_without_any_package(shell_site: Site) -> None:
         assert key in Result(0, process.stdout, "").document
 
 
-_IN_A_CONSOLE = """
-import os, signal, subprocess, sys
-child = subprocess.Popen(sys.argv[1:])  # of the same console
-sys.stdin.readline()
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-os.kill(0, signal.CTRL_C_EVENT)
-sys.exit(child.wait())
-"""
-"""Starts a command line, and presses Ctrl-C when it is told to: that goes to all who share the console."""
-_AS_ON_WINDOWS = """
-import runpy, signal, sys
-sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].removesuffix("plexsync.py"))
-signal.signal(signal.SIGINT, lambda *_: None)
-from sync.command_line import main
-real = main.main
-main.main = lambda *given, **_: real(*given, on_ctrl_c=main._soon_after_ctrl_c)
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""Runs a command line whose main thread never learns of a Ctrl-C."""
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_while_plex_does_not_answer(shell_site: Site, as_json: bool) -> None:
-    """On Windows a wait for a server is not interrupted, nor is one for another thread. Elsewhere that is played."""
-    site = shell_site
-    scene, key = site.add()
-    site.stash.save_scene(scene, title="Later")
-    put(site, Job(scene))
-    site.plex.fail(kind="hang", method="PUT", times=1)
-    words = [str(ROOT / "plexsync.py"), "process-queue", *(["--json"] if as_json else [])]
-    if sys.platform == "win32":
-        words = ["-c", _IN_A_CONSOLE, sys.executable, *words]
-    else:
-        words = ["-c", _AS_ON_WINDOWS, *words]
-    process = subprocess.Popen(
-        [sys.executable, *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **UNCOVERED, "STASH_URL": site.stash.url},
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # a console of its own
-    )
-    site.wait_until(lambda: any(request.method == "PUT" for request in site.plex.requests))
-    began = time.monotonic()
-    if sys.platform == "win32":
-        assert process.stdin
-        process.stdin.write("\n")
-        process.stdin.flush()
-    else:
-        process.send_signal(signal.SIGINT)
-    result = ended(site, process)
-    assert time.monotonic() - began < 5
-    assert result.code == 130
-    said = result.document["error"] if as_json else result.err
-    assert said.count("the next run goes on where it was") == 1
-    site.plex.clear_faults()
-    assert run(site, "process-queue").code == 0
-    assert site.item(key).title == "Later"
-    assert site.rows() == []
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="a process gets no SIGINT of its own there")
 def test_an_interrupted_drain_leaves_its_jobs_queued(shell_site: Site) -> None:
     site = shell_site

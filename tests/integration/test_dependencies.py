@@ -33,7 +33,6 @@ from typing import Any
 
 import pytest
 
-from sync.queue.lock import FileLock
 from sync.setup import dependencies
 
 pytestmark = pytest.mark.integration
@@ -544,22 +543,6 @@ def test_the_packages_of_version_0_1_0_go_on_to_be_used() -> None:
     assert now.endswith(f"-{zlib.crc32(old.encode()):08x}")
 
 
-def test_packages_of_earlier_requirements_that_fit_are_taken_over(
-    machine: Machine, wheels: Path, own_plugin: Callable[[str], None]
-) -> None:
-    machine.find_wheels(wheels)
-    before = assert_set(machine, machine.ensure())
-    machine.environment["PIP_FIND_LINKS"] = str(machine.config / "nothing")
-    own_plugin("stashapi>=0.1.5,<0.2\nplexapi>=4.18.0,<5\npersist-queue>=1.0.0\npydantic>=2.7,<3\n")
-    outcome = machine.ensure(by_hand=False)
-    used = assert_set(machine, outcome)
-    assert used != before
-    assert "they fit this one, too" in outcome.log
-    own_plugin("stashapi>=0.1.5,<0.2\nplexapi>=4.19.0,<5\npersist-queue>=1.0.0\npydantic>=2.7,<3\n")
-    assert "could not be installed" in machine.ensure().error
-    assert used.exists(), "the last good state stays"
-
-
 def test_metadata_that_an_uninstall_left_is_no_package(machine: Machine, wheels: Path) -> None:
     for wheel in wheels.iterdir():
         machine.have(wheel)
@@ -789,19 +772,6 @@ def test_a_task_killed_while_it_cleans_up_leaves_nothing_in_the_way(machine: Mac
     used.rename(machine.deps / "old-1-2")
     (machine.deps / "new-3-4" / "site").mkdir(parents=True)
     assert assert_set(machine, machine.ensure(by_hand=False)) == used
-
-
-def test_the_next_start_removes_what_a_killed_install_has_left(machine: Machine, wheels: Path) -> None:
-    machine.find_wheels(wheels)
-    used = assert_set(machine, machine.ensure())
-    (machine.deps / "new-1-2" / "site").mkdir(parents=True)
-    installing = FileLock(str(machine.data / "deps.lock"))
-    assert installing.acquire()
-    machine.ensure(by_hand=False)
-    assert machine.sets() == sorted(["new-1-2", used.name]), "an install that is under way is left alone"
-    installing.release()
-    machine.ensure(by_hand=False)
-    assert machine.sets() == [used.name]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the pip of a task")

@@ -373,7 +373,7 @@ def test_it_is_wanted_until_it_is_cancelled_given_up_or_begun_anew(
     with freeze_time(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 120))):
         assert not work.is_wanted(), "no page has asked for two minutes"
     second = background.start(call)["id"]
-    assert work.is_superseded() and not work.is_wanted()
+    assert not work.is_wanted()
     other = background.Work(call, second)
     assert other.is_wanted()
     background.cancel(asked(call, what="libraries", id=second))

@@ -381,13 +381,6 @@ def test_a_poster_that_was_there_before_a_refused_one_is_not_sent_again(site: Si
     assert [request.body for request in uploads(site.plex)] == [picture(1), picture(2)]
 
 
-def test_a_poster_that_plex_refused_is_not_locked(site: Site) -> None:
-    scene, key = covered(site)
-    site.plex.fail(status=400, method="POST")
-    site.save_and_sync(scene, title="The rest")
-    assert "thumb" not in site.item(key).locked, "what is there is the agents', who may go on with it"
-
-
 @pytest.mark.parametrize("preserve", [False, True])
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("kind", ["status", "reset", "half", "hang"])

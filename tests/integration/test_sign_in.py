@@ -18,8 +18,7 @@ import pytest
 from sync import log
 from sync.errors import PlexSyncError, quoted
 from sync.pages import sign_in as operation
-from sync.pages.sign_in import Pace, sign_in
-from sync.pages.sign_in_choice import OLD_DIED
+from sync.pages.sign_in import sign_in
 from sync.plex.account import begun, reach
 from sync.plex.account.plex_tv import PlexTv
 from sync.plex.client import client_identifier
@@ -31,7 +30,7 @@ from tests.site import Site
 pytestmark = pytest.mark.integration
 
 PATIENCE = 20.0
-QUICK = Pace(poll=0.01, choice=PATIENCE)
+AS_IT_COMES = operation.POLL
 NOWHERE = "http://127.0.0.1:9"
 """An address at which nothing listens."""
 
@@ -39,16 +38,16 @@ NOWHERE = "http://127.0.0.1:9"
 class Page:
     """A page of Stash's that has begun a sign-in, which runs in a thread; it is the sign-in's `Work`, too."""
 
-    def __init__(self, site: Site, pace: Pace = QUICK) -> None:
+    def __init__(self, site: Site) -> None:
         self.connection = site.connection()
         self.data = str(site.data)
         self.args: dict[str, Any] = {"mode": "sign_in"}
         self.facts: dict[str, Any] = {}
         self.told: list[str] = []
         """All that was ever told, as JSON."""
-        self.wanted, self.superseded = True, False
+        self.wanted = True
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, args=(pace,), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def tell(self, **facts: Any) -> None:
@@ -58,10 +57,7 @@ class Page:
             self._changed.notify_all()
 
     def is_wanted(self) -> bool:
-        return self.wanted and not self.superseded
-
-    def is_superseded(self) -> bool:
-        return self.superseded
+        return self.wanted
 
     def wait_for(self, state: str) -> dict[str, Any]:
         with self._changed:
@@ -76,9 +72,9 @@ class Page:
         assert not self._thread.is_alive()
         return str(self.facts.get("error", ""))
 
-    def _run(self, pace: Pace) -> None:
+    def _run(self) -> None:
         try:
-            facts = sign_in(self, pace)  # type: ignore[arg-type]
+            facts = sign_in(self)  # type: ignore[arg-type]
         except PlexSyncError as error:
             facts = {"error": log.redact(str(error))}
         self.tell(**facts, done=True)
@@ -88,6 +84,7 @@ class Page:
 def plex_tv(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvStandIn]:
     with PlexTvStandIn() as server:
         server.least_pause = 0
+        monkeypatch.setattr(operation, "POLL", 0.01)
         for name, address in server.environment.items():
             monkeypatch.setenv(name, address)
         yield server
@@ -110,9 +107,9 @@ def test_tokens_of_a_sign_in_that_was_killed_are_gone_with_the_next_work(site: S
     begun.discard(str(site.data), own)
 
 
-def choosing(site: Site, plex_tv: PlexTvStandIn, pace: Pace = QUICK) -> Page:
+def choosing(site: Site, plex_tv: PlexTvStandIn) -> Page:
     """A sign-in whose person has agreed, and has servers to choose from."""
-    page = Page(site, pace)
+    page = Page(site)
     page.wait_for("waiting")
     plex_tv.agree(plex_tv.pins[-1])
     page.wait_for("choose")
@@ -206,7 +203,7 @@ def test_processes_know_of_one_another_and_of_the_page(site: Site, plex_tv: Plex
     site.wait_until(lambda: look(earlier).get("state") == "waiting")
     later = begin()
     site.wait_until(lambda: look(earlier)["done"] and look(later).get("state") == "waiting")
-    assert look(earlier)["error"] == operation._TAKEN
+    assert look(earlier)["error"] == operation._CANCELLED
     assert (site.data / begun.FILE).exists()
     site.ask("cancel", what="sign_in", id=later)
     site.wait_until(lambda: look(later)["done"])
@@ -214,9 +211,12 @@ def test_processes_know_of_one_another_and_of_the_page(site: Site, plex_tv: Plex
     assert not (site.data / begun.FILE).exists()
 
 
-def test_plex_tv_is_asked_once_a_second_at_the_most(site: Site, plex_tv: PlexTvStandIn) -> None:
-    assert Pace().poll >= 1
-    page = Page(site, Pace(poll=0.05))
+def test_plex_tv_is_asked_once_a_second_at_the_most(
+    site: Site, plex_tv: PlexTvStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert AS_IT_COMES >= 1
+    monkeypatch.setattr(operation, "POLL", 0.05)
+    page = Page(site)
     asked = plex_tv.wait_for_request(lambda one: one.method == "GET", count=4)
     page.wanted = False
     page.end()
@@ -238,7 +238,7 @@ def test_the_addresses_of_plex_tv_are_changed_together_or_not_at_all(
     monkeypatch: pytest.MonkeyPatch, plex_tv: PlexTvStandIn
 ) -> None:
     def asks() -> list[str]:
-        told = vars(PlexTv(None, "client"))  # type: ignore[arg-type]
+        told = vars(PlexTv(None))  # type: ignore[arg-type]
         return [str(told[name]) for name in ("_plex_tv", "_clients", "_app")]
 
     assert asks() == list(plex_tv.environment.values())
@@ -369,8 +369,9 @@ def test_no_token_stands_anywhere_but_in_stash(site: Site, plex_tv: PlexTvStandI
 def test_a_redirect_is_not_followed(site: Site, plex_tv: PlexTvStandIn) -> None:
     with PlexStandIn() as elsewhere:
         target = {"Location": elsewhere.url}
-        plex_tv.fail(status=307, headers=target, path_contains="/resources")
-        assert "answers with a redirect (status 307)" in ended(site, plex_tv)
+        plex_tv.fail(status=307, headers=target, path_contains="/resources", times=None)
+        assert "does not answer as plex.tv does" in ended(site, plex_tv)
+        plex_tv.clear_faults()
         head = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}/identity\r\nContent-Length: 0\r\n\r\n"
         with Canned(head.encode()) as port:
             plex_tv.add("Home", elsewhere.machine_identifier, [Connection(f"http://127.0.0.1:{port}")])
@@ -416,9 +417,9 @@ def test_a_page_that_is_closed_or_cancels(site: Site, plex_tv: PlexTvStandIn) ->
     page = Page(site)
     page.wait_for("waiting")
     assert len(plex_tv.requests) > asked
-    assert site.ask("sign_in_cancel") == {"state": "cancelled", "note": ""}
+    assert site.ask("sign_in_cancel") == {"state": "cancelled"}
     assert page.end() == operation._CANCELLED
-    assert site.ask("sign_in_cancel") == {"state": "cancelled", "note": ""}
+    assert site.ask("sign_in_cancel") == {"state": "cancelled"}
 
 
 def test_the_later_of_two_wins_and_the_earlier_says_so(site: Site, plex_tv: PlexTvStandIn) -> None:
@@ -427,13 +428,13 @@ def test_the_later_of_two_wins_and_the_earlier_says_so(site: Site, plex_tv: Plex
     earlier.wait_for("waiting")
     later = Page(site)
     later.wait_for("waiting")
-    assert earlier.end() == operation._TAKEN
+    assert earlier.end() == operation._CANCELLED
     plex_tv.agree(plex_tv.wait_for_pin(2))
     later.wait_for("choose")
     third = Page(site)
     third.wait_for("waiting")
-    third.superseded = True
-    assert third.end() == operation._TAKEN
+    third.wanted = False
+    assert third.end() == operation._CANCELLED
     assert later.end() == ""  # it had told all it had to tell
     assert not (site.data / begun.FILE).exists()
 
@@ -513,68 +514,33 @@ def test_a_token_that_plex_tv_refuses_at_once(site: Site, plex_tv: PlexTvStandIn
     assert "plex.tv refuses the token that it has just given (status 401)" in page.end()
 
 
-# What becomes of the old token
+# The end of a sign-in
 
 
-def test_a_sign_in_given_up_after_the_person_agreed_says_that_the_old_token_is_dead(
-    site: Site, plex_tv: PlexTvStandIn
-) -> None:
+def test_a_sign_in_given_up_after_the_person_agreed_leaves_no_token(site: Site, plex_tv: PlexTvStandIn) -> None:
     plex_tv.add_server(site.plex)
     page = choosing(site, plex_tv)
-    assert site.ask("sign_in_cancel") == {"state": "cancelled", "note": OLD_DIED}
+    assert site.ask("sign_in_cancel") == {"state": "cancelled"}
     assert page.end() == ""
     assert on_disk(site, site.plex.token) == []
 
 
-def test_an_error_after_the_person_agreed_says_it_too(site: Site, plex_tv: PlexTvStandIn) -> None:
-    plex_tv.add_server(site.plex, [Connection(NOWHERE)])
-    assert ended(site, plex_tv).endswith(f"can be entered by hand. {OLD_DIED}")
-
-
-def test_the_later_of_two_says_what_the_earlier_has_done(site: Site, plex_tv: PlexTvStandIn) -> None:
+def test_a_server_that_nobody_chooses(site: Site, plex_tv: PlexTvStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     plex_tv.add_server(site.plex)
-    choosing(site, plex_tv)
-    later = Page(site)
-    later.wait_for("waiting")
-    plex_tv.deny(plex_tv.wait_for_pin(2))
-    assert later.end() == f"{operation._DENIED}. {OLD_DIED}"
-
-
-def test_a_server_that_nobody_chooses(site: Site, plex_tv: PlexTvStandIn) -> None:
-    plex_tv.add_server(site.plex)
-    page = choosing(site, plex_tv, Pace(poll=0.01, choice=0))
-    assert page.end() == f"{operation._NOT_CHOSEN}. {OLD_DIED}"
+    monkeypatch.setattr(operation, "CHOICE", 0)
+    page = Page(site)
+    page.wait_for("waiting")
+    plex_tv.agree(plex_tv.wait_for_pin())
+    assert page.end() == operation._NOT_CHOSEN
     assert not (site.data / begun.FILE).exists()
     assert "No sign-in waits for a choice" in site.ask("sign_in_choose", machine="m", address="a")["error"]
 
 
 def test_a_choice_too_late_ends_what_a_killed_process_left(site: Site, plex_tv: PlexTvStandIn) -> None:
-    plex_tv.add_server(site.plex)
     own = begun.begin(str(site.data), until=time.time() - 1)
-    begun.keep(str(site.data), own, old_worked=True, servers=[{"machine": "m"}])
-    site.plex.token = "another-since-then"
-    assert site.ask("sign_in_choose", machine="m", address="a")["error"] == (
-        f"This sign-in is over, as no server was chosen in time. Sign in with Plex again. {OLD_DIED}"
-    )
+    begun.keep(str(site.data), own, servers=[{"machine": "m"}])
+    assert "No sign-in waits for a choice" in site.ask("sign_in_choose", machine="m", address="a")["error"]
     assert not (site.data / begun.FILE).exists()
-
-
-@pytest.mark.parametrize("settings", [{"plex_token": "dead-before"}, {"plex_url": NOWHERE}, {"plex_url": ""}])
-def test_nothing_is_said_of_an_old_token_that_did_not_work_before(
-    site: Site, plex_tv: PlexTvStandIn, settings: dict[str, str]
-) -> None:
-    site.configure(**settings)
-    page = Page(site)
-    page.wait_for("waiting")
-    plex_tv.deny(plex_tv.wait_for_pin())
-    assert page.end() == operation._DENIED
-
-
-def test_nothing_is_said_of_an_old_token_that_lives(site: Site, plex_tv: PlexTvStandIn) -> None:
-    page = Page(site)
-    page.wait_for("waiting")
-    assert site.ask("sign_in_cancel")["note"] == ""
-    assert page.end() == operation._CANCELLED
 
 
 # The choice

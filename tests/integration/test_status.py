@@ -237,7 +237,7 @@ def test_outages_one_by_one(tmp_path: Path) -> None:
 
 def test_statistics_by_the_hour_are_kept_for_thirty_days(tmp_path: Path) -> None:
     now = 1_700_000_000.0
-    state = State(str(tmp_path / data_folder.STATE_FILE))
+    state = State(data_folder.state_file(str(tmp_path)))
     state.count({("Clips", "changed"): 1}, now - STATISTICS_KEPT - 2 * 86_400)
     state.count({("Clips", "changed"): 2}, now - 25 * 3600)
     state.count({("Clips", "changed"): 4, ("", "gone"): 1}, now - 22 * 3600)
@@ -248,7 +248,7 @@ def test_statistics_by_the_hour_are_kept_for_thirty_days(tmp_path: Path) -> None
 
 
 def test_libraries_of_the_server_in_use(tmp_path: Path) -> None:
-    state = State(str(tmp_path / data_folder.STATE_FILE))
+    state = State(data_folder.state_file(str(tmp_path)))
     state.name_libraries("old", {1: "Films"}, 1.0)
     state.name_libraries("new", {1: "Clips"}, 2.0)
     state.name_libraries("new", {1: "Clips again", 2: "Other"}, 3.0)

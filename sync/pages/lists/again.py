@@ -42,13 +42,7 @@ def forget(call: Call) -> Answer:
 
 def _chosen(call: Call) -> dict[str, Any]:
     scenes = call.args.get("scenes")
-    if scenes is not None and not _are_scenes(scenes):
+    are_some = isinstance(scenes, list) and 0 < len(scenes) <= MOST_SCENES
+    if scenes is not None and not (are_some and all(type(one) is int and abs(one) < 2**53 for one in scenes)):
         raise SetupError(f"args.scenes is {scenes!r:.100}; accepted: up to {MOST_SCENES} numbers of scenes")
-    cause = None if call.args.get("cause") is None else cause_in(call)
-    return {"scenes": scenes, "cause": cause}
-
-
-def _are_scenes(value: object) -> bool:
-    if not isinstance(value, list) or not 0 < len(value) <= MOST_SCENES:
-        return False
-    return all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**53 for one in value)
+    return {"scenes": scenes, "cause": None if call.args.get("cause") is None else cause_in(call)}

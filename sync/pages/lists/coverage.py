@@ -1,5 +1,6 @@
 """The operations `coverage` and `coverage_list`: how much of Stash is in Plex, and the scenes of each part."""
 
+import json
 from typing import Any
 
 from sync import log
@@ -55,24 +56,17 @@ def coverage_list(call: Call) -> Answer:
         if part == "never":
             return _never(call, found, parts, after, limit) | {"troubles": found.troubles}
         if part == "in_plex":
-            scenes = _synced(found, parts.all, after or 0, limit + 1)
+            query = (
+                "SELECT scene_id FROM scenes WHERE scene_id > ? AND scene_id NOT IN (SELECT value FROM json_each(?)) "
+                "ORDER BY scene_id LIMIT ?"
+            )
+            others = json.dumps(list(parts.all))
+            scenes = [row[0] for row in found.state.rows(query, (after or 0, others, limit + 1))]
         else:
             scenes = sorted(number for number in getattr(parts, part) if number > (after or 0))[: limit + 1]
         told = [_told(found, number, part) for number in scenes[:limit]]
     following = scenes[limit - 1] if len(scenes) > limit else None
     return {"scenes": told, "next": following, "troubles": found.troubles}
-
-
-def _synced(found: Files, but: set[int], after: int, limit: int) -> list[int]:
-    scenes: list[int] = []
-    query = "SELECT scene_id FROM scenes WHERE scene_id > ? ORDER BY scene_id LIMIT ?"
-    while len(scenes) < limit:
-        some = [row[0] for row in found.state.rows(query, (after, ASKED))]
-        scenes += [number for number in some if number not in but]
-        if len(some) < ASKED:
-            break
-        after = some[-1]
-    return scenes[:limit]
 
 
 def _never(call: Call, found: Files, parts: Parts, below: int | None, limit: int) -> Answer:

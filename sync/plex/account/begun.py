@@ -21,26 +21,15 @@ _WAIT = 10.0
 """Seconds for which the file's lock is waited for; each holds it for some milliseconds."""
 
 SignIn = dict[str, Any]
-"""`id`; `until`: seconds since the epoch at which it is over; `old_worked`: whether the stored token did when it began;
-`servers`: those to choose from."""
+"""`id`; `until`: seconds since the epoch after which its process was killed; `servers`: those to choose from."""
 
 
 def begin(data: str, *, until: float) -> str:
-    """Put a new sign-in in the place of any other; return its id. Raises SetupError.
-
-    The person may have agreed to the other one: then the stored token is dead by now, and did work before both.
-    """
+    """Put a new sign-in in the place of any other; return its id. Raises SetupError."""
     own = f"{time.time_ns():x}-{os.getpid()}"
     with _held(data):
-        other = _read(data)
-        old_worked = bool(other and not is_late(other) and other["old_worked"])
-        put(os.path.join(data, FILE), json.dumps({"id": own, "until": until, "old_worked": old_worked, "servers": []}))
+        put(os.path.join(data, FILE), json.dumps({"id": own, "until": until, "servers": []}))
     return own
-
-
-def is_late(found: SignIn) -> bool:
-    """Return whether the time of a sign-in is over: its process was killed, or is about to say so."""
-    return time.time() > float(found["until"])
 
 
 def keep(data: str, own: str, **more: Any) -> bool:
@@ -54,24 +43,27 @@ def keep(data: str, own: str, **more: Any) -> bool:
 
 
 def read(data: str) -> SignIn | None:
-    """Return the sign-in that is under way, None where none is. Raises SetupError."""
-    with _held(data):
-        return _read(data)
+    """Return the sign-in that is under way, None where none is. Raises SetupError.
 
-
-def discard(data: str, own: str) -> None:
-    """Remove the file, unless it is another sign-in's. Raises SetupError."""
+    What one has left whose process was killed is removed, for there are tokens in it.
+    """
+    if not os.path.exists(os.path.join(data, FILE)):
+        return None
     with _held(data):
         found = _read(data)
-        if found is None or found["id"] == own:
+        if found and time.time() > found["until"]:
+            os.remove(os.path.join(data, FILE))
+            return None
+        return found
+
+
+def discard(data: str, own: str = "") -> None:
+    """Remove the file; where it is another sign-in's than `own`, it stays. Raises SetupError."""
+    with _held(data):
+        found = _read(data)
+        if found is None or own in ("", found["id"]):
             with suppress(FileNotFoundError):
                 os.remove(os.path.join(data, FILE))
-
-
-def forget_late(data: str) -> None:
-    """Remove what a sign-in has left whose process was killed, for there are tokens in it. Raises SetupError."""
-    if os.path.exists(os.path.join(data, FILE)) and (found := read(data)) and is_late(found):
-        discard(data, found["id"])
 
 
 @contextmanager
@@ -92,7 +84,7 @@ def _held(data: str) -> Iterator[None]:
 
 def _read(data: str) -> SignIn | None:
     try:
-        found = json.loads(get(os.path.join(data, FILE)))
+        found: SignIn = json.loads(get(os.path.join(data, FILE)))
     except (FileNotFoundError, ValueError):
         return None
-    return found if isinstance(found, dict) and "id" in found else None
+    return found

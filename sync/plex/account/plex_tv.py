@@ -52,9 +52,8 @@ class Pin(NamedTuple):
 class PlexTv:
     """plex.tv, asked in PlexSync's name. Raises PlexTvError."""
 
-    def __init__(self, asker: Asker, identifier: str) -> None:
+    def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        self._identifier = identifier
         set_ = {name: os.environ.get(name, "").rstrip("/") for name in _HOSTS}
         self._plex_tv, self._clients, self._app = (set_ if all(set_.values()) else _HOSTS).values()
 
@@ -67,7 +66,9 @@ class PlexTv:
             raise _not_as_plex_tv()
         life = told.get("expiresIn")
         life = life if isinstance(life, (int, float)) else LIFE
-        return Pin(number, self._page(code), began + min(max(0.0, life), LONGEST_LIFE))
+        said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
+        page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
+        return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
     def ask_pin(self, pin: Pin) -> str:
         """Return the account's token, or nothing while the person has not agreed. Raises PinOverError.
@@ -84,19 +85,13 @@ class PlexTv:
         """Return the servers of the account, those too that others share with it."""
         address = f"{self._clients}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
         try:
-            found = read_servers(_json(self._ask("GET", address, token=token)), token)
+            found = read_servers(self._ask("GET", address, token=token), token)
         except ValueError:
             raise _not_as_plex_tv() from None
         log.keep_secret(*(server.token for server in found))
         return found
 
-    def _page(self, code: str) -> str:
-        said = {"clientID": self._identifier, "code": code, "context[device][product]": "PlexSync"}
-        return f"{self._app}/auth#?" + "&".join(
-            f"{quote(name)}={quote(value, safe='')}" for name, value in said.items()
-        )
-
-    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> Answer:
+    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> object:
         try:
             answer = self._asker.ask(method, url, token=token, accept="application/json")
         except NoAnswerError as error:
@@ -105,11 +100,14 @@ class PlexTv:
                 "enter address and token by hand",
                 passes=True,
             ) from None
-        if answer.status < 300:
-            return answer
         if is_of_pin and answer.status in (404, 410):  # measured by others: 404, code 1020
             raise PinOverError
-        raise _failure(answer)
+        if answer.status >= 300:
+            raise _failure(answer)
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            raise _not_as_plex_tv() from None
 
 
 def _failure(answer: Answer) -> PlexTvError:
@@ -122,25 +120,14 @@ def _failure(answer: Answer) -> PlexTvError:
         text = f"plex.tv has a failure of its own {said}. Sign in again later; status.plex.tv says how it is"
     elif status in (401, 403):
         text = f"plex.tv refuses the token that it has just given {said}. Sign in again"
-    elif status < 400:
-        text = (
-            f"plex.tv answers with a redirect {said}, which is not followed. A proxy, or the sign-in page of a "
-            "network, may stand between Stash and the internet"
-        )
+    elif status < 400:  # a redirect, which is not followed
+        return _not_as_plex_tv()
     else:
         text = f"plex.tv refused the request {said}. Sign in again; where it does so again, please report it"
     return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)
 
 
-def _json(answer: Answer) -> object:
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        raise _not_as_plex_tv() from None
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    told = _json(answer)
+def _object(told: object) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise _not_as_plex_tv()
     return told

@@ -1,11 +1,11 @@
 """Which addresses of a server answer from here as that very server; no token is sent before that is known."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from xml.etree import ElementTree
 
-from sync.errors import SetupError, quoted
-from sync.plex.account.ask import Answer, Asker, NoAnswerError
+from sync.plex.account.ask import Asker, NoAnswerError
 from sync.plex.account.servers import Address, Server, Tried, best_first, may_get_token
 from sync.plex.client import client_identifier
 
@@ -17,32 +17,16 @@ _REFUSED = (401, 403, 498)
 
 
 def asker(data: str) -> closing[Asker]:
-    """Return what asks servers, closed at the end of a `with`. Raises SetupError."""
-    try:
-        return closing(Asker(client_identifier(data), connect=CONNECT, whole=WHOLE))
-    except OSError as error:
-        raise SetupError(
-            f"PlexSync's data folder {quoted(data)} cannot be written to ({error.strerror}); PLEXSYNC_DATA_DIR names "
-            "another"
-        ) from None
+    """Return what asks servers, closed at the end of a `with`. Raises OSError where the data folder fails."""
+    return closing(Asker(client_identifier(data), connect=CONNECT, whole=WHOLE))
 
 
 def try_servers(asker: Asker, servers: Sequence[Server]) -> list[list[Tried]]:
     """Return for each server what came of its addresses, best first; all of them are tried at once."""
-    begun = [
-        [(one, asker.begin("GET", f"{one.address}/identity", accept="application/xml")) for one in server.addresses]
-        for server in servers
-    ]
-    found = []
-    for server, waits in zip(servers, begun, strict=True):
-        tried = []
-        for one, wait in waits:
-            try:
-                tried.append(_judge(server.machine, one, wait()))
-            except NoAnswerError as error:
-                tried.append(Tried(one.address, one.kind, None, str(error)))
-        found.append(best_first(tried))
-    return found
+    places = [(server.machine, one) for server in servers for one in server.addresses]
+    with ThreadPoolExecutor(len(places) or 1) as pool:
+        tried = dict(zip(places, pool.map(lambda place: _try(asker, *place), places), strict=True))
+    return [best_first(tried[server.machine, one] for one in server.addresses) for server in servers]
 
 
 def is_token_taken(asker: Asker, address: str, token: str) -> bool | None:
@@ -54,7 +38,11 @@ def is_token_taken(asker: Asker, address: str, token: str) -> bool | None:
     return False if status in _REFUSED else True if status < 300 else None
 
 
-def _judge(machine: str, one: Address, answer: Answer) -> Tried:
+def _try(asker: Asker, machine: str, one: Address) -> Tried:
+    try:
+        answer = asker.ask("GET", f"{one.address}/identity", accept="application/xml")
+    except NoAnswerError as error:
+        return Tried(one.address, one.kind, None, str(error))
     if answer.status != 200:
         return Tried(one.address, one.kind, None, f"it answers with status {answer.status}")
     if _machine_of(answer.body) != machine:

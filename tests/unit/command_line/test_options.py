@@ -186,9 +186,9 @@ def test_a_key_as_programs_write_it(tmp_path: Path, encoding: str, end: str) -> 
 def test_a_key_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "key"
     for content, says in (
-        (b"", "is empty"),
-        (b" \n", "is empty"),
-        (b"\xff\xfe\x00", "it is no text"),
+        (b"", "it holds no text"),
+        (b" \n", "it holds no text"),
+        (b"\xff\xfe\x00", "it holds no text"),
         (b"two words", "holds no API key"),
         (b"one\nheader: two", "holds no API key"),
         (b"x" * 9000, "holds no API key"),
@@ -205,7 +205,7 @@ def test_a_key_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", [KEY, KEY * 20], ids=["no such file", "too long for a file"])
 def test_a_key_instead_of_its_file_is_not_shown(tmp_path: Path, key: str) -> None:
-    with pytest.raises(SetupError, match=r"the file that|names no file") as refusal:
+    with pytest.raises(SetupError, match="--api-key-file cannot be read") as refusal:
         connect(tmp_path, api_key_file=key)
     assert KEY not in str(refusal.value)
 
@@ -215,7 +215,6 @@ def test_a_data_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     for options, environment, name in (
         (given(data_dir=str(missing)), {}, "--data-dir"),
         (given(), {"PLEXSYNC_DATA_DIR": str(missing)}, "PLEXSYNC_DATA_DIR"),
-        (given(data_dir="a\0b"), {}, "--data-dir"),
     ):
         with pytest.raises(SetupError, match=f"^{name} is .* no folder here"):
             connection_of(options, environment, needs_stash=False)

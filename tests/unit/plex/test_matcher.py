@@ -89,7 +89,6 @@ def test_a_name_alone_asks_for_the_size(rules: Rules, ours: int | None, theirs: 
     match = found(("/x/a.mp4", ours), item(1, ("/m/a.mp4", theirs)), rules=rules)
 
     assert match.items == ({1: False} if matched else {})
-    assert match.contradicted == (0 if matched else 1)
     assert match.ambiguous == ()
 
 
@@ -102,7 +101,7 @@ def test_the_same_path_wins_over_names_and_sizes() -> None:
 def test_a_contradicting_size_leaves_one_of_several() -> None:
     match = found(("/x/a.mp4", 10), item(1, ("/m/a.mp4", 11)), item(2, ("/n/a.mp4", 10)), item(3, ("/o/a.mp4", 12)))
 
-    assert match == Match({2: False}, contradicted=2)
+    assert match == Match({2: False})
 
 
 def test_several_names_are_an_error_that_lists_them_when_strict() -> None:
@@ -175,7 +174,7 @@ def test_one_path_in_two_items_is_doubtful_when_strict() -> None:
 def test_the_nearest_is_taken_when_not_strict(
     file: tuple[str, int | None], items: list[Candidate], expected: int
 ) -> None:
-    assert found(file, *items, rules=LOOSE) == Match({expected: False}, contradicted=found(file, *items).contradicted)
+    assert found(file, *items, rules=LOOSE) == Match({expected: False})
     assert found(file, *reversed(items), rules=LOOSE).items == {expected: False}
 
 
@@ -215,7 +214,7 @@ def test_a_merged_item_is_contradicted_by_all_its_files_of_the_name_only() -> No
     merged = item(1, ("/m/hd/a.mp4", 20), ("/m/sd/a.mp4", 10), ("/m/b.mp4", 30))
 
     assert found(("/x/a.mp4", 10), merged).items == {1: False}
-    assert found(("/x/a.mp4", 30), merged) == Match({}, contradicted=1)
+    assert found(("/x/a.mp4", 30), merged) == Match({})
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(10, 10), (10, None), (None, 10), (None, None), (10, 11)])

@@ -168,9 +168,9 @@ def test_claiming_uses_the_indexes(store: JobStore) -> None:
 def test_a_drain_does_not_end_while_something_is_due(store: JobStore, tmp_path: Path) -> None:
     wake.begin_drain(store.connection)
     save(tmp_path, 5)
-    assert not store.end(NOW)
+    assert not wake.end_drain(store.connection, lambda: store.is_due(NOW))
     store.done(store.claim(10, NOW))
-    assert store.end(NOW)
+    assert wake.end_drain(store.connection, lambda: store.is_due(NOW))
 
 
 def test_a_word_left_by_another_run_is_heeded(store: JobStore) -> None:
@@ -178,10 +178,10 @@ def test_a_word_left_by_another_run_is_heeded(store: JobStore) -> None:
     wake.leave_word(store.connection, everything=False)
     wake.leave_word(store.connection, everything=True)
     wake.leave_word(store.connection, everything=False)
-    assert not store.end(NOW)
-    assert store.take_word() == 2
-    assert store.take_word() == 0
-    assert store.end(NOW)
+    assert not wake.end_drain(store.connection, lambda: store.is_due(NOW))
+    assert wake.take_word(store.connection) == 2
+    assert wake.take_word(store.connection) == 0
+    assert wake.end_drain(store.connection, lambda: store.is_due(NOW))
 
 
 def test_a_hook_asks_nobody_while_a_drain_runs(store: JobStore, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_hook_asks_nobody_while_a_drain_runs(store: JobStore, tmp_path: Path) 
     wake.begin_drain(store.connection)
     assert save(tmp_path, 1) is None
     store.done(store.claim(10, NOW))
-    assert store.end(NOW)
+    assert wake.end_drain(store.connection, lambda: store.is_due(NOW))
     assert save(tmp_path, 2) is not None, "the drain has taken its last look, though it still holds the lock"
     lock.release()
 

@@ -48,7 +48,7 @@ def scenes(store: JobStore) -> list[int]:
 
 
 def lock_of(folder: Path) -> str:
-    return str(folder / data_folder.DRAIN_LOCK)
+    return data_folder.drain_lock(str(folder))
 
 
 def test_failed_jobs_are_fresh_jobs_again(store: JobStore, file: sqlite3.Connection) -> None:

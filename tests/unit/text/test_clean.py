@@ -78,36 +78,6 @@ def test_a_line_of_the_greatest_length_is_kept_and_a_longer_one_is_cut() -> None
     assert clean_line("abcdef", 3) == "abc"
 
 
-GRAPHEMES = {
-    "accents": "q\u0323\u0307",
-    "variation": "❤\ufe0f",
-    "skin tone": "\U0001f44d\U0001f3fd",
-    "family": FAMILY,
-    "flag of tags": SCOTLAND,
-    "flag of letters": "\U0001f1e9\U0001f1ea",
-    "keycap": "1\ufe0f\u20e3",
-    "Devanagari": "कि",
-    "Thai": "กั",
-}
-
-
-@pytest.mark.parametrize("grapheme", GRAPHEMES.values(), ids=GRAPHEMES.keys())
-def test_a_cut_is_not_within_a_character(grapheme: str) -> None:
-    for within in range(1, len(grapheme)):
-        before = "x" * (LONGEST_LINE - within)
-        assert clean_line(before + grapheme + "yyy") == before
-    before = "x" * (LONGEST_LINE - len(grapheme))
-    assert clean_line(before + grapheme + "yyy") == before + grapheme
-
-
-@PROPERTY
-@given(st.lists(st.sampled_from(["a", "é", "日", *GRAPHEMES.values()]), max_size=20), st.integers(8, 20))
-def test_a_cut_line_is_all_the_whole_characters_that_fit(characters: list[str], longest: int) -> None:
-    fitting = ["".join(characters[:n]) for n in range(len(characters) + 1)]
-
-    assert clean_line("".join(characters), longest) == max((f for f in fitting if len(f) <= longest), key=len)
-
-
 def test_a_summary_is_cut_by_characters() -> None:
     assert clean_text("x" * LONGEST_SUMMARY) == "x" * LONGEST_SUMMARY
     assert clean_text("x" * (LONGEST_SUMMARY + 5)) == "x" * LONGEST_SUMMARY
