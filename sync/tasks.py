@@ -285,8 +285,8 @@ def _is_time(connection: sqlite3.Connection, panel: Mapping[str, Any], now: floa
     if batches.is_due(connection, panel.get("reconcile_every"), now, panel.get("defaults_since")):
         return True
     with contextlib.suppress(sqlite3.OperationalError, SetupError):  # no run has ended yet; a setting is not accepted
-        last = history.read_last_drain(connection)
-        is_late = last is not None and not 0 <= now - last.ended_at < LOOK_AFTER
+        last = connection.execute("SELECT ended_at FROM plexsync_last_drain").fetchone()
+        is_late = last is not None and not 0 <= now - last[0] < LOOK_AFTER
         return is_late and any(is_on(name, panel.get(name)) for name in BRINGS)
     return False
 
