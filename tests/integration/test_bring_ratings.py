@@ -435,3 +435,24 @@ def test_a_state_file_of_before_gets_the_tables(site: Site) -> None:
     site.plex.person_plays(key, at=NOON)
     task(site)
     assert plays(site, scene) == [NOON]
+
+
+def test_every_query_is_valid_by_stashs_own_schema(site: Site) -> None:
+    site.configure(bring_plays=True, bring_ratings=True, **RESUMING)
+    scene, key = synced(site)
+    other, _ = synced(site, number=2)
+    site.plex.person_plays(key, at=NOON)
+    site.plex.person_rates(key, 6.0)
+    site.plex.person_pauses(key, 65)
+    site.stash.scene(other).resume_time = 200
+    look_again(site)
+    task(site)
+    reconcile(site)
+    asked = " ".join(site.stash.queries())
+    for name in ("PlexSyncPlays", "PlexSyncRate", "PlexSyncRating", "PlexSyncResume", "PlexSyncResumePoints"):
+        assert f" {name}" in asked
+    errors = site.stash.contract_errors()
+    if errors is None:
+        pytest.skip("the schema of a real Stash is not here")
+    assert errors == []
+    assert (site.stash.scene(scene).rating100, site.secrets_on_disk()) == (60, [])

@@ -15,6 +15,7 @@ STASH_ID = {"endpoint": "https://stashdb.test/graphql", "stash_id": "0f0e0d0c"}
 CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     ({"only_organized": True}, {"organized": True}, {"organized": False}, "only_organized"),
     ({"only_stash_id": True}, {"stash_ids": [STASH_ID]}, {"stash_ids": []}, "only_stash_id"),
+    ({"only_with_url": True}, {"urls": ["https://scenes.test/1"]}, {"urls": []}, "only_with_url"),
     ({"only_tags": "For Plex, plex:*"}, {"tags": ["PLEX: yes", "a"]}, {"tags": ["a"]}, "only_tags"),
     ({"skip_tags": "Private; No, never; hid*"}, {"tags": ["a"]}, {"tags": ["a", "Hidden"]}, "skip_tags"),
 ]

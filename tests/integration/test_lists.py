@@ -202,6 +202,7 @@ COLLECTIONS = [
     ({"collection_performers": True}, ["Ann", "Bob (the other)"]),
     ({"collection_tags": "dra*; Com?dy"}, ["Comedy", "Drama"]),
     ({"collection_organized": True}, ["Organized"]),
+    ({"collection_rating": True}, ["Rating: 8.5"]),
 ]
 
 
@@ -218,6 +219,7 @@ def add_rich_scene(site: Site) -> tuple[int, int]:
         tags=["Drama", "Comedy", "News"],
         groups=["Series 1", "Series 2"],
         organized=True,
+        rating100=85,
     )
     site.configure(collection_groups=False)
     return scene, key

@@ -33,6 +33,8 @@ def chosen(**changed: Any) -> Settings:
         pytest.param(Scene(7), {}, "", id="no condition"),
         pytest.param(Scene(7, organized=True), {"only_organized": True}, "", id="organized"),
         pytest.param(Scene(7), {"only_stash_id": True}, STASH_ID, id="no StashID"),
+        pytest.param(Scene(7), {"only_with_url": True}, "it has no URL (only_with_url)", id="no URL"),
+        pytest.param(Scene(7, has_url=True), {"only_with_url": True}, "", id="a URL"),
         pytest.param(Scene(7, tags=("Rock",)), {"only_tags": "Rock"}, "", id="the tag"),
         pytest.param(Scene(7, tags=("Jazz", "Rock")), {"only_tags": "Rock, Pop"}, "", id="one of the tags"),
         pytest.param(Scene(7, tags=("Jazz",)), {"only_tags": "Rock"}, NO_TAG, id="another tag"),

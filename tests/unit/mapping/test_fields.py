@@ -193,6 +193,7 @@ def test_collections(changed: dict[str, Any], expected: list[str] | None) -> Non
         ("collection_groups", Scene(7, groups=("", " "))),
         ("collection_performers", Scene(7, performers=(Performer(" "),))),
         ("collection_organized", Scene(7)),
+        ("collection_rating", Scene(7)),
     ],
 )
 def test_a_source_that_has_nothing_is_no_collection_of_the_prefix_alone(source: str, scene: Scene) -> None:
