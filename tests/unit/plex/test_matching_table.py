@@ -501,7 +501,7 @@ def test_what_every_match_keeps(
 
 
 @PROPERTY
-@given(st.lists(files, min_size=2, max_size=5), libraries, st.booleans())
+@given(st.lists(files, min_size=2, max_size=5, unique_by=lambda file: file.path), libraries, st.booleans())
 def test_no_two_scenes_get_an_item_of_one_file_by_its_name(
     owned: list[MediaFile], library: list[Candidate], strict: bool
 ) -> None:
