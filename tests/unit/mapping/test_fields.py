@@ -28,7 +28,6 @@ PROPERTY = settings(max_examples=100, deadline=None)
 
 FILE = (MediaFile("/media/clip.one_2020.mp4"),)
 ANNA, BEA = Performer("Anna"), Performer("Bea", "UK")
-FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 
 
 def chosen(**changed: Any) -> Settings:
