@@ -43,14 +43,6 @@ def use(sink: Callable[[str, str], None] | None) -> None:
     _sink = sink
 
 
-def forget_secrets() -> None:
-    """Start anew, as a process does."""
-    _secrets.clear()
-    _readable.clear()
-    hide_paths(None)
-    show_details(False)
-
-
 def hide_paths(hide: Callable[[str, Collection[str]], str] | None) -> None:
     """Have this replace the paths in every line from now on, but in what it is given as readable; None: paths stay."""
     global _hide

@@ -21,7 +21,10 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No data folder and no secret of another test."""
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     yield
-    log.forget_secrets()
+    log._secrets.clear()
+    log._readable.clear()
+    log.hide_paths(None)
+    log.show_details(False)
     log.use(None)
 
 

@@ -35,8 +35,11 @@ def _answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
     try:
         call = Call(connection, data_folder.data_folder(connection), args)
         hidden_paths.recall(call.data)
-        if mode in PACKAGED and not _has_packages(call.data):
-            return {"packages": False}
+        if mode in PACKAGED:
+            from sync.setup import dependencies  # not at the top: most operations need none
+
+            if not dependencies.is_in_reach(call.data):
+                return {"packages": False}
         if mode in QUICK:
             return function(QUICK[mode])(call)
         from sync.pages import background  # not at the top: most operations have no use for it
@@ -44,9 +47,3 @@ def _answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
         return background.look(call) if args.get("id") else background.start(call)
     except PlexSyncError as error:
         return {"error": log.redact(str(error))}
-
-
-def _has_packages(data: str) -> bool:
-    from sync.setup import dependencies  # not at the top: most operations need none
-
-    return dependencies.is_in_reach(data)

@@ -40,6 +40,12 @@ _NO_SERVER = (
 )
 
 
+_UNREACHABLE = (
+    "No address of your Plex server can be used from where Stash runs. Tried: {}. Is Plex running? An address that "
+    "plex.tv does not know can be entered by hand"
+)
+
+
 class SignInOverError(PlexSyncError):
     """The sign-in has ended without a choice; the text says why and what to do."""
 
@@ -82,10 +88,14 @@ class _SignIn:
             listed = self._patiently(lambda: plex_tv.servers(token))
             servers = _own_servers(listed)
             tried = try_servers(asks, servers)
-        if all(one.error for addresses in tried for one in addresses):
-            raise SignInOverError(_unreachable(servers, tried))
-        self._keep(servers, tried)
+        # Those that can be used stand first.
         found = sorted(zip(servers, tried, strict=True), key=lambda pair: all(one.error for one in pair[1]))
+        if all(one.error for _, addresses in found for one in addresses):
+            said = "; ".join(f"{server.name}: {in_words(addresses)}" for server, addresses in found)
+            raise SignInOverError(_UNREACHABLE.format(said))
+        kept = [server._asdict() | {"addresses": [one.address for one in addresses]} for server, addresses in found]
+        if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + CHOICE + MARGIN):
+            raise SignInOverError(_CANCELLED)
         return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
 
     def wait_for_choice(self) -> None:
@@ -121,25 +131,13 @@ class _SignIn:
         """Let time pass. Raises SignInOverError where nobody wants the sign-in any more."""
         end = time.monotonic() + seconds
         while True:
-            self._look_whether_wanted()
+            found = begun.read(self._work.data)
+            if not found or found["id"] != self._own or not self._work.is_wanted():
+                raise SignInOverError(_CANCELLED)
             left = end - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(left, POLL))
-
-    def _look_whether_wanted(self) -> None:
-        found = begun.read(self._work.data)
-        if not found or found["id"] != self._own or not self._work.is_wanted():
-            raise SignInOverError(_CANCELLED)
-
-    def _keep(self, servers: list[Server], tried: list[list[Tried]]) -> None:
-        kept = [
-            server._asdict() | {"addresses": [one.address for one in addresses]}
-            for server, addresses in zip(servers, tried, strict=True)
-        ]
-        until = time.time() + CHOICE + MARGIN
-        if not begun.keep(self._work.data, self._own, servers=kept, until=until):
-            raise SignInOverError(_CANCELLED)
 
 
 def _own_servers(listed: list[Server]) -> list[Server]:
@@ -153,14 +151,6 @@ def _own_servers(listed: list[Server]) -> list[Server]:
             "edit what is in it: sign in with the owner's account"
         )
     return servers
-
-
-def _unreachable(servers: list[Server], tried: list[list[Tried]]) -> str:
-    said = "; ".join(f"{server.name}: {in_words(one)}" for server, one in zip(servers, tried, strict=True))
-    return (
-        f"No address of your Plex server can be used from where Stash runs. Tried: {said}. Is Plex running? An address "
-        "that plex.tv does not know can be entered by hand"
-    )
 
 
 def _told(server: Server, addresses: list[Tried]) -> Answer:

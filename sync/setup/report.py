@@ -47,7 +47,10 @@ def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float],
     for cause in found["failed"]:  # their messages name titles; those of errors in PlexSync itself name a place in it
         examples = cause["examples"] if cause["error_type"] == "UnforeseenError" else []
         cause["examples"] = [one | {"title": ""} for one in examples]
-    panel = _panel(connection)
+    try:
+        panel = plugin_settings(connection)
+    except (AskFailedError, PlexSyncError):
+        panel = {}  # the check says why
     changed = f"Settings changed: {told(read_each(panel)[0]) or 'none'}"
     lines = [*_versions(connection), changed, "", *checked, "", *page.page(found)]
     return Report(answer, answer.ending, report=_without_hosts([log.redact(line) for line in lines], panel))
@@ -63,13 +66,6 @@ def _versions(connection: Mapping[str, Any]) -> list[str]:
         f"PlexSync {version()}, Stash {stash}",
         f"Python {sys.version.split()[0]} on {platform.platform()}: {', '.join(packages)}",
     ]
-
-
-def _panel(connection: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return plugin_settings(connection)
-    except (AskFailedError, PlexSyncError):
-        return {}  # the check says why
 
 
 def _without_hosts(lines: Sequence[str], panel: Mapping[str, Any]) -> list[str]:

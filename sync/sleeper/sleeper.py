@@ -126,16 +126,16 @@ class Sleeper:
         Raises sqlite3.Error.
         """
         while is_current() and os.path.exists(self._queue_file):
-            step = self._look()
+            step, outlook = self._look()
             if step.do == "end":
                 return True
-            if not self._do(step):
+            if not self._do(step, outlook):
                 return False
         return False
 
     def has_work(self) -> bool:
         """Return whether something waits that only a sleeper sees to. Raises sqlite3.Error."""
-        return self._look().do != "end"
+        return self._look()[0].do != "end"
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[sqlite3.Connection, CircuitBreaker]]:
@@ -143,13 +143,13 @@ class Sleeper:
         with contextlib.closing(schema.connect(self._queue_file)) as connection:
             yield connection, CircuitBreaker(connection, clock=self._clock)
 
-    def _look(self) -> Step:
+    def _look(self) -> tuple[Step, waits.Outlook]:
         now = self._clock()
         with self._opened() as (connection, breaker):
             outlook = waits.outlook(connection, self._drain_lock, now=now, since=self._since)
-            return next_step(outlook, breaker.state, breaker.record.opened_at, now)
+            return next_step(outlook, breaker.state, breaker.record.opened_at, now), outlook
 
-    def _do(self, step: Step) -> bool:
+    def _do(self, step: Step, outlook: waits.Outlook) -> bool:
         self._keep_session()
         if step.do == "sleep":
             self._nap(step.nap)
@@ -158,7 +158,7 @@ class Sleeper:
             return self._probe()
         if step.do == "ask":
             return self._ask()
-        return self._see_to_blocked(has_saves=step.do == "work")
+        return self._see_to_blocked(outlook.job, outlook.job_at, has_saves=step.do == "work")
 
     def _keep_session(self) -> None:
         """Have Stash renew the cookie well before it dies; it may be hours until the next request."""
@@ -199,7 +199,8 @@ class Sleeper:
             return True
         try:
             see_to_enabled(self._stash)
-            behind = bool(ask.earlier_job) and still_waits(self._stash, str(ask.earlier_job), ask.earlier_asked_at or 0)
+            earlier, asked_at = ask.earlier_job or "", ask.earlier_asked_at or 0.0
+            behind = bool(earlier) and still_waits(self._stash, earlier, asked_at)
             if not behind:
                 job = ask_for_drain(self._stash, "sleeper")
                 wake.note_job(self._queue_file, ask.token, job)
@@ -209,20 +210,18 @@ class Sleeper:
         self._stash_silent_since = None
         self._since = now
         if behind:
-            return self._see_to_blocked(has_saves=True)
+            return self._see_to_blocked(earlier, asked_at, has_saves=True)
         self._nap(1.0)
         return True
 
-    def _see_to_blocked(self, *, has_saves: bool) -> bool:
+    def _see_to_blocked(self, job: str, asked_at: float, *, has_saves: bool) -> bool:
         """Work off saves while the task that was asked for stands behind other jobs; False when there is no more
         point in waiting."""
-        with self._opened() as (connection, _):
-            outlook = waits.outlook(connection, self._drain_lock, now=self._clock(), since=self._since)
         try:
             see_to_enabled(self._stash)
-            if not still_waits(self._stash, outlook.job, outlook.job_at, ("READY",)):
+            if not still_waits(self._stash, job, asked_at, ("READY",)):
                 with self._opened() as (connection, _):
-                    wake.drop_job(connection, outlook.job)  # it has begun, or a person has stopped it
+                    wake.drop_job(connection, job)  # it has begun, or a person has stopped it
                 return True
         except AskFailedError as error:
             return self._bear(error)

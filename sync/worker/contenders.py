@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sync.errors import PlexSyncError
-from sync.model import ItemRecord, MediaFile, PlexItem, Scene
+from sync.model import ItemRecord, PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.plex.matcher import Candidate, Rival, Rules, holds_file_of, is_nearer
 from sync.plex.media_paths import file_name, is_windows, name_key
@@ -143,14 +143,11 @@ class Namesakes:
             spelled = sorted({form for names in unknown.values() for name in names for form in self._spellings(name)})
             self._known |= {key: [] for key in unknown}
             for scene_id, file in self._stash.files_named([separator + name for name in spelled]):
-                self._add(scene_id, file, unknown)
+                key = self._rules.key_in_plex(file.path)
+                name = key.rpartition("/")[2]
+                if name in unknown:
+                    self._known[name].append(Rival(scene_id, key, file.size))
         return {key: self._known[key] for key in wanted}
-
-    def _add(self, scene_id: int, file: MediaFile, unknown: dict[str, set[str]]) -> None:
-        key = self._rules.key_in_plex(file.path)
-        name = key.rpartition("/")[2]
-        if name in unknown:
-            self._known[name].append(Rival(scene_id, key, file.size))
 
     def _spellings(self, name: str) -> set[str]:
         """LIKE knows no composed and decomposed characters, and the case of ASCII letters alone."""

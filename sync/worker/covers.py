@@ -170,7 +170,12 @@ class Covers:
                     log.detail("Plex item %d: the %s stays: somebody chose it in Plex", key, kind)
                     continue
                 replaced = next((choice.name for choice in offered if choice.selected), "")
-            self._note_intended(item, kind, cover.sha1, replaced, now)
+            known = memory.intended.get(kind, [])
+            # What may be replaced now may be replaced at the next try, too.
+            memory.intended[kind] = [*known, *(name for name in (cover.sha1, replaced) if name and name not in known)]
+            item.record.steps[kind] = step.begun(cover.sha1, now)
+            with self._state.transaction() as connection:
+                self._state.put_items(connection, self._plex.machine, [item.record])
             uploads.append(Upload(self._plex, item, kind, cover, in_doubt, self._preserve))
         return uploads
 
@@ -188,15 +193,6 @@ class Covers:
             known = memory.intended.get(kind, [])
             if name and name not in known and artwork.may_replace(kind, item.item, offered, memory):
                 memory.intended[kind] = [*known, name]
-
-    def _note_intended(self, item: ItemSync, kind: str, sha1: str, replaced: str, now: float) -> None:
-        memory = item.record.memory
-        known = memory.intended.get(kind, [])
-        # What may be replaced now may be replaced at the next try, too.
-        memory.intended[kind] = [*known, *(name for name in (sha1, replaced) if name and name not in known)]
-        item.record.steps[kind] = item.record.step(kind).begun(sha1, now)
-        with self._state.transaction() as connection:
-            self._state.put_items(connection, self._plex.machine, [item.record])
 
     def note_sent(self, upload: Upload, now: float) -> None:
         """Note that Plex shows a picture now."""

@@ -346,7 +346,6 @@ def test_the_content_rating_is_the_users(typed: str, expected: str | None) -> No
         pytest.param(Scene(7, details="a" * 20_000), "summary", "a" * LONGEST_SUMMARY, id="summary cut"),
         pytest.param(Scene(7, director="Dora"), "directors", ("Dora",), id="director"),
         pytest.param(Scene(7, director="Dora, Eve"), "directors", ("Dora, Eve",), id="Stash has one director"),
-        pytest.param(Scene(7, title="x" * 300), "title", "x" * 255, id="title cut"),
     ],
 )
 def test_fields(scene: Scene, field: str, expected: object) -> None:
