@@ -47,7 +47,6 @@
   function SignIn({ onStored }) {
     const [signIn, state, stop] = P.useWork("sign_in");
     const [done, setDone] = useState("");
-    const [note, setNote] = useState(""); // what giving up has done
     const shown = useRef("");
     const plex = useRef(null);
     const facts = state.facts || {};
@@ -63,7 +62,6 @@
     });
     const begin = () => {
       setDone("");
-      setNote("");
       // Opened in the click itself: a browser keeps a window shut that is opened later.
       plex.current = window.open("", "plexsync-sign-in", "width=800,height=700");
       signIn();
@@ -71,7 +69,7 @@
     const end = () => {
       if (plex.current) plex.current.close();
       stop();
-      P.ask("sign_in_cancel").then((answer) => setNote(answer.note || ""), () => {});
+      P.ask("sign_in_cancel").then(() => {}, () => {});
     };
     if (state.busy)
       return h("div", { className: "plexsync-sign-in" },
@@ -80,7 +78,7 @@
         h(Button, { variant: "secondary", size: "sm", onClick: end }, t("common.cancel")));
     const isChoosing = facts.state === "choose" && !done;
     return h("div", { className: "plexsync-sign-in" },
-      h(P.Trouble, { text: state.error || note }),
+      h(P.Trouble, { text: state.error }),
       isChoosing ? h(Servers, { servers: facts.servers, onDone: (answer) => { setDone(t("connect.done", { name: answer.name })); onStored(); } }) : null,
       done ? h("p", { role: "status" }, done) : null,
       h(Button, { variant: isChoosing ? "secondary" : "primary", onClick: begin }, t("connect.sign_in")),

@@ -7,7 +7,7 @@
   const { Button } = window.PluginApi.libraries.Bootstrap;
   const { useEffect, useState } = React;
   const { h, t } = P;
-  const COLORS = { "by path": "good", "by name": "fair", several: "bad", twice: "bad", "other size": "bad", missing: "off", "no file": "off" };
+  const COLORS = { "by path": "good", "by name": "fair", several: "bad", twice: "bad", missing: "off", "no file": "off" };
 
   P.Libraries = function ({ view, save, server }) {
     const { facts, busy } = server.state;

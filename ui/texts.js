@@ -143,7 +143,7 @@
       looking: "Comparing some hundred scenes with Plex…",
       outcomes: {
         "by path": "found by their path", "by name": "found by their file's name alone", "several": "could be several items",
-        "twice": "are in Plex twice", "other size": "in Plex with another size only", "missing": "not in Plex",
+        "twice": "are in Plex twice", "missing": "not in Plex",
         "no file": "without a file",
       },
       all_good: "Every scene of the sample was found.",
