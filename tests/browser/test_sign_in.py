@@ -70,7 +70,7 @@ def test_denied_and_cancelled(site: Stage, open: Visitor, plex_tv: PlexTvStandIn
 def test_of_two_tabs_the_later_one_wins(site: Stage, open: Visitor, plex_tv: PlexTvStandIn) -> None:
     first = begun(open)
     begun(open)
-    expect(first.get_by_text("has taken the place of this one")).to_be_visible()
+    expect(first.get_by_text("another sign-in was begun since")).to_be_visible()
 
 
 def test_a_plex_tv_that_is_down(site: Stage, open: Visitor, plex_tv: PlexTvStandIn) -> None:
