@@ -17,7 +17,7 @@ from sync.stash.watched import resume_points, set_resume
 from sync.state import NOBODY, chunks
 from sync.status.records import BROUGHT, IN_STASH, PLAYS, RATINGS, RESUME_POINTS, put_written
 from sync.text.typed import day_begins
-from sync.worker.contenders import Target
+from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
 
 EVERY = 600.0
@@ -63,7 +63,7 @@ class Bringer:
                 return
             scenes = [one for one in self._run.stash.scenes(some).values() if not why_left_out(one, self._settings)]
             located = self._run.locator.locate([within_paths(scene, self._settings) for scene in scenes])
-            if self._bring([(scene, located[scene.id]) for scene in scenes], stop)[0] < len(scenes):
+            if len(self._bring([(scene, located[scene.id]) for scene in scenes], stop)[0]) < len(scenes):
                 return
         with self._run.state.transaction() as connection:
             records.put_looked_at(connection, what, now)
@@ -113,10 +113,11 @@ class Bringer:
 
     def bring(
         self, found: Found, stop: Callable[[], bool], *, dry_run: bool = False
-    ) -> tuple[int, dict[str, list[str]]]:
-        """Bring what these scenes' items tell; return how many scenes are through, and what was brought, for people.
+    ) -> tuple[Found, dict[str, list[str]]]:
+        """Bring what these scenes' items tell; return those that are through, as they are now, and what was brought.
 
-        `stop` ends it before a scene. With `dry_run` nothing is written, in Stash or on disk.
+        What was brought is told for people, by its kind. `stop` ends it before a scene. With `dry_run` nothing is
+        written, in Stash or on disk.
         """
         if self._settings.bring_plays:
             self._plays.read(self._since)
@@ -124,7 +125,8 @@ class Bringer:
 
     def _bring(
         self, found: Found, stop: Callable[[], bool], *, dry_run: bool = False
-    ) -> tuple[int, dict[str, list[str]]]:
+    ) -> tuple[Found, dict[str, list[str]]]:
+        through: list[tuple[Scene, Located]] = []
         told: dict[str, list[str]] = {}
 
         def tell(reason: str, labels: list[str]) -> None:
@@ -135,13 +137,15 @@ class Bringer:
         seen = {key: records.seen(self._connection, self._machine, section, key) for key, section in keys.items()}
         if self._settings.bring_plays:
             tell(PLAYS, self._plays.bring(found, seen, dry_run=dry_run))
-        for number, (scene, located) in enumerate(found):
-            if number and stop():
-                return number, told
+        for scene, located in found:
+            if through and stop():
+                break
             tell(RESUME_POINTS, self._bring_resume(scene, located.targets, seen, dry_run))
             if self._settings.bring_ratings:
-                tell(RATINGS, self._bring_ratings(scene, located.targets, dry_run))
-        return len(found), told
+                scene, ratings = self._bring_ratings(scene, located.targets, dry_run)
+                tell(RATINGS, ratings)
+            through.append((scene, located))
+        return through, told
 
     def _bring_resume(
         self, scene: Scene, targets: Sequence[Target], seen: Mapping[int, Seen | None], dry_run: bool
@@ -187,17 +191,19 @@ class Bringer:
             put_written(connection, [row], time.time())
         self._run.state.count({("", BROUGHT[RESUME_POINTS]): 1}, time.time())
 
-    def _bring_ratings(self, scene: Scene, targets: Sequence[Target], dry_run: bool) -> list[str]:
+    def _bring_ratings(self, scene: Scene, targets: Sequence[Target], dry_run: bool) -> tuple[Scene, list[str]]:
         ratings, state = self._run.ratings, self._run.state
         to_stash = [target for target in targets if ratings.outcome(scene, target) is Rating.TO_STASH]
-        if not dry_run:
-            before = [repr(target.record.memory) for target in targets]
-            ratings.settle(scene, targets)
-            pairs = zip(targets, before, strict=True)
-            if changed := [target.record for target, was in pairs if repr(target.record.memory) != was]:
-                with state.transaction() as connection:
-                    state.put_items(connection, self._machine, changed)
-        return [f"{scene.label}: {target.item.rating or 'none any more'}" for target in to_stash]
+        told = [f"{scene.label}: {target.item.rating or 'none any more'}" for target in to_stash]
+        if dry_run:
+            return scene, told
+        before = [repr(target.record.memory) for target in targets]
+        scene = ratings.settle(scene, targets)
+        pairs = zip(targets, before, strict=True)
+        if changed := [target.record for target, was in pairs if repr(target.record.memory) != was]:
+            with state.transaction() as connection:
+                state.put_items(connection, self._machine, changed)
+        return scene, told
 
 
 def _may_stop_at(at: float, duration: float) -> bool:

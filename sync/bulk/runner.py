@@ -215,10 +215,10 @@ class Bulk:
             if is_reconcile or is_back:
                 found = self._reconciler.locate(scenes)
                 through = self._bring(batch, found, brought)
-                if through < len(found):  # a person's save waits: the rest comes when that is through
-                    some, found, is_cut = some[: some.index(found[through][0])], found[:through], True
+                if len(through) < len(found):  # a person's save waits: the rest comes when that is through
+                    some, is_cut = some[: some.index(found[len(through)][0])], True
                 if is_reconcile:
-                    findings.add_all(self._reconciler.look(found))
+                    findings.add_all(self._reconciler.look(through))
             else:
                 due += self._changed(scenes) if batch.kind == CHANGE else self._due(scenes)
             looked += len(some)
@@ -236,10 +236,10 @@ class Bulk:
         rows = [(scene.id, batch.kind) for scene in due]
         self._put(batch, page, rows, {LEFT_OUT: [scene.label for scene, _ in left_out.values()]} if left_out else {})
 
-    def _bring(self, batch: Batch, found: Found, brought: dict[str, list[str]]) -> int:
-        """Bring what these scenes' items tell, and add what it was; return how many scenes are through."""
+    def _bring(self, batch: Batch, found: Found, brought: dict[str, list[str]]) -> Found:
+        """Bring what these scenes' items tell, and add what it was; return those that are through, as they are now."""
         if not self._bringer:
-            return len(found)
+            return found
         day = str(batch.args.get("from") or "")
         if day and day not in self._bringers:
             self._bringers[day] = Bringer(self._run, since=day_begins(day))

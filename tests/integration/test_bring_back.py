@@ -402,7 +402,7 @@ def test_a_reconcile_brings_back_too(site: Site) -> None:
         assert (plays(site, scene), site.stash.scene(scene).rating100) == ([], None)
         answer = site.call({"mode": "reconcile"})
     assert (plays(site, scene), site.stash.scene(scene).rating100) == ([NOON], 60)
-    assert "Brought: 1 play, 1 rating" in str(answer.output)
+    assert answer.output == "Reconcile: 1 scene: 1 looked at and left. Brought: 1 play, 1 rating"
 
 
 def test_scenes_that_the_settings_leave_out_bring_nothing(site: Site) -> None:
