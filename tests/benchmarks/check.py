@@ -24,8 +24,8 @@ from tests.servers.stash import StashStandIn
 SCENES = 60
 """Enough of them that every field is there and is not."""
 
-_OF_ITS_OWN = {"id", "filter", "updatedAt", "thumb", "guid"}
-"""Attributes that each server makes up: PlexSync reads none of them but an actor's `thumb`, see `_items`."""
+_OF_ITS_OWN = {"id", "filter", "updatedAt", "lastRatedAt", "thumb", "guid"}
+"""Attributes that each server makes up: of an item PlexSync reads two of them, see `_items`."""
 
 
 def check(base: Path, pair: Remote) -> None:
@@ -150,6 +150,7 @@ def _items(client: PlexClient) -> dict[int, PlexItem]:
         n: replace(
             item,
             section=library.SECTION,
+            rated_at=None,
             actors=tuple(replace(role, thumb=role.thumb.partition("/performer/")[2]) for role in item.actors),
         )
         for n, item in items.items()
