@@ -85,13 +85,15 @@ class Plays:
         begun = {one.play: Play(one.play, 0, one.at) for one in noted if not one.is_done}
         brought = [one.at for one in noted if one.is_done]
         told = [play for target in targets for play in self._plays.get(target.record.rating_key, ())]
+        known = self._known(told)
         plays = begun | {play.id: play for play in told if play.at <= now}
         if OWNER in self._accounts and self.known_from is not None:
             times = [*brought, *(play.at for play in [*told, *begun.values()])]
             for target in targets:
-                last = seen.get(target.record.rating_key)
-                counted = last.plays if last and last.plays >= 0 else None
-                lost = lost_play(target.item, counted, times, self.known_from)
+                key = target.record.rating_key
+                last, fresh = seen.get(key), sum(play.rating_key == key and play.id not in known for play in told)
+                explained = last.plays + fresh if last and last.plays >= 0 else None
+                lost = lost_play(target.item, explained, times, self.known_from)
                 plays |= {lost.id: lost} if lost and lost.at <= now else {}
         return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
 

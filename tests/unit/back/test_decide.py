@@ -110,7 +110,7 @@ def test_an_item_that_tells_of_a_play_which_the_history_lacks_gives_one() -> Non
 
 
 @pytest.mark.parametrize(
-    ("what", "counted", "times"),
+    ("what", "explained", "times"),
     [
         (item(0, 50), None, []),
         (item(1, None), None, []),
@@ -121,8 +121,8 @@ def test_an_item_that_tells_of_a_play_which_the_history_lacks_gives_one() -> Non
         (item(1, 2000), None, [400]),  # the play was counted before the film's end
     ],
 )
-def test_nothing_is_made_up(what: PlexItem, counted: int | None, times: list[int]) -> None:
-    assert lost_play(what, counted, [NOON + at for at in times], NOON) is None
+def test_nothing_is_made_up(what: PlexItem, explained: int | None, times: list[int]) -> None:
+    assert lost_play(what, explained, [NOON + at for at in times], NOON) is None
 
 
 def test_a_play_of_another_day_says_nothing_of_this_one() -> None:
