@@ -68,17 +68,15 @@ def sort_out(
     return add, there
 
 
-def lost_play(item: PlexItem, explained: int | None, times: Iterable[int], since: float) -> Play | None:
+def lost_play(item: PlexItem, explained: int, times: Iterable[int], since: float) -> Play | None:
     """Return the play that an item tells of and Plex's history does not: one at the most, at its time.
 
     `explained`: how many plays the item told of when it was looked at last, and those that the history has told of
-    since; None: it was never looked at. `times`: of all plays of it that are known. Items that were marked as played
+    since. `times`: of all plays of it that are known. Items that were marked as played
     have none in the history (PMS 1.40, python-plexapi pull 1366).
     """
     at = item.played_at
-    if not item.plays or item.resume or at is None or at < since:
-        return None
-    if explained is not None and item.plays <= explained:
+    if item.plays <= explained or item.resume or at is None or at < since:
         return None
     slack = item.duration + _AFTER_THE_PLAY
     if any(at - slack <= time <= at + NEAR for time in times):

@@ -91,9 +91,10 @@ class Plays:
             times = [*brought, *(play.at for play in [*told, *begun.values()])]
             for target in targets:
                 key = target.record.rating_key
-                last, fresh = seen.get(key), sum(play.rating_key == key and play.id not in known for play in told)
-                explained = last.plays + fresh if last and last.plays >= 0 else None
-                lost = lost_play(target.item, explained, times, self.known_from)
+                last = seen.get(key)
+                counted = last.plays if last and last.plays >= 0 else None
+                new = [play for play in told if play.rating_key == key and (counted is None or play.id not in known)]
+                lost = lost_play(target.item, (counted or 0) + len(new), times, self.known_from)
                 plays |= {lost.id: lost} if lost and lost.at <= now else {}
         return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
 

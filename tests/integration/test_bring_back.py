@@ -314,12 +314,14 @@ def test_marked_as_played_is_one_play_at_that_time(site: Site) -> None:
 
 def test_a_play_that_is_told_late_is_one_and_no_other_at_the_time_of_the_last_look_into_the_item(site: Site) -> None:
     site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
-    site.plex.person_pauses(key, 300, at=NOON + 9 * DAY)
-    task(site)
-    site.plex.person_plays(key, at=NOON)  # by a player that was offline then
-    task(site)
-    assert plays(site, scene) == [NOON]
+    for number, is_looked_at in enumerate((True, False)):
+        scene, key = synced(site, number=number)
+        site.plex.person_pauses(key, 300, at=NOON + 9 * DAY)
+        if is_looked_at:
+            task(site)
+        site.plex.person_plays(key, at=NOON)  # by a player that was offline then
+        task(site)
+        assert plays(site, scene) == [NOON]
 
 
 def test_what_a_look_cannot_tell_the_task_finds(site: Site) -> None:

@@ -106,22 +106,22 @@ def item(plays: int, played_at: int | None, **more: float) -> PlexItem:
 
 
 def test_an_item_that_tells_of_a_play_which_the_history_lacks_gives_one() -> None:
-    assert lost_play(item(3, 50), None, [], NOON) == Play(f"item/7/{NOON + 50}", 7, NOON + 50)
+    assert lost_play(item(3, 50), 1, [], NOON) == Play(f"item/7/{NOON + 50}", 7, NOON + 50)
 
 
 @pytest.mark.parametrize(
     ("what", "explained", "times"),
     [
-        (item(0, 50), None, []),
-        (item(1, None), None, []),
-        (item(1, -5), None, []),  # before the day from which on plays are brought
-        (item(1, 50, resume=300), None, []),  # somebody is in the middle of it
+        (item(0, 50), 0, []),
+        (item(1, None), 0, []),
+        (item(1, -5), 0, []),  # before the day from which on plays are brought
+        (item(1, 50, resume=300), 0, []),  # somebody is in the middle of it
         (item(2, 50), 2, []),  # it was looked at, and not played since
-        (item(1, 50), None, [50]),
-        (item(1, 2000), None, [400]),  # the play was counted before the film's end
+        (item(1, 50), 0, [50]),
+        (item(1, 2000), 0, [400]),  # the play was counted before the film's end
     ],
 )
-def test_nothing_is_made_up(what: PlexItem, explained: int | None, times: list[int]) -> None:
+def test_nothing_is_made_up(what: PlexItem, explained: int, times: list[int]) -> None:
     assert lost_play(what, explained, [NOON + at for at in times], NOON) is None
 
 
