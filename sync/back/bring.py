@@ -46,7 +46,7 @@ class Bringer:
         self._machine = run.plex.machine
         day = self._settings.bring_since
         self._since = since if since is not None else day_begins(day) if day else time.time()
-        self._plays = Plays(run)
+        self._plays = Plays(run, self._since)
 
     # The look at the end of a run
 
@@ -172,10 +172,7 @@ class Bringer:
                 if not dry_run:
                     views.send_resume(self._run.plex, record.rating_key, in_plex)
                     log.info(f"{scene.label}: sent the resume point {_position(in_plex)} to Plex")
-            # Plays count as seen where the history was read that tells of them.
-            known_from = self._plays.known_from
-            is_counted = known_from is not None and played_at >= known_from
-            plays = item.plays if is_counted or not settings.bring_plays else last.plays if last else -1
+            plays = self._plays.beyond(item) if self._plays.is_whole else last.plays if last else -1
             now = Seen(plays) if is_old else Seen(plays, in_plex, scene.resume)
             if now != last and (last or in_plex or scene.resume or plays > 0):
                 after.append((record.section, record.rating_key, now))

@@ -71,8 +71,8 @@ def sort_out(
 def lost_play(item: PlexItem, explained: int, times: Iterable[int], since: float) -> Play | None:
     """Return the play that an item tells of and Plex's history does not: one at the most, at its time.
 
-    `explained`: how many plays the item told of when it was looked at last, and those that the history has told of
-    since. `times`: of all plays of it that are known. Items that were marked as played
+    `explained`: how many plays the history tells of, and how many beyond it the item told of when it was looked at
+    last. `times`: of all plays of it that are known. Items that were marked as played
     have none in the history (PMS 1.40, python-plexapi pull 1366).
     """
     at = item.played_at

@@ -8,7 +8,7 @@ from sync.back import records, views
 from sync.back.decide import Play, lost_play, sort_out
 from sync.back.records import Noted, Seen
 from sync.back.views import OWNER
-from sync.model import Scene
+from sync.model import PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.stash.watched import add_plays
 from sync.state import chunks
@@ -25,21 +25,21 @@ Found = Sequence[tuple[Scene, Located]]
 
 
 class Plays:
-    """Brings what was played in Plex. Raises as `Bringer`."""
+    """Brings what was played in Plex, at the most from a moment on (seconds since the epoch). Raises as `Bringer`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, since: float) -> None:
         self._run = run
         self._connection = run.state.connection
         self._machine = run.plex.machine
+        self._since = since
         self._accounts: list[int] = []
         self._plays: dict[int, list[Play]] = {}  # by ratingKey
-        self.known_from: float | None = None
-        """From when on Plex's history was read; None: it was not, or Plex does not tell it."""
+        self._known_from: float | None = None
         self._is_refused = False
 
     def read(self, start: float) -> None:
         """Read Plex's history from a moment on, unless that was done already."""
-        if self._is_refused or (self.known_from is not None and self.known_from <= start):
+        if self._is_refused or (self._known_from is not None and self._known_from <= start):
             return
         plays: dict[int, list[Play]] = {}
         try:
@@ -48,10 +48,19 @@ class Plays:
                 for account in self._accounts:
                     for play in views.read_plays(self._run.plex, index.section, account, start):
                         plays.setdefault(play.rating_key, []).append(play)
-            self._plays, self.known_from = plays, start
+            self._plays, self._known_from = plays, start
         except PlexPermanentError as error:
             self._is_refused = True
             log.warning(f"No plays are brought from Plex (bring_plays): {error}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the history was read: only then is it known what it lacks."""
+        return self._known_from is not None and self._known_from <= self._since
+
+    def beyond(self, item: PlexItem) -> int:
+        """Return how many plays an item tells of beyond the history, all of which was read."""
+        return max(0, item.plays - len(self._plays.get(item.rating_key, ())))
 
     def new_keys(self) -> set[int]:
         """Return the ratingKeys of which the history has plays that were not dealt with."""
@@ -85,16 +94,14 @@ class Plays:
         begun = {one.play: Play(one.play, 0, one.at) for one in noted if not one.is_done}
         brought = [one.at for one in noted if one.is_done]
         told = [play for target in targets for play in self._plays.get(target.record.rating_key, ())]
-        known = self._known(told)
         plays = begun | {play.id: play for play in told if play.at <= now}
-        if OWNER in self._accounts and self.known_from is not None:
+        if OWNER in self._accounts and self.is_whole:
             times = [*brought, *(play.at for play in [*told, *begun.values()])]
             for target in targets:
                 key = target.record.rating_key
                 last = seen.get(key)
-                counted = last.plays if last and last.plays >= 0 else None
-                new = [play for play in told if play.rating_key == key and (counted is None or play.id not in known)]
-                lost = lost_play(target.item, (counted or 0) + len(new), times, self.known_from)
+                explained = (last.plays if last and last.plays > 0 else 0) + len(self._plays.get(key, ()))
+                lost = lost_play(target.item, explained, times, self._since)
                 plays |= {lost.id: lost} if lost and lost.at <= now else {}
         return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
 

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS plays (
 CREATE INDEX IF NOT EXISTS plays_of_scene ON plays (scene_id);
 CREATE TABLE IF NOT EXISTS watched (
     machine TEXT NOT NULL, section INTEGER NOT NULL, rating_key INTEGER NOT NULL,
-    plays INTEGER NOT NULL,       -- how many the item told of
+    plays INTEGER NOT NULL,       -- how many the item told of beyond the history; -1: not known
     plex REAL, stash REAL,        -- the resume points, see back/decide.Points; NULL: left alone so far
     PRIMARY KEY (machine, section, rating_key)
 ) WITHOUT ROWID;

@@ -324,6 +324,30 @@ def test_a_play_that_is_told_late_is_one_and_no_other_at_the_time_of_the_last_lo
         assert plays(site, scene) == [NOON]
 
 
+def test_plays_that_looks_have_brought_explain_the_count_too(site: Site) -> None:
+    site.configure(bring_plays=True, bring_since=SINCE)
+    scene, key = synced(site)
+    now = int(time.time())
+    for back in (7200, 3600):
+        site.plex.person_plays(key, at=now - back)
+        look_again(site)
+    site.plex.person_pauses(key, 0.0, at=now)  # begun, and stopped at once
+    task(site)
+    assert plays(site, scene) == [now - 7200, now - 3600]
+
+
+def test_a_look_makes_no_play_of_one_that_is_older_than_what_it_reads(site: Site) -> None:
+    site.configure(bring_plays=True, bring_resume=True, bring_since=SINCE)
+    scene, key = synced(site)
+    site.plex.person_pauses(key, 300)
+    look_again(site)
+    site.plex.person_plays(key, at=NOON)
+    look_again(site)
+    assert plays(site, scene) == []
+    task(site)
+    assert plays(site, scene) == [NOON]
+
+
 def test_what_a_look_cannot_tell_the_task_finds(site: Site) -> None:
     site.configure(bring_plays=True, bring_ratings=True, bring_since=SINCE)
     scene, key = synced(site)
