@@ -18,7 +18,7 @@ from sync.text import kinds
 from sync.text.clean import LONGEST_LINE
 from sync.text.kinds import AS_CHOICE, Count, Line, Names, Paths, Rate, Seconds, Switch
 from sync.text.patterns import split_names
-from sync.text.typed import PathPair, parse_path_map
+from sync.text.typed import PathPair, day_begins, parse_path_map
 
 SECRET_SETTINGS = ("plex_token",)
 
@@ -98,6 +98,11 @@ class Settings(BaseModel):
     def brings(self) -> bool:
         """Whether anything comes back from Plex, or goes there beside what is curated."""
         return any(getattr(self, name) for name in BRINGS)
+
+    @property
+    def brings_from(self) -> float:
+        """When `bring_since` begins, in seconds since the epoch. Without it: today."""
+        return day_begins(self.bring_since or time.strftime("%Y-%m-%d"))
 
     @property
     def path_pairs(self) -> tuple[PathPair, ...]:

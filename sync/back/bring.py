@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from sync import log
 from sync.back import records, views
+from sync.back.brought import note_brought
 from sync.back.decide import Points, Rating, Side, resume_side
 from sync.back.plays import Found, Plays
 from sync.back.records import Seen
 from sync.mapping.conditions import why_left_out, within_paths
-from sync.model import RATING, ItemRecord, Scene
+from sync.model import RATING, Scene
+from sync.plex.exceptions import PlexPermanentError
 from sync.queue.batch import BRINGS
 from sync.stash.watched import resume_points, set_resume
 from sync.state import NOBODY, chunks
-from sync.status.records import BROUGHT, IN_STASH, PLAYS, RATINGS, RESUME_POINTS, put_written
-from sync.text.typed import day_begins
+from sync.status.records import PLAYS, RATINGS, RESUME_POINTS
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
 
@@ -44,8 +45,7 @@ class Bringer:
         self._settings = run.settings
         self._connection = run.state.connection
         self._machine = run.plex.machine
-        day = self._settings.bring_since
-        self._since = since if since is not None else day_begins(day) if day else time.time()
+        self._since = since if since is not None else self._settings.brings_from
         self._plays = Plays(run, self._since)
 
     # The look at the end of a run
@@ -164,14 +164,12 @@ class Bringer:
                 told.append(f"{scene.label} to {_position(in_plex)} in Stash")
                 if not dry_run:
                     set_resume(self._run.stash, scene.id, in_plex)
-                    self._note_resume(scene, record, f"brought the resume point {_position(in_plex)} from Plex")
+                    log.info(f"{scene.label}: brought the resume point {_position(in_plex)} from Plex")
+                    note_brought(self._run.state, scene, record, "resume point", RESUME_POINTS)
                 scene = replace(scene, resume=in_plex)
-            elif side is Side.TO_PLEX and settings.send_resume and _may_stop_at(scene.resume, item.duration):
+            elif side is Side.TO_PLEX and self._goes_to_plex(scene, target, dry_run):
                 told.append(f"{scene.label} to {_position(scene.resume)} in Plex")
                 in_plex = scene.resume
-                if not dry_run:
-                    views.send_resume(self._run.plex, record.rating_key, in_plex)
-                    log.info(f"{scene.label}: sent the resume point {_position(in_plex)} to Plex")
             plays = self._plays.beyond(item) if self._plays.is_whole else last.plays if last else -1
             now = Seen(plays) if is_old else Seen(plays, in_plex, scene.resume)
             if now != last and (last or in_plex or scene.resume or plays > 0):
@@ -181,12 +179,20 @@ class Bringer:
                 records.put_seen(connection, self._machine, after)
         return told
 
-    def _note_resume(self, scene: Scene, record: ItemRecord, said: str) -> None:
-        log.info(f"{scene.label}: {said}")
-        row = (scene.id, log.redact(scene.name), IN_STASH, record.section, record.rating_key, "resume point")
-        with self._run.state.transaction() as connection:
-            put_written(connection, [row], time.time())
-        self._run.state.count({("", BROUGHT[RESUME_POINTS]): 1}, time.time())
+    def _goes_to_plex(self, scene: Scene, target: Target, dry_run: bool) -> bool:
+        """Send a scene's resume point, where that is wanted and Plex takes it."""
+        position = _position(scene.resume)
+        if not self._settings.send_resume or not _may_stop_at(scene.resume, target.item.duration):
+            return False
+        if dry_run:
+            return True
+        try:
+            views.send_resume(self._run.plex, target.record.rating_key, scene.resume)
+        except PlexPermanentError as error:
+            log.warning(f"{scene.label}: Plex does not take the resume point {position} (send_resume): {error}")
+            return False
+        log.info(f"{scene.label}: sent the resume point {position} to Plex")
+        return True
 
     def _bring_ratings(self, scene: Scene, targets: Sequence[Target], dry_run: bool) -> tuple[Scene, list[str]]:
         ratings, state = self._run.ratings, self._run.state

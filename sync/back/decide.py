@@ -72,8 +72,8 @@ def lost_play(item: PlexItem, explained: int, times: Iterable[int], since: float
     """Return the play that an item tells of and Plex's history does not: one at the most, at its time.
 
     `explained`: how many plays the history tells of, and how many beyond it the item told of when it was looked at
-    last. `times`: of all plays of it that are known. Items that were marked as played
-    have none in the history (PMS 1.40, python-plexapi pull 1366).
+    last. `times`: of all plays of it that are known. Items that were marked as played have none in the history
+    (PMS 1.40, python-plexapi pull 1366).
     """
     at = item.played_at
     if item.plays <= explained or item.resume or at is None or at < since:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sync import log
 from sync.back import records, views
+from sync.back.brought import note_brought
 from sync.back.decide import Play, lost_play, sort_out
 from sync.back.records import Noted, Seen
 from sync.back.views import OWNER
@@ -12,7 +13,7 @@ from sync.model import PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.stash.watched import add_plays
 from sync.state import chunks
-from sync.status.records import BROUGHT, IN_STASH, PLAYS, Written, brought_in_words, put_written
+from sync.status.records import PLAYS, brought_in_words
 from sync.text.patterns import quoted, split_names
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
@@ -35,20 +36,21 @@ class Plays:
         self._accounts: list[int] = []
         self._plays: dict[int, list[Play]] = {}  # by ratingKey
         self._known_from: float | None = None
+        self._read_at = 0.0
         self._is_refused = False
 
     def read(self, start: float) -> None:
         """Read Plex's history from a moment on, unless that was done already."""
         if self._is_refused or (self._known_from is not None and self._known_from <= start):
             return
-        plays: dict[int, list[Play]] = {}
+        plays, now = dict[int, list[Play]](), time.time()
         try:
             self._accounts = self._accounts or self._account_numbers()
             for index in self._run.libraries:
                 for account in self._accounts:
                     for play in views.read_plays(self._run.plex, index.section, account, start):
                         plays.setdefault(play.rating_key, []).append(play)
-            self._plays, self._known_from = plays, start
+            self._plays, self._known_from, self._read_at = plays, start, now
         except PlexPermanentError as error:
             self._is_refused = True
             log.warning(f"No plays are brought from Plex (bring_plays): {error}")
@@ -102,7 +104,7 @@ class Plays:
                 last = seen.get(key)
                 explained = (last.plays if last and last.plays > 0 else 0) + len(self._plays.get(key, ()))
                 lost = lost_play(target.item, explained, times, self._since)
-                plays |= {lost.id: lost} if lost and lost.at <= now else {}
+                plays |= {lost.id: lost} if lost and lost.at <= self._read_at else {}  # later: not in what was read
         return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
 
     def _known(self, plays: Iterable[Play]) -> set[str]:
@@ -110,22 +112,14 @@ class Plays:
 
     def _add(self, add: Iterable[tuple[Scene, Sequence[Target], list[Play]]]) -> None:
         """Add plays that are noted. What is not noted as done afterwards is looked for in Stash before it is added."""
-        done: list[Noted] = []
-        written: list[Written] = []
-        try:
-            for scene, targets, plays in add:
-                for some in chunks(plays, MOST_TIMES):
-                    add_plays(self._run.stash, scene.id, [play.at for play in some])
-                    done += _noted(scene, some, is_done=True)
-                said = brought_in_words(PLAYS, len(plays))
+        for scene, targets, plays in add:
+            for some in chunks(plays, MOST_TIMES):
+                add_plays(self._run.stash, scene.id, [play.at for play in some])
+                with self._run.state.transaction() as connection:
+                    records.put_plays(connection, self._machine, _noted(scene, some, is_done=True))
+                said = brought_in_words(PLAYS, len(some))
                 log.info(f"{scene.label}: brought {said} from Plex")
-                place = targets[0].record
-                written.append((scene.id, log.redact(scene.name), IN_STASH, place.section, place.rating_key, said))
-        finally:
-            with self._run.state.transaction() as connection:
-                records.put_plays(connection, self._machine, done)
-                put_written(connection, written, time.time())
-            self._run.state.count({("", BROUGHT[PLAYS]): len(done)}, time.time())
+                note_brought(self._run.state, scene, targets[0].record, said, PLAYS, len(some))
 
     def _account_numbers(self) -> list[int]:
         names = split_names(self._run.settings.bring_users)

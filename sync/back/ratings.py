@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sync import log
+from sync.back.brought import note_brought
 from sync.back.decide import Rating, rating100, rating_of
 from sync.mapping.fields import user_rating
 from sync.model import RATING, SINGLE_FIELDS, Scene
@@ -13,8 +14,7 @@ from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.watched import rating_now, set_rating
 from sync.state import State
-from sync.status.records import BROUGHT, IN_STASH, RATINGS, put_written
-from sync.text.typed import day_begins
+from sync.status.records import RATINGS
 from sync.worker.contenders import Target
 
 GAP = 0.25
@@ -28,7 +28,6 @@ class Ratings:
         self._stash = stash
         self._state = state
         self._settings = settings
-        self._since = day_begins(settings.bring_since) if settings.bring_since else 0.0
         self._next_at = 0.0  # on the monotonic clock
         self.rated: list[int] = []
         """Scenes whose own hook has put a row on the queue for a rating, since whoever looks at that cleared it."""
@@ -56,7 +55,7 @@ class Ratings:
             return Rating.STASH_GOES_OUT  # a run that was killed has written it
         if not item.rating and _is_wiped(target):
             return Rating.STASH_GOES_OUT
-        if item.rating and last is None and item.rated_at is not None and item.rated_at < self._since:
+        if item.rating and last is None and item.rated_at is not None and item.rated_at < self._settings.brings_from:
             return Rating.BOTH_STAY
         return Rating.BOTH_STAY if found is Rating.STASH_WINS and not self._settings.sync_rating else found
 
@@ -72,14 +71,15 @@ class Ratings:
             scene = self._bring(scene, target)
         elif found is Rating.STASH_WINS:
             memory.intended.setdefault(RATING, []).append(item.rating)  # it counts as ours, so that it is replaced
-            self._note(scene, target, f"rating kept: {stash or 'none'} in Stash counts and not {item.rating or 'none'}")
+            said = f"rating kept: {stash or 'none'} in Stash counts and not {item.rating or 'none'}"
+            note_brought(self._state, scene, target.record, said)
             log.info(
                 f"{scene.label}: the rating was changed in Stash ({stash or 'none'}) and in Plex "
                 f"({item.rating or 'none'}). Stash's counts"
             )
         elif found is Rating.BOTH_STAY and item.rating and stash:
             memory.sent[RATING], memory.result[RATING] = stash, item.rating
-            self._note(scene, target, f"both ratings stay: {stash} in Stash and {item.rating}")
+            note_brought(self._state, scene, target.record, f"both ratings stay: {stash} in Stash and {item.rating}")
             log.info(
                 f"{scene.label}: rated {stash} in Stash and {item.rating} in Plex. Both stay; the next change of "
                 "either counts"
@@ -97,17 +97,11 @@ class Ratings:
         scene = replace(scene, rating=rating100(rating))
         memory = target.record.memory
         memory.sent[RATING], memory.result[RATING] = user_rating(scene.rating), rating
-        self._note(scene, target, "rating")
-        self._state.count({("", BROUGHT[RATINGS]): 1}, time.time())
+        note_brought(self._state, scene, target.record, "rating", RATINGS)
         log.info(
             f"{scene.label}: brought the rating {rating or '(none any more)'} from Plex item {target.item.rating_key}"
         )
         return scene
-
-    def _note(self, scene: Scene, target: Target, what: str) -> None:
-        row = (scene.id, log.redact(scene.name), IN_STASH, target.record.section, target.record.rating_key, what)
-        with self._state.transaction() as connection:
-            put_written(connection, [row], time.time())
 
 
 def _is_wiped(target: Target) -> bool:

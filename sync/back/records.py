@@ -1,5 +1,6 @@
 """What is remembered of what came back from Plex, in the state file. A file of an earlier version gets the tables."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -45,15 +46,16 @@ class Seen(NamedTuple):
 
 def plays_of(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> list[Noted]:
     """Return what is remembered of the plays of these scenes."""
-    marks = ",".join("?" * len(scene_ids))
-    query = f"SELECT play, scene_id, at, is_done FROM plays WHERE scene_id IN ({marks})"
-    return [Noted(play, scene, at, bool(done)) for play, scene, at, done in connection.execute(query, scene_ids)]
+    query = "SELECT play, scene_id, at, is_done FROM plays WHERE scene_id IN (SELECT value FROM json_each(?))"
+    rows = connection.execute(query, (json.dumps(scene_ids),))
+    return [Noted(play, scene, at, bool(done)) for play, scene, at, done in rows]
 
 
 def known_plays(connection: sqlite3.Connection, machine: str, plays: Sequence[str]) -> set[str]:
     """Return which of these plays were dealt with, of whatever scene; not those that are still about to be added."""
-    query = "SELECT play FROM plays WHERE machine = ? AND play = ? AND is_done = 1"
-    return {play for play in plays if connection.execute(query, (machine, play)).fetchone()}
+    among = "play IN (SELECT value FROM json_each(?))"
+    query = f"SELECT play FROM plays WHERE machine = ? AND {among} AND is_done = 1"
+    return {play for (play,) in connection.execute(query, (machine, json.dumps(plays)))}
 
 
 def put_plays(connection: sqlite3.Connection, machine: str, plays: Iterable[Noted]) -> None:

@@ -1,5 +1,6 @@
 """What was watched and rated in Plex: its history of plays, and what listings tell. Raises `plex/exceptions.py`."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
@@ -39,10 +40,8 @@ def read_plays(client: PlexClient, section: Section, account: int, since: float)
 
     def page(start: int) -> Element:
         paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(PAGE)}
-        try:
+        with _or_refused("tell its history of plays"):
             return client.get("/status/sessions/history/all", [*asked, *paging.items()], headers=paging)
-        except PlexItemGone:
-            raise PlexPermanentError("Plex does not tell its history of plays (status 404)", status=404) from None
 
     entries = (_play(element, account, since) for root in _pages(page) for element in root)
     found = {play.id: play for play in entries if play}
@@ -99,10 +98,8 @@ def _watched(
 
 def accounts(client: PlexClient) -> dict[int, str]:
     """Return the server's users: their numbers, and their names."""
-    try:
+    with _or_refused("tell who its users are"):
         root = client.get("/accounts")
-    except PlexItemGone:
-        raise PlexPermanentError("Plex does not tell who its users are (status 404)", status=404) from None
     rows = ((whole_number(element, "id"), element.get("name", "")) for element in root)
     return {number: name for number, name in rows if number and name}
 
@@ -113,8 +110,17 @@ def send_resume(client: PlexClient, rating_key: int, at: float) -> None:
     As python-plexapi sends it (`updateProgress`), by GET; a time of 0 does not work there.
     """
     place = (("key", str(rating_key)), ("identifier", _IDENTIFIER))
-    with client.pacer.edit():
+    with client.pacer.edit(), _or_refused("take a resume point"):
         client.send("get", "/:/progress", (*place, ("time", str(round(at * 1000))), ("state", "stopped")))
+
+
+@contextlib.contextmanager
+def _or_refused(what: str) -> Iterator[None]:
+    """Take a 404 for a Plex that cannot do this at all."""
+    try:
+        yield
+    except PlexItemGone:
+        raise PlexPermanentError(f"Plex does not {what} (status 404)", status=404) from None
 
 
 def account_numbers(known: dict[int, str], names: Sequence[str]) -> tuple[list[int], list[str]]:

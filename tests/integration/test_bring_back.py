@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from sync import data_folder
 from sync.back import ratings
+from sync.back.plays import Plays
+from sync.bulk import runner
 from sync.command_line.main import main
 from sync.stash.client import StashClient
 from tests.servers.stash_data import Scene
@@ -322,6 +324,32 @@ def test_a_play_that_is_told_late_is_one_and_no_other_at_the_time_of_the_last_lo
         site.plex.person_plays(key, at=NOON)  # by a player that was offline then
         task(site)
         assert plays(site, scene) == [NOON]
+
+
+def test_a_task_over_many_scenes_takes_no_play_for_lost_that_came_after_it_began(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history is read once, at its beginning. Items are read later, and may tell of more."""
+    site.configure(bring_plays=True, bring_since=SINCE)
+    synced(site, number=1)
+    scene, key = synced(site, number=2)
+    began, bring = int(time.time()), Plays.bring
+
+    def bring_and_then(self: Plays, *args: Any, **more: Any) -> list[str]:
+        told = bring(self, *args, **more)
+        if not site.item(key).view_count:
+            site.plex.person_plays(key, at=began + 60)
+            site.plex.person_pauses(key, 0.0, at=began + 300)
+            clock.move_to(_iso(began + 3600))
+        return told
+
+    monkeypatch.setattr(runner, "PIECE_IN_PLEX", 1)
+    monkeypatch.setattr(Plays, "bring", bring_and_then)
+    with freeze_time(_iso(began), ignore=["tests.servers"]) as clock:
+        task(site)
+        assert plays(site, scene) == []
+        task(site)
+    assert plays(site, scene) == [began + 60]
 
 
 def test_plays_that_looks_have_brought_explain_the_count_too(site: Site) -> None:

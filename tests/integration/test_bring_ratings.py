@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from sync import data_folder
 from sync.back import ratings
 from sync.stash import watched
 from tests.integration.test_bring_back import NOON, SINCE, look_again, plays, synced, task
@@ -393,6 +392,23 @@ def test_a_resume_point_is_sent_once(site: Site) -> None:
     assert len([one for one in site.plex.requests if one.path == "/:/progress"]) == 1
 
 
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_a_plex_that_takes_no_resume_point_sinks_nothing_else(site: Site, status: int) -> None:
+    site.configure(bring_ratings=True, **RESUMING)
+    pairs = [synced(site, number=number) for number in range(2)]
+    for scene, key in pairs:
+        site.stash.scene(scene).resume_time = 200
+        site.plex.person_rates(key, 6.0)
+    site.plex.fail(status=status, times=None, path_contains="/:/progress")
+    answer = look_again(site)
+    assert answer.error is None
+    assert [site.stash.scene(scene).rating100 for scene, _ in pairs] == [60, 60]
+    assert "Plex does not take the resume point" in answer.said("w")
+    site.plex.clear_requests()
+    task(site)
+    assert not [one for one in site.plex.requests if one.path == "/:/progress"], "once is enough"
+
+
 def test_a_resume_point_of_a_scene_that_is_not_in_plex(site: Site) -> None:
     site.configure(**RESUMING)
     synced(site)
@@ -426,12 +442,20 @@ def test_history_and_status_count_what_was_brought(site: Site) -> None:
     assert "brought from Plex to Stash: 3 plays, 1 resume point, 1 rating" in status
 
 
+def test_what_stash_had_already_is_counted_as_nothing(site: Site) -> None:
+    site.configure(bring_plays=True, bring_since=SINCE)
+    scene, key = synced(site)
+    site.plex.person_plays(key, at=NOON)
+    site.stash.scene(scene).play_times.append(NOON)
+    task(site)
+    assert "plays brought" not in site.ask("history")["days"][-1]
+
+
 def test_a_state_file_of_before_gets_the_tables(site: Site) -> None:
     site.configure(bring_plays=True, bring_since=SINCE)
     scene, key = synced(site)
     with contextlib.closing(site.state()) as state:
         state.connection.executescript("DROP TABLE plays; DROP TABLE watched; DROP TABLE looked_back")
-    assert data_folder.state_file(str(site.data))
     site.plex.person_plays(key, at=NOON)
     task(site)
     assert plays(site, scene) == [NOON]
