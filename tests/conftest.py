@@ -9,6 +9,7 @@ import pytest
 
 from sync import data_folder, log
 from sync.plex import client
+from sync.setup import dependencies
 from sync.sleeper import launch
 from sync.worker import backoff, finish
 from tests.servers.plex import PlexStandIn
@@ -46,6 +47,12 @@ def _no_try_in_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
         return delay if delay >= 2 else 2 + delay / 10
 
     monkeypatch.setattr(finish, "calculate_delay", not_at_once)
+
+
+@pytest.fixture(autouse=True)
+def _packages_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in the test's own process does not look for its packages: it takes a tenth of it, and they are there."""
+    monkeypatch.setattr(dependencies, "missing", lambda _: [])
 
 
 @pytest.fixture(autouse=True)

@@ -523,8 +523,9 @@ def test_somebody_who_looks_at_its_lock_does_not_send_it_away(site: Site, monkey
     monkeypatch.setattr(wake, "NOTE_TRUST", 0.5)
     monkeypatch.setattr(sleeper, "BLOCKED_AFTER", 0.5)
     fcntl = pytest.importorskip("fcntl", reason="on Windows a look is no lock")
-    queue(site, Job(1, retry_count=1, next_retry_at=time.time() + 0.3))
-    call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": time.time()}
+    now = time.time()
+    queue(site, Job(1, retry_count=1, next_retry_at=now + 0.3))
+    call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": now}
     with open(data_folder.sleeper_lock(str(site.data)), "a+b") as look:
         fcntl.flock(look, fcntl.LOCK_SH)
         threading.Timer(0.2, fcntl.flock, (look, fcntl.LOCK_UN)).start()
@@ -537,7 +538,8 @@ def test_somebody_who_looks_at_its_lock_does_not_send_it_away(site: Site, monkey
 
 def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has looked for the last time and still holds the lock, so the drain starts nobody."""
-    queue(site, Job(1, retry_count=1, next_retry_at=time.time() + 0.1))
+    now = time.time()
+    queue(site, Job(1, retry_count=1, next_retry_at=now + 0.1))
     ran = Sleeper.run
     late: list[float] = []
 
@@ -552,7 +554,8 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
 
     monkeypatch.setattr(Sleeper, "run", run_then_leave)
     monkeypatch.setattr(wake, "NOTE_TRUST", 0.5)
-    call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": time.time()}
+    monkeypatch.setattr(sleeper, "BLOCKED_AFTER", 0.5)
+    call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": now}
     sleeper.main(json.dumps(call).encode())
     assert len(asks(site)) == 2
     assert not launch.is_alive(str(site.data))
