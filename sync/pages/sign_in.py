@@ -5,15 +5,18 @@ Tokens stand in no fact. Until `sign_in_choose` has stored another, the old toke
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
 from sync.pages.table import Answer
 from sync.plex.account import begun
+from sync.plex.account.ask import Asker
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
-from sync.plex.account.reach import asker, try_servers
+from sync.plex.account.reach import try_servers
 from sync.plex.account.servers import Server, Tried, in_words
+from sync.plex.client import client_identifier
 
 _T = TypeVar("_T")
 TRIES = 4
@@ -79,7 +82,7 @@ class _SignIn:
         self._own = own
 
     def run(self) -> Answer:
-        with asker(self._work.data) as asks:
+        with closing(Asker(client_identifier(self._work.data))) as asks:
             plex_tv = PlexTv(asks)
             pin = self._patiently(plex_tv.make_pin)
             self._work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
@@ -93,7 +96,10 @@ class _SignIn:
         if all(one.error for _, addresses in found for one in addresses):
             said = "; ".join(f"{server.name}: {in_words(addresses)}" for server, addresses in found)
             raise SignInOverError(_UNREACHABLE.format(said))
-        kept = [server._asdict() | {"addresses": [one.address for one in addresses]} for server, addresses in found]
+        kept = [
+            server._asdict() | {"addresses": [one.address for one in addresses if not one.error]}
+            for server, addresses in found
+        ]
         if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + CHOICE + MARGIN):
             raise SignInOverError(_CANCELLED)
         return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
