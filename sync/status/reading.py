@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sync import data_folder, fast, log
 from sync.errors import SetupError, quoted
@@ -69,6 +69,25 @@ class File:
         # As one text: 100,000 rows would take twice as long.
         whole = f"SELECT json_group_array(id) FROM ({query}) WHERE typeof(id) = 'integer' AND id > 0"
         return set().union(*(json.loads(row[0]) for row in self.rows(whole, values)))
+
+
+class Files(NamedTuple):
+    """Both files of a data folder, and what of them cannot be read."""
+
+    queue: File
+    state: File
+    troubles: list[str]
+
+
+@contextlib.contextmanager
+def files(data: str) -> Iterator[Files]:
+    """Open both files of a data folder for a look."""
+    troubles: list[str] = []
+    with (
+        contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue,
+        contextlib.closing(File("state file", data_folder.state_file(data), troubles)) as state,
+    ):
+        yield Files(queue, state, troubles)
 
 
 def trouble_of(what: str, file: str, error: Exception) -> str:

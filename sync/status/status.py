@@ -17,7 +17,7 @@ from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX, DeadLetter
 from sync.queue.lock import is_held
-from sync.status.reading import File, libraries
+from sync.status.reading import File, files, libraries
 from sync.worker.circuit_breaker import Record, read_record, state_of
 
 Status = dict[str, Any]
@@ -38,11 +38,7 @@ def gather(data: str, now: float | None = None) -> Status:
     A file that is missing counts as empty, and one that cannot be read as a trouble: this raises nothing of either.
     """
     at = time.time() if now is None else now
-    troubles: list[str] = []
-    with (
-        contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue,
-        contextlib.closing(File("state file", data_folder.state_file(data), troubles)) as state,
-    ):
+    with files(data) as (queue, state, troubles):
         known = libraries(state)
         return {
             "at": at,
@@ -67,9 +63,8 @@ def failed_jobs(data: str, since: float = 0.0) -> list[dict[str, Any]]:
 
     Raises SetupError where the queue's file cannot be read.
     """
-    troubles: list[str] = []
     query = f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters WHERE last_at >= ? ORDER BY last_at DESC, scene_id"
-    with contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue:
+    with files(data) as (queue, _, troubles):
         letters = queue.rows(query, (since,))
     if troubles:
         raise SetupError(troubles[0])

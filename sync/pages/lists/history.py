@@ -3,8 +3,8 @@
 import time
 
 from sync import log
-from sync.pages.lists.known import files
 from sync.pages.table import Answer, Call
+from sync.status.reading import files
 
 DAYS = 30
 WRITTEN = 100

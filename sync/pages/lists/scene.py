@@ -6,11 +6,10 @@ import time
 from sync import data_folder, hook, log
 from sync.errors import SetupError
 from sync.fast import sqlite3
-from sync.pages.lists.causes import mends
-from sync.pages.lists.known import Files, files
+from sync.pages.lists.failed import mends
 from sync.pages.table import Answer, Call, number_in
 from sync.queue import schema, wake
-from sync.status.reading import trouble_of
+from sync.status.reading import Files, files, trouble_of
 
 MOST_MARKS = 500
 """Scenes that are marked at once."""
