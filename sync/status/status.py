@@ -58,14 +58,11 @@ def gather(data: str, now: float | None = None) -> Status:
         }
 
 
-def failed_jobs(data: str, since: float = 0.0) -> list[dict[str, Any]]:
-    """Return the dead letters since a moment (seconds since the epoch), the latest first.
-
-    Raises SetupError where the queue's file cannot be read.
-    """
-    query = f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters WHERE last_at >= ? ORDER BY last_at DESC, scene_id"
+def failed_jobs(data: str) -> list[dict[str, Any]]:
+    """Return the dead letters, the latest first. Raises SetupError where the queue's file cannot be read."""
+    query = f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters ORDER BY last_at DESC, scene_id"
     with files(data) as (queue, _, troubles):
-        letters = queue.rows(query, (since,))
+        letters = queue.rows(query)
     if troubles:
         raise SetupError(troubles[0])
     return [_clean(DeadLetter(*letter)._asdict()) for letter in letters]
