@@ -15,7 +15,7 @@ from sync.plex.account import begun
 from sync.plex.account.ask import Asker
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
 from sync.plex.account.reach import try_servers
-from sync.plex.account.servers import Server, Tried, in_words
+from sync.plex.account.servers import in_words
 from sync.plex.client import client_identifier
 
 _T = TypeVar("_T")
@@ -41,8 +41,10 @@ _NO_SERVER = (
     "This Plex account has no Plex Media Server. Sign in with the account that owns it; a server that belongs to no "
     "account is claimed in Plex's own settings"
 )
-
-
+_SHARED = (
+    "This Plex account owns no server, others share theirs with it ({}). Only the owner of a server may edit what is "
+    "in it: sign in with the owner's account"
+)
 _UNREACHABLE = (
     "No address of your Plex server can be used from where Stash runs. Tried: {}. Is Plex running? An address that "
     "plex.tv does not know can be entered by hand"
@@ -89,10 +91,12 @@ class _SignIn:
             token = self._wait_for_token(plex_tv, pin)
             self._work.tell(state="looking", url="")
             listed = self._patiently(lambda: plex_tv.servers(token))
-            servers = _own_servers(listed)
-            tried = try_servers(asks, servers)
-        # Those that can be used stand first.
-        found = sorted(zip(servers, tried, strict=True), key=lambda pair: all(one.error for one in pair[1]))
+            if not listed:
+                raise SignInOverError(_NO_SERVER)
+            owned = [server for server in listed if server.owned]
+            if not owned:
+                raise SignInOverError(_SHARED.format(", ".join(server.name for server in listed[:5])))
+            found = try_servers(asks, owned)
         if all(one.error for _, addresses in found for one in addresses):
             said = "; ".join(f"{server.name}: {in_words(addresses)}" for server, addresses in found)
             raise SignInOverError(_UNREACHABLE.format(said))
@@ -102,7 +106,12 @@ class _SignIn:
         ]
         if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + CHOICE + MARGIN):
             raise SignInOverError(_CANCELLED)
-        return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
+        shown = [
+            {"machine": server.machine, "name": server.name, "version": server.version}
+            | {"addresses": [one._asdict() for one in addresses]}
+            for server, addresses in found
+        ]
+        return {"state": "choose", "servers": shown}
 
     def wait_for_choice(self) -> None:
         """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
@@ -144,21 +153,3 @@ class _SignIn:
             if left <= 0:
                 return
             time.sleep(min(left, POLL))
-
-
-def _own_servers(listed: list[Server]) -> list[Server]:
-    servers = [server for server in listed if server.owned]
-    if not listed:
-        raise SignInOverError(_NO_SERVER)
-    if not servers:
-        names = ", ".join(server.name for server in listed[:5])
-        raise SignInOverError(
-            f"This Plex account owns no server, others share theirs with it ({names}). Only the owner of a server may "
-            "edit what is in it: sign in with the owner's account"
-        )
-    return servers
-
-
-def _told(server: Server, addresses: list[Tried]) -> Answer:
-    shown = [one._asdict() for one in addresses]
-    return {"machine": server.machine, "name": server.name, "version": server.version, "addresses": shown}

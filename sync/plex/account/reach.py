@@ -8,12 +8,16 @@ from sync.plex.account.ask import Asker, NoAnswerError
 from sync.plex.account.servers import Address, Server, Tried, best_first, may_get_token
 
 
-def try_servers(asker: Asker, servers: Sequence[Server]) -> list[list[Tried]]:
-    """Return for each server what came of its addresses, best first; all of them are tried at once."""
+def try_servers(asker: Asker, servers: Sequence[Server]) -> list[tuple[Server, list[Tried]]]:
+    """Return each server with what came of its addresses, best first; servers that can be used stand first.
+
+    All of the addresses are tried at once.
+    """
     places = [(server.machine, one) for server in servers for one in server.addresses]
     with ThreadPoolExecutor(len(places) or 1) as pool:
         tried = dict(zip(places, pool.map(lambda place: _try(asker, *place), places), strict=True))
-    return [best_first(tried[server.machine, one] for one in server.addresses) for server in servers]
+    found = [(server, best_first(tried[server.machine, one] for one in server.addresses)) for server in servers]
+    return sorted(found, key=lambda pair: all(one.error for one in pair[1]))
 
 
 def _try(asker: Asker, machine: str, one: Address) -> Tried:
