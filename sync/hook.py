@@ -27,24 +27,9 @@ DESTROY_HOOK = "Scene.Destroy.Post"
 
 IRRELEVANT_FIELDS = frozenset(
     {
-        # which scene, not what about it
-        "id",
-        "ids",
-        "clientMutationId",
-        # play history
-        "last_played_at",
-        "o_counter",
-        "o_history",
-        "play_count",
-        "play_duration",
-        "play_history",
-        "resume_time",
-        # nothing that a Plex item has
-        "galleries",
-        "gallery_ids",
-        "scene_markers",
-        "url",
-        "urls",
+        *("id", "ids", "clientMutationId"),  # which scene, not what about it
+        *("last_played_at", "o_counter", "o_history", "play_count", "play_duration", "play_history", "resume_time"),
+        *("galleries", "gallery_ids", "scene_markers", "url", "urls"),  # nothing that a Plex item has
     }
 )
 """Fields of a save that change nothing in Plex. A field that is not here is for us."""

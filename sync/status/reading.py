@@ -98,8 +98,8 @@ def trouble_of(what: str, file: str, error: Exception) -> str:
     if isinstance(error, SetupError):
         return log.redact(str(error))
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
-        mends = '"Process queue" sets it aside and compares every scene with Plex'
-        return log.redact(f"PlexSync's {what} {quoted(file)} is damaged ({error}): {mends}")
+        mends = 'Press "Process queue", which sets it aside and compares every scene with Plex'
+        return log.redact(f"PlexSync's {what} {quoted(file)} is damaged ({error}). {mends}")
     return log.redact(damage.why_unusable(what, file, error))
 
 
