@@ -1,8 +1,7 @@
 """A save in Stash -> one job on the queue, and a drain on its way.
 
-Runs inside the request of the person who saves: standard library alone, no
-network while a drain runs or is asked for, no settings read. What to write to
-Plex is read when the job runs.
+Runs inside the request of the person who saves: standard library alone, no network while a drain runs or is asked for,
+no settings read.
 """
 
 from __future__ import annotations
@@ -73,11 +72,9 @@ class HookInputError(PermanentError):
 
 
 def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    """Take one hook call; return what was done, in a sentence.
+    """Take one hook call; return what was done, in a sentence. The job is on disk when this returns.
 
-    The job is on disk when this returns. A Stash that cannot be asked for a drain
-    is no error: the job waits for the next save or a press of "Process queue".
-    Raises HookInputError, SetupError, QueueError.
+    A Stash that cannot be asked for a drain is no error. Raises HookInputError, SetupError, QueueError.
     """
     hook_type = context.get("type")
     change = CHANGE_HOOKS.get(hook_type) if isinstance(hook_type, str) else None

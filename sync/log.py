@@ -1,8 +1,7 @@
 """Lines for Stash's log, and its progress bar. Standard library alone.
 
-A stderr line that starts with SOH, a level letter and STX is logged at that
-level (stashapp/stash, pkg/logger/plugin.go). A line of 64 KiB or more ends
-Stash's reader for good, so lines are cut well below, by bytes.
+A stderr line that starts with SOH, a level letter and STX is logged at that level (stashapp/stash,
+pkg/logger/plugin.go). A line of 64 KiB or more ends Stash's reader for good, so lines are cut well below, by bytes.
 """
 
 from __future__ import annotations
@@ -27,10 +26,7 @@ _detailed = False
 
 
 def keep_secret(*values: object) -> None:
-    """Blacken these tokens, keys and cookies in every line from now on, percent-encoded too.
-
-    The last line of defence: no line is meant to hold one.
-    """
+    """Blacken these tokens, keys and cookies in every line from now on, percent-encoded too."""
     for value in (value.strip() for value in values if isinstance(value, str)):
         if len(value) >= _SHORTEST_SECRET:
             encoded = {quote(value, safe="", errors="replace"), quote(value, errors="replace")}

@@ -1,8 +1,7 @@
 """A task, up to the point where its dependencies are there. Standard library alone.
 
-The lock is taken, the note "a drain is asked for" is taken back and missing
-packages are installed before anything that needs a package is imported, so that
-a task which cannot go on leaves no promise behind.
+The lock is taken, the note "a drain is asked for" is taken back and missing packages are installed before anything that
+needs a package is imported, so that a task which cannot go on leaves no promise behind.
 """
 
 import contextlib
@@ -47,10 +46,7 @@ LAST_WAIT = 90.0
 
 
 def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
-    """Run the task that `args.mode` names; return its outcome in a sentence (a Report where there is more to know).
-
-    Raises SetupError and what the task raises.
-    """
+    """Run the task that `args.mode` names; return its outcome in a sentence. Raises PlexSyncError."""
     mode = args.get("mode")
     if mode not in MODES:
         raise SetupError(f"args.mode is {mode!r:.100}; accepted: {', '.join(MODES)}")
@@ -244,9 +240,9 @@ def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
 
 
 def wake_up(server_connection: Mapping[str, Any], data: str, panel: Mapping[str, Any]) -> str:
-    """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died.
+    """Ask for a drain where work waits that nobody else would wake; return what was done, in a sentence.
 
-    `panel`: the settings as Stash has them. Return what was done, in a sentence. Raises SetupError.
+    `panel`: the settings as Stash has them. Raises SetupError.
     """
     queue_file, drain_lock = data_folder.queue_file(data), data_folder.drain_lock(data)
     if not os.path.exists(queue_file):
@@ -288,10 +284,7 @@ def _is_time(connection: sqlite3.Connection, panel: Mapping[str, Any], now: floa
 
 @contextlib.contextmanager
 def opened_queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
-    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`.
-
-    What goes wrong inside is a SetupError, too.
-    """
+    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`. Raises SetupError."""
     try:
         connection = _open_queue(data_folder.queue_file(data), mends)
         try:

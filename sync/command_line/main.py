@@ -1,7 +1,4 @@
-"""The command line: `python3 plexsync.py COMMAND` runs the plugin's tasks in this process, on the plugin's own queue.
-
-Standard library alone, up to what a task needs.
-"""
+"""The command line: `python3 plexsync.py COMMAND` runs the plugin's tasks in this process. Standard library alone."""
 
 import contextlib
 import io

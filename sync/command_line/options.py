@@ -69,10 +69,7 @@ class UsageError(SetupError):
 
 
 def read(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the options of a command line; `help` holds the text that was asked for.
-
-    Raises UsageError.
-    """
+    """Return a command line's options; `help` holds the text that was asked for. Raises UsageError."""
     for name in (word.partition("=")[0] for word in argv):
         if name != "--api-key-file" and _SECRET.fullmatch(name):
             raise UsageError(

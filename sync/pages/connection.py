@@ -39,10 +39,7 @@ def servers(work: Work) -> Iterator[Servers]:
 
 
 def libraries(work: Work) -> Answer:
-    """Return the `server`, its `libraries` with the number of items, and what `plex_library` names in vain (`error`).
-
-    Raises PlexSyncError where Plex does not answer, or refuses the token.
-    """
+    """Return the `server`, its `libraries`, and what `plex_library` names in vain (`trouble`). Raises PlexSyncError."""
     with servers(work) as (settings, _, client):
         began = time.perf_counter()
         sections = read_sections(client)

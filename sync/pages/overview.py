@@ -37,8 +37,7 @@ def status(call: Call) -> Answer:
 def wake(call: Call) -> Answer:
     """Ask for a drain where work waits that nobody else would wake, and return what was `said`.
 
-    With it `needs_look`, how many things need a person's look (the dot in Stash's navigation), and the setting
-    `mark_scenes`.
+    With it `needs_look` (the dot in Stash's navigation), and the setting `mark_scenes`.
     """
     panel: dict[str, Any] = {}
     marks = False

@@ -21,10 +21,7 @@ from sync.text.typed import parse_path_map
 
 
 def paths(work: Work) -> Answer:
-    """Return the `outcomes` of the sample, by name, with what to do (`advice`), and the `proposal`.
-
-    Raises PlexSyncError.
-    """
+    """Return `outcomes` of the sample by name, what to do (`advice`), and the `proposal`. Raises PlexSyncError."""
     with servers(work) as (settings, stash, client), closing(State(PRIVATE)) as state:
         tried = work.args.get("path_map")
         if tried is not None:

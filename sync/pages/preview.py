@@ -1,7 +1,6 @@
 """The operation `preview`: what a sync of one scene would change in Plex. Nothing is written, in Plex or on disk.
 
-The scene goes through what a run does with it, over a state and a queue of its own: of the real state it has a copy
-of what is known of this scene and of the items that may be its own.
+The scene goes through what a run does with it, over a state and a queue of its own.
 """
 
 import contextlib
@@ -38,10 +37,7 @@ from sync.worker.run import ItemSync, Run, SceneSync
 
 
 def preview(work: Work) -> Answer:
-    """Return of the scene in args `scene_id`: its `items` with a row for each field, or why there is none (`problems`).
-
-    Raises PlexSyncError.
-    """
+    """Return the `items` of args `scene_id`, each with a row a field, or `problems`. Raises PlexSyncError."""
     scene_id = number_in(work.args, "scene_id")
     with servers(work) as opened:
         settings, stash, client = opened

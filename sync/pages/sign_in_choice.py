@@ -10,8 +10,7 @@ from sync.stash import panel as stored
 def choose(call: Call) -> Answer:
     """Store the address and the token of the server that a person chose (args `machine`, `address`).
 
-    Only an address is taken that has answered the sign-in as that server. Returns its `name` and `address`, and `state`
-    "done". Raises PlexSyncError; the sign-in goes on then, unless its time is over.
+    Returns its `name` and `address`, and `state` "done". Raises PlexSyncError; the sign-in goes on then.
     """
     found = begun.read(call.data)
     if found is None or not found["servers"]:

@@ -1,8 +1,7 @@
 """The task "Check setup": a checklist in plain words of what works and what to fix.
 
-It asks Plex and Stash and changes nothing in either. Scenes are located by what a drain does it with, over a database
-of its own that ends with the run: the drain's files and its lock are left alone, so it runs beside a drain, and a stop
-leaves nothing behind.
+It changes nothing. Scenes are located by what a drain does it with, over a database of its own that ends with the run:
+so it runs beside a drain, and a stop leaves nothing behind.
 """
 
 import sqlite3
@@ -48,11 +47,9 @@ PRIVATE = ""
 
 
 def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> str:
-    """Check everything that a sync needs, as far as it can be asked; return a summary for the task's answer.
+    """Check everything that a sync needs; return a summary. Raises SetupError where Stash cannot be addressed.
 
     `to_show`: for a report that others see; no line shows a path.
-
-    Raises SetupError only where Stash itself cannot be addressed.
     """
     stash = StashClient(server_connection)
     check = _Check(stash, data, to_show)

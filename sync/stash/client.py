@@ -1,8 +1,7 @@
 """The one place where a task asks Stash.
 
-stashapi's GQLWrapper speaks GraphQL; its StashInterface on top makes three
-requests when it is made, a schema introspection among them, and has no time-out,
-so the connection, the time-out and the meaning of a failure are PlexSync's own.
+stashapi's GQLWrapper speaks GraphQL; its StashInterface on top makes three requests when it is made, and has no
+time-out, so the connection, the time-out and the meaning of a failure are PlexSync's own.
 """
 
 import logging
@@ -48,10 +47,7 @@ _PING_QUERY = "query PlexSyncPing { version { version } }"
 
 
 class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hints
-    """Stash, as much of it as a sync needs.
-
-    Raises StashTemporaryError, StashAuthError and SetupError.
-    """
+    """Stash, as much of it as a sync needs. Raises StashTemporaryError, StashAuthError and SetupError."""
 
     def __init__(self, server_connection: Mapping[str, Any]) -> None:
         super().__init__()
@@ -144,11 +140,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         return settings if isinstance(settings, dict) else {}
 
     def scenes(self, scene_ids: Sequence[int]) -> dict[int, Scene]:
-        """Return these scenes by id; one that Stash no longer has is absent.
-
-        Aliased `findScene` fields in one request: `findScenes(ids:)` fails as a
-        whole when one id is gone.
-        """
+        """Return these scenes by id but those that are gone, for which `findScenes(ids:)` fails as a whole."""
         if not scene_ids:
             return {}
         fields = " ".join(f"s{number}: findScene(id: {number}) {{ ...S }}" for number in sorted(set(scene_ids)))
@@ -157,10 +149,9 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         return {scene.id: scene for scene in found}
 
     def sample(self, count: int) -> list[Scene]:
-        """Return up to `count` scenes from all over the library, the same ones as long as it stays as it is.
+        """Return up to `count` scenes from all over the library, the same ones each time, with what conditions look at.
 
-        With their files, their cover's path and what conditions look at, no more. Stash orders scenes by
-        `random_<seed>` (stashapp/stash, pkg/sqlite/sql.go).
+        Stash orders scenes by `random_<seed>` (stashapp/stash, pkg/sqlite/sql.go).
         """
         fields = (
             "id title organized stash_ids { stash_id } paths { screenshot } performers { image_path } tags { name } "
@@ -169,11 +160,10 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         return list(map(read_scene, self.find("PlexSyncSample", fields, per_page=count, sort=_SAMPLE_ORDER)))
 
     def files_named(self, names: Sequence[str], page_size: int = 500) -> list[tuple[int, MediaFile]]:
-        """Return (scene id, file) of every scene that has a file of one of these names.
+        """Return (scene id, file) of every scene that has a file of one of these names, and of others: look at each.
 
-        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE
-        over all files, where % and _ stand for anything and the end is open, so other files come along:
-        look at each. One request, and more for a name that more than `page_size` scenes have.
+        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE over all files,
+        where % and _ stand for anything and the end is open. One request, and more for a name of many scenes.
         """
         found: dict[tuple[int, MediaFile], None] = {}
         # In quotes: Stash takes any one of several words for a hit.
@@ -219,20 +209,15 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         return scene_fragment(performer_tags=self.with_performer_tags, plays=self.with_plays)
 
     def picture(self, path: str) -> Picture | None:
-        """Return a picture of Stash's by its path and query; None where Stash has none of its own.
+        """Return a picture by its path and query; None where Stash has none of its own.
 
-        Asked of the address that PlexSync was started from alone: the URLs that Stash builds may name
-        another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
-        not take, StashPictureError where Stash cannot give it.
+        Asked of the address that PlexSync was started from alone: the URLs that Stash builds may name another host,
+        which is not for a cookie. Raises UnusablePictureError for one that Plex would not take, StashPictureError.
         """
         return self._fetch(path, "cover", _read_whole) if path else None
 
     def picture_sha1(self, path: str) -> str | None:
-        """Return the SHA-1 of a performer's picture by its path and query; None where Stash has none of its own.
-
-        Of whatever kind and size: Plex is not sent it. Asked as `picture` is. Raises StashPictureError where
-        Stash cannot give it, UnusablePictureError where it is empty.
-        """
+        """Return the SHA-1 of a performer's picture, whatever it is; asked, and raises, as `picture`."""
         return self._fetch(path, "picture", picture_sha1)
 
     def _fetch(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T | None]) -> _T | None:

@@ -1,4 +1,4 @@
-"""The plugin's settings in Stash: read, merged and written as one map. Standard library alone.
+"""The plugin's settings in Stash. Standard library alone.
 
 Stash's `configurePlugin` replaces the whole map. So each writer reads what is there, under a lock over all
 processes of PlexSync, and puts its changes on top.

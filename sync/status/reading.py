@@ -1,7 +1,4 @@
-"""Reading PlexSync's two files beside a drain, for whoever tells how things are. Standard library alone.
-
-It changes nothing, makes no file and takes no lock.
-"""
+"""Reading PlexSync's two files beside a drain: nothing is changed or made, no lock taken. Standard library alone."""
 
 import contextlib
 import json

@@ -1,7 +1,6 @@
 """How PlexSync is doing, read from its two files. Standard library alone; no server is asked.
 
-It changes nothing, makes no file and takes no lock, so it can be asked beside a drain. Every number
-is counted over an index: 100,000 scenes are told as fast as a hundred.
+Every number is counted over an index: 100,000 scenes are told as fast as a hundred.
 """
 
 import contextlib
@@ -33,10 +32,7 @@ _WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"
 
 
 def gather(data: str, now: float | None = None) -> Status:
-    """Return how things are in this data folder; `now` in seconds since the epoch.
-
-    A file that is missing counts as empty, and one that cannot be read as a trouble: this raises nothing of either.
-    """
+    """Return how things are in this data folder; `now` in seconds since the epoch. What cannot be read is a trouble."""
     at = time.time() if now is None else now
     with files(data) as (queue, state, troubles):
         known = libraries(state)

@@ -46,11 +46,9 @@ def coverage(call: Call) -> Answer:
 
 
 def coverage_list(call: Call) -> Answer:
-    """Return up to args `limit` scenes of args `part` behind the scene `after`; `next` is where to go on
-    (None: the end).
+    """Return up to args `limit` scenes of args `part` behind the scene `after`; `next`: where to go on (None: the end).
 
-    By their ids; those that were "never" looked at from the newest on, for these are new as a rule. Raises SetupError,
-    and StashTemporaryError where Stash has to be asked and does not answer.
+    By their ids; those that were "never" looked at from the newest on. Raises SetupError, StashTemporaryError.
     """
     part, limit = str(call.args.get("part")), limit_in(call.args)
     after = None if call.args.get("after") is None else number_in(call.args, "after")

@@ -71,10 +71,7 @@ class PlexTv:
         return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
     def ask_pin(self, pin: Pin) -> str:
-        """Return the account's token, or nothing while the person has not agreed. Raises PinOverError.
-
-        plex.tv wants to be asked once a second at the most (Plex's developer pages).
-        """
+        """Return the account's token; nothing while the person has not agreed. Raises PinOverError."""
         token = _object(self._ask("GET", f"{self._plex_tv}/api/v2/pins/{pin.id}", is_of_pin=True)).get("authToken")
         if not token:
             return ""

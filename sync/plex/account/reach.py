@@ -9,10 +9,7 @@ from sync.plex.account.servers import Address, Server, Tried, best_first, may_ge
 
 
 def try_servers(asker: Asker, servers: Sequence[Server]) -> list[tuple[Server, list[Tried]]]:
-    """Return each server with what came of its addresses, best first; servers that can be used stand first.
-
-    All of the addresses are tried at once.
-    """
+    """Return each server with what came of its addresses, all tried at once; the best stand first in both."""
     places = [(server.machine, one) for server in servers for one in server.addresses]
     with ThreadPoolExecutor(len(places) or 1) as pool:
         tried = dict(zip(places, pool.map(lambda place: _try(asker, *place), places), strict=True))
