@@ -46,7 +46,7 @@ class File:
             self.connection = None
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """Return the rows of a query."""
+        """Return the rows of a query, each a sqlite3.Row."""
         found: list[Any] = []
         if self.connection is not None:
             with self.caring():
@@ -56,6 +56,10 @@ class File:
                     if "no such table" not in str(error):
                         raise
         return found
+
+    def record(self, query: str, values: Sequence[object] = ()) -> dict[str, Any] | None:
+        """Return the first row of a query by its columns' names; None where there is none."""
+        return next((dict(row) for row in self.rows(query, values)), None)
 
     def number(self, query: str, values: Sequence[object] = ()) -> int:
         """Return the one number of a query; 0 where there is none."""
@@ -107,6 +111,7 @@ def _open(file: str) -> sqlite3.Connection:
         # Never made by this: it may be moved away at this moment.
         connection = fast.connect(file, address(file, "rw"))
         try:
+            connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             connection.execute("PRAGMA schema_version")  # SQLite opens its files at the first read only

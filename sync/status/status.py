@@ -14,7 +14,7 @@ from sync.errors import SetupError
 from sync.hidden_paths import without_paths
 from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
-from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX, DeadLetter
+from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX
 from sync.queue.lock import is_held
 from sync.status.reading import File, files, libraries
 from sync.worker.circuit_breaker import Record, read_record, state_of
@@ -61,7 +61,7 @@ def failed_jobs(data: str) -> list[dict[str, Any]]:
         letters = queue.rows(query)
     if troubles:
         raise SetupError(troubles[0])
-    return [_clean(DeadLetter(*letter)._asdict()) for letter in letters]
+    return [_clean(dict(letter)) for letter in letters]
 
 
 # The queue's file
@@ -123,14 +123,11 @@ def _failed(queue: File) -> list[Status]:
         "SELECT scene_id, title, message, last_at AS failed_at FROM plexsync_dead_letters WHERE error_type = ? "
         "ORDER BY last_at DESC LIMIT ?"
     )
-    names = ("scene_id", "title", "message", "failed_at")
     return [
         {
             "error_type": error_type,
             "count": count,
-            "examples": [
-                _clean(dict(zip(names, row, strict=True))) for row in queue.rows(examples, (error_type, EXAMPLES))
-            ],
+            "examples": [_clean(dict(row)) for row in queue.rows(examples, (error_type, EXAMPLES))],
         }
         for error_type, count in queue.rows(counts)
     ]

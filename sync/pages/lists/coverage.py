@@ -119,12 +119,10 @@ def _never(call: Call, found: Files, known: Collection[int], below: int | None, 
 def _told(found: Files, number: int, part: str) -> dict[str, Any]:
     told: dict[str, Any] = {"scene_id": number}
     if part in ("left_out", "not_in_plex", "failed"):
-        letter = "SELECT message, last_at, error_type FROM plexsync_dead_letters WHERE scene_id = ?"
-        for message, at, error_type in found.queue.rows(letter, (number,)):
-            return told | {"reason": log.redact(message), "at": at, "error_type": error_type}
-        for reason, at in found.state.rows("SELECT reason, at FROM left_out WHERE scene_id = ?", (number,)):
-            return told | {"reason": log.redact(reason), "at": at}
+        letter = "SELECT message AS reason, last_at AS at, error_type FROM plexsync_dead_letters WHERE scene_id = ?"
+        noted = "SELECT reason, at FROM left_out WHERE scene_id = ?"
+        why = found.queue.record(letter, (number,)) or found.state.record(noted, (number,)) or {"reason": ""}
+        return told | why | {"reason": log.redact(why["reason"])}
     if part == "in_plex":
-        for (at,) in found.state.rows("SELECT synced_at FROM scenes WHERE scene_id = ?", (number,)):
-            told["at"] = at
+        told |= found.state.record("SELECT synced_at AS at FROM scenes WHERE scene_id = ?", (number,)) or {}
     return told

@@ -76,12 +76,11 @@ def _groups(queue: File) -> list[Answer]:
 
 
 def _letters(queue: File, cause: Cause, after: int, limit: int) -> list[Answer]:
-    names = ("scene_id", "title", "message", "tries", "first_at", "last_at")
     query = (
-        f"SELECT {', '.join(names)} FROM plexsync_dead_letters WHERE error_type = ? AND {OPENING} = ? "
-        f"AND {ENDING} = ? AND scene_id > ? ORDER BY scene_id LIMIT ?"
+        "SELECT scene_id, title, message, tries, first_at, last_at FROM plexsync_dead_letters WHERE error_type = ? "
+        f"AND {OPENING} = ? AND {ENDING} = ? AND scene_id > ? ORDER BY scene_id LIMIT ?"
     )
-    letters = [dict(zip(names, row, strict=True)) for row in queue.rows(query, (*cause, after, limit))]
+    letters = [dict(row) for row in queue.rows(query, (*cause, after, limit))]
     return [one | {"title": log.redact(one["title"]), "message": _clean(one["message"])} for one in letters]
 
 
