@@ -10,7 +10,7 @@ import os
 import time
 
 from sync import data_folder
-from sync.errors import PermanentError
+from sync.errors import PermanentError, PlexSyncError
 from sync.fast import sqlite3
 from sync.queue import wake
 from sync.queue.schema import change_row, new_row
@@ -141,7 +141,7 @@ def ask_stash(server_connection: Mapping[str, Any], queue_file: str, ask: wake.A
                 pass  # asking for a drain too many is cheap, missing one is not
         job = ask_for_drain(server_connection, "hook")
         wake.note_job(queue_file, ask.token, job)
-    except (AskFailedError, PermanentError) as error:
+    except PlexSyncError as error:
         _withdraw(queue_file, ask.token)
         return (
             f'but Process queue was not started: {error}. {what} waits for the next save or a press of "Process queue"'
@@ -151,7 +151,7 @@ def ask_stash(server_connection: Mapping[str, Any], queue_file: str, ask: wake.A
     try:
         if others_stand_before(server_connection, job):
             return f"Process queue asked for; it waits {_left_to_sleeper(server_connection, queue_file)}"
-    except (AskFailedError, PermanentError):
+    except PlexSyncError:
         pass  # it is asked for all the same
     return "Process queue asked for"
 

@@ -13,6 +13,7 @@ from sync.errors import SetupError
 from sync.pages.table import Answer, Call
 from sync.settings import ACCEPTED, DEFAULTS_SINCE, SECRET_SETTINGS, Settings, read_each, to_fill_in
 from sync.stash import panel as stored
+from sync.stash.questions import plugin_settings
 from sync.text.patterns import quoted
 from sync.text.typed import path_map_of
 
@@ -28,7 +29,7 @@ def settings(call: Call) -> Answer:
     tried = call.args.get("try")
     if tried is not None:
         return _try(_mapping("try", tried))
-    return _view(stored.read(call.connection))
+    return _view(plugin_settings(call.connection))
 
 
 def save_settings(call: Call) -> Answer:

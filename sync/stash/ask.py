@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sync import fast
 from sync.stash.address import session_cookie, stash_address
+from sync.stash.exceptions import StashTemporaryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _ALIVE = ("READY", "RUNNING", "STOPPING")
 _LONGEST_ANSWER = 1_000_000
 
 
-class AskFailedError(Exception):
+class AskFailedError(StashTemporaryError):
     """Stash did not take the request; the text says why. `refused`: it does not know this session any more."""
 
     def __init__(self, text: str, *, refused: bool = False) -> None:

@@ -131,18 +131,11 @@ def address(file: str, mode: str) -> str:
 
 def libraries(state: File) -> list[dict[str, Any]]:
     """Return the libraries of the server in use, each with its `name` and how many of its `items` scenes hold."""
-    ask = state.rows
-    titles = ask("SELECT machine, section, title FROM libraries ORDER BY seen_at DESC")
-    machine = titles[0][0] if titles else ""
-    # Over narrow indexes and not the table, whose rows are wide: all of its items, and those that nobody holds.
-    items = dict(ask("SELECT section, count(*) FROM items WHERE machine = ? GROUP BY section", (machine,)))
-    nobodys = (
-        "SELECT section, count(*) FROM items INDEXED BY items_of_scene WHERE scene_id = 0 AND machine = ? GROUP BY 1"
+    # Counted over narrow indexes and not the table, whose rows are wide: all of its items, without those of nobody.
+    query = (
+        "SELECT title AS name, (SELECT count(*) FROM items WHERE items.machine = one.machine AND items.section = "
+        "one.section) - (SELECT count(*) FROM items INDEXED BY items_of_scene WHERE scene_id = 0 AND items.machine = "
+        "one.machine AND items.section = one.section) AS items FROM libraries AS one "
+        "WHERE machine = (SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1)"
     )
-    free = dict(ask(nobodys, (machine,)))
-    found = [
-        {"name": title, "items": items.get(section, 0) - free.get(section, 0)}
-        for of, section, title in titles
-        if of == machine
-    ]
-    return sorted(found, key=lambda library: str(library["name"]).casefold())
+    return sorted(map(dict, state.rows(query)), key=lambda library: str(library["name"]).casefold())

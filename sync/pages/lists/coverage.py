@@ -5,12 +5,10 @@ from collections.abc import Collection
 from typing import Any
 
 from sync import log
-from sync.errors import PermanentError, SetupError
+from sync.errors import PlexSyncError, SetupError
 from sync.pages.table import Answer, Call, limit_in, number_in
 from sync.queue import schema
 from sync.queue.dead_letters import NOT_IN_PLEX
-from sync.stash.ask import AskFailedError
-from sync.stash.exceptions import StashTemporaryError
 from sync.stash.questions import count_scenes, scene_ids_below
 from sync.status.reading import Files, files, libraries
 from sync.status.records import LEFT_OUT
@@ -29,7 +27,7 @@ def coverage(call: Call) -> Answer:
     `libraries` with their items. The parts add up to the total."""
     try:
         total: int | None = count_scenes(call.connection)
-    except (AskFailedError, PermanentError):
+    except PlexSyncError:
         total = None
     with files(call.data) as found:
         parts = _parts(found)
@@ -101,10 +99,7 @@ def _count_synced(found: Files, but: Collection[int]) -> int:
 def _never(call: Call, found: Files, known: Collection[int], below: int | None, limit: int) -> Answer:
     scenes: list[int] = []
     for _ in range(QUESTIONS):
-        try:
-            some = scene_ids_below(call.connection, below, ASKED)
-        except AskFailedError as error:
-            raise StashTemporaryError(f"Stash did not answer its own plugin: {error}") from None
+        some = scene_ids_below(call.connection, below, ASKED)
         between = min(some, default=0), max(some, default=0)
         synced = found.state.ids("SELECT scene_id AS id FROM scenes WHERE scene_id BETWEEN ? AND ?", between)
         scenes += [number for number in some if number not in known and number not in synced]
