@@ -1,8 +1,4 @@
-"""Where PlexSync keeps its data.
-
-Standard library alone: the hook imports this. `os.path` and not pathlib, which
-costs the hook about 5 ms that the person saving would wait for.
-"""
+"""Where PlexSync keeps its data. Standard library alone, and no pathlib, which costs each save about 5 ms."""
 
 from __future__ import annotations
 
@@ -33,12 +29,8 @@ PLUGIN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def data_folder(server_connection: Mapping[str, Any]) -> str:
     """Return PlexSync's data folder, which exists afterwards, readable by its owner alone.
 
-    `$PLEXSYNC_DATA_DIR` where that is set, else `plexsync` beside Stash's
-    config.yml (`server_connection.Dir`): outside the plugins folder, which Stash
-    walks for plugins and replaces on update. The command line, which knows the
-    folder by then, has it in `server_connection.DataDir`.
-
-    Raises SetupError when neither is known or the folder cannot be made.
+    `$PLEXSYNC_DATA_DIR` where that is set, else `plexsync` beside Stash's config.yml (`server_connection.Dir`), outside
+    the plugins folder. The command line has it in `server_connection.DataDir`. Raises SetupError.
     """
     chosen = server_connection.get("DataDir") or os.environ.get("PLEXSYNC_DATA_DIR", "")
     if chosen:

@@ -23,10 +23,7 @@ class Ending(IntEnum):
 
 
 class Report(str):
-    """What a task answers: its sentence, with how it ended and the numbers behind it.
-
-    A str, because Stash is told the sentence alone.
-    """
+    """What a task answers: its sentence, which alone Stash is told, with how it ended and the numbers behind it."""
 
     ending: Ending
     facts: dict[str, Any]

@@ -77,29 +77,22 @@ def answer(raw: bytes) -> str:
     """
     try:
         said = _serve(raw)
-        return '{"output": ' + (fast.quote(said) if isinstance(said, str) else _object(said)) + "}"
+        if isinstance(said, str):
+            return '{"output": ' + fast.quote(said) + "}"
+        import json  # not at the top: a hook answers with a sentence
+
+        return json.dumps({"output": said})
     except PlexSyncError as error:
         text = str(error)
     except Exception as error:  # the last net: a sentence for Stash's log, never a traceback
-        if _met_update(error):
+        is_of_update = isinstance(error, FileNotFoundError) and str(error.filename).endswith(".py")
+        if is_of_update or (isinstance(error, ImportError) and str(error.name).split(".")[0] == "sync"):
             raise
         text = f"PlexSync met an error it does not know ({describe(error)}). Please report it"
     # Not at the top: few calls fail.
     from sync import log
 
     return '{"error": ' + fast.quote(log.redact(text)) + "}"
-
-
-def _met_update(error: Exception) -> bool:
-    if isinstance(error, ImportError):
-        return str(error.name).split(".")[0] == "sync"
-    return isinstance(error, FileNotFoundError) and str(error.filename).endswith(".py")
-
-
-def _object(answer: dict[str, Any]) -> str:
-    import json  # not at the top: a hook answers with a sentence
-
-    return json.dumps(answer)
 
 
 def _serve(raw: bytes) -> str | dict[str, Any]:

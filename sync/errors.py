@@ -1,8 +1,4 @@
-"""The two kinds of failure that decide what becomes of a job.
-
-Standard library alone, and no import of anything else: every other module may
-raise these.
-"""
+"""The two kinds of failure that decide what becomes of a job. Imports nothing: every other module may raise these."""
 
 import os
 
@@ -26,8 +22,7 @@ class UnusablePictureError(PermanentError):
 class SetupError(PermanentError):
     """A permanent failure of the whole server (token, library, settings, dependencies).
 
-    Not the fault of any one scene, so no job is spent on it: the drain stops,
-    every job stays queued and the text names the setting.
+    No job is spent on it: the drain stops, every job stays queued and the text names the setting.
     """
 
 

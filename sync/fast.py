@@ -47,10 +47,7 @@ class _Context:
 
 
 def loads(raw: bytes) -> Any:
-    """Return the value of a JSON document in UTF-8; its object's strings, numbers and lists.
-
-    Raises ValueError when it is none (a RecursionError stays one).
-    """
+    """Return the value of a JSON document in UTF-8. Raises ValueError when it is none (a RecursionError stays one)."""
     if _json is None:
         import json
 

@@ -66,7 +66,7 @@ class PathHider:
     def hide(self, text: str, readable: Collection[str] = ()) -> str:
         """Return a text with no path in it, and no name of a media file, but what is `readable`."""
         for one in readable:
-            if one and one in text:
+            if one in text:
                 return one.join(self.hide(part, readable) for part in text.split(one))
         for form, token in self._fixed.items():
             text = text.replace(form, token)

@@ -1,8 +1,7 @@
 """A save in Stash -> one job on the queue, and a drain on its way.
 
-Runs inside the request of the person who saves: standard library alone, no
-network while a drain runs or is asked for, no settings read. What to write to
-Plex is read when the job runs.
+Runs inside the request of the person who saves: standard library alone, no network while a drain runs or is asked for,
+no settings read.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import os
 import time
 
 from sync import data_folder
-from sync.errors import PermanentError
+from sync.errors import PermanentError, PlexSyncError
 from sync.fast import sqlite3
 from sync.queue import wake
 from sync.queue.schema import change_row, new_row
@@ -27,24 +26,9 @@ DESTROY_HOOK = "Scene.Destroy.Post"
 
 IRRELEVANT_FIELDS = frozenset(
     {
-        # which scene, not what about it
-        "id",
-        "ids",
-        "clientMutationId",
-        # play history
-        "last_played_at",
-        "o_counter",
-        "o_history",
-        "play_count",
-        "play_duration",
-        "play_history",
-        "resume_time",
-        # nothing that a Plex item has
-        "galleries",
-        "gallery_ids",
-        "scene_markers",
-        "url",
-        "urls",
+        *("id", "ids", "clientMutationId"),  # which scene, not what about it
+        *("last_played_at", "o_counter", "o_history", "play_count", "play_duration", "play_history", "resume_time"),
+        *("galleries", "gallery_ids", "scene_markers", "url", "urls"),  # nothing that a Plex item has
     }
 )
 """Fields of a save that change nothing in Plex. A field that is not here is for us."""
@@ -88,11 +72,9 @@ class HookInputError(PermanentError):
 
 
 def handle(server_connection: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    """Take one hook call; return what was done, in a sentence.
+    """Take one hook call; return what was done, in a sentence. The job is on disk when this returns.
 
-    The job is on disk when this returns. A Stash that cannot be asked for a drain
-    is no error: the job waits for the next save or a press of "Process queue".
-    Raises HookInputError, SetupError, QueueError.
+    A Stash that cannot be asked for a drain is no error. Raises HookInputError, SetupError, QueueError.
     """
     hook_type = context.get("type")
     change = CHANGE_HOOKS.get(hook_type) if isinstance(hook_type, str) else None
@@ -159,7 +141,7 @@ def ask_stash(server_connection: Mapping[str, Any], queue_file: str, ask: wake.A
                 pass  # asking for a drain too many is cheap, missing one is not
         job = ask_for_drain(server_connection, "hook")
         wake.note_job(queue_file, ask.token, job)
-    except (AskFailedError, PermanentError) as error:
+    except PlexSyncError as error:
         _withdraw(queue_file, ask.token)
         return (
             f'but Process queue was not started: {error}. {what} waits for the next save or a press of "Process queue"'
@@ -169,7 +151,7 @@ def ask_stash(server_connection: Mapping[str, Any], queue_file: str, ask: wake.A
     try:
         if others_stand_before(server_connection, job):
             return f"Process queue asked for; it waits {_left_to_sleeper(server_connection, queue_file)}"
-    except (AskFailedError, PermanentError):
+    except PlexSyncError:
         pass  # it is asked for all the same
     return "Process queue asked for"
 

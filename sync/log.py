@@ -1,8 +1,7 @@
 """Lines for Stash's log, and its progress bar. Standard library alone.
 
-A stderr line that starts with SOH, a level letter and STX is logged at that
-level (stashapp/stash, pkg/logger/plugin.go). A line of 64 KiB or more ends
-Stash's reader for good, so lines are cut well below, by bytes.
+A stderr line that starts with SOH, a level letter and STX is logged at that level (stashapp/stash,
+pkg/logger/plugin.go). A line of 64 KiB or more ends Stash's reader for good, so lines are cut well below, by bytes.
 """
 
 from __future__ import annotations
@@ -27,10 +26,7 @@ _detailed = False
 
 
 def keep_secret(*values: object) -> None:
-    """Blacken these tokens, keys and cookies in every line from now on, percent-encoded too.
-
-    The last line of defence: no line is meant to hold one.
-    """
+    """Blacken these tokens, keys and cookies in every line from now on, percent-encoded too."""
     for value in (value.strip() for value in values if isinstance(value, str)):
         if len(value) >= _SHORTEST_SECRET:
             encoded = {quote(value, safe="", errors="replace"), quote(value, errors="replace")}
@@ -59,13 +55,13 @@ def keep_readable(text: str) -> None:
     _readable.add(text)
 
 
-def redact(text: str, shows: str = "") -> str:
+def redact(text: str) -> str:
     """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`; under
-    `obfuscate_paths` with every path replaced, but in the part that it `shows`."""
+    `obfuscate_paths` with every path replaced."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     text = _TOKEN.sub(r"\1***", text)
-    return text if _hide is None else _hide(text, {*_readable, shows})
+    return text if _hide is None else _hide(text, _readable)
 
 
 def show_details(on: bool) -> None:
@@ -98,9 +94,9 @@ def info(text: str) -> None:
     _write("i", text)
 
 
-def warning(text: str, *, shows: str = "") -> None:
-    """What went wrong and mends itself, or what a person may want to look at. `shows`: a path to copy off this line."""
-    _write("w", text, shows)
+def warning(text: str) -> None:
+    """What went wrong and mends itself, or what a person may want to look at."""
+    _write("w", text)
 
 
 def error(text: str) -> None:
@@ -113,25 +109,25 @@ def progress(done: float) -> None:
     _write("p", f"{min(1.0, max(0.0, done)):.4f}")
 
 
-def line(level: str, text: str, shows: str = "") -> bytes:
+def line(level: str, text: str) -> bytes:
     """Return the bytes of one log line: one message a line, cut at a character's boundary."""
-    clean = _CONTROL.sub(" ", redact(text, shows))
+    clean = _CONTROL.sub(" ", redact(text))
     raw = clean.encode("utf-8", "replace")
     if len(raw) > LONGEST_LINE:
         raw = raw[:LONGEST_LINE].decode("utf-8", "ignore").encode() + " …".encode()
     return b"\x01" + level.encode() + b"\x02" + raw + b"\n"
 
 
-def _write(level: str, text: str, shows: str = "") -> None:
+def _write(level: str, text: str) -> None:
     if _sink is not None:
-        _sink(level, line(level, text, shows)[3:-1].decode())
+        _sink(level, line(level, text)[3:-1].decode())
         return
     stream = sys.stderr
     if stream is None:
         return
     try:
         stream.flush()
-        stream.buffer.write(line(level, text, shows))
+        stream.buffer.write(line(level, text))
         stream.buffer.flush()
     except (OSError, ValueError, AttributeError):
         pass  # nobody reads: the work goes on without a log

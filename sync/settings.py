@@ -1,8 +1,6 @@
 """PlexSync's settings as Stash's panel holds them, checked.
 
-Every error names the setting, what stands there and what is accepted. Settings
-are typed by people: blanks, a trailing slash, a missing scheme, a number in
-quotes are taken as they are meant.
+Settings are typed by people: blanks, a trailing slash, a missing scheme, a number in quotes are taken as meant.
 """
 
 import re
@@ -161,10 +159,7 @@ _NEVER_EMPTY = ("title_template", "code_field", "performer_pictures", "reconcile
 
 
 def defaults() -> dict[str, Any]:
-    """Return what an untouched settings panel should show: every setting that has a default of its own.
-
-    A text that is empty by default is not among them: an empty field shows just that.
-    """
+    """Return what an untouched settings panel should show: the defaults, but those that are an empty text."""
     return {name: field.default for name, field in Settings.model_fields.items() if field.default != ""}
 
 
@@ -181,10 +176,7 @@ def lacking(panel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_fill_in(panel: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """Return what to write into the panel: what it lacks and, once, today's defaults in place of those of 0.1.0.
-
-    The mark that says "once" goes along.
-    """
+    """Return what to write into the panel: what it lacks and, once, today's defaults in place of those of 0.1.0."""
     fresh = lacking(panel)
     if any(_is_on(panel.get(name)) for name in BRINGS) and not str(panel.get("bring_since") or "").strip():
         fresh["bring_since"] = time.strftime("%Y-%m-%d", time.localtime(now))
@@ -201,10 +193,7 @@ def _is_on(value: object) -> bool:
 
 
 def read_settings(panel: Mapping[str, Any]) -> Settings:
-    """Return the settings in force for what the panel holds; what is missing there takes its default.
-
-    Raises SettingsError, which names every setting that is not accepted.
-    """
+    """Return the settings in force for what the panel holds. Raises SettingsError, which names all that are wrong."""
     try:
         settings = Settings.model_validate({str(key): value for key, value in panel.items()})
     except ValidationError as error:

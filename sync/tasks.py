@@ -1,15 +1,14 @@
 """A task, up to the point where its dependencies are there. Standard library alone.
 
-The lock is taken, the note "a drain is asked for" is taken back and missing
-packages are installed before anything that needs a package is imported, so that
-a task which cannot go on leaves no promise behind.
+The lock is taken, the note "a drain is asked for" is taken back and missing packages are installed before anything that
+needs a package is imported, so that a task which cannot go on leaves no promise behind.
 """
 
 import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +16,7 @@ from sync import data_folder, fast, hidden_paths, log
 from sync.bulk import args as args_of_batch
 from sync.bulk.args import is_on
 from sync.ending import Ending, Report, report_of
-from sync.errors import PlexSyncError, SetupError, describe, quoted
+from sync.errors import PlexSyncError, SetupError, describe
 from sync.fast import transaction
 from sync.queue import batches, damage, history, schema, steer, wake
 from sync.queue.batch import BRINGS, Batch, title_of
@@ -27,6 +26,7 @@ from sync.setup import dependencies, imports
 from sync.sleeper.run import tell
 from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
+from sync.status.reading import trouble_of
 from sync.status.version import version
 
 MODES = (
@@ -46,10 +46,7 @@ LAST_WAIT = 90.0
 
 
 def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
-    """Run the task that `args.mode` names; return its outcome in a sentence (a Report where there is more to know).
-
-    Raises SetupError and what the task raises.
-    """
+    """Run the task that `args.mode` names; return its outcome in a sentence. Raises PlexSyncError."""
     mode = args.get("mode")
     if mode not in MODES:
         raise SetupError(f"args.mode is {mode!r:.100}; accepted: {', '.join(MODES)}")
@@ -92,10 +89,20 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
     """Queue failed jobs again and drain as a press of "Process queue" does."""
-    count, said = _retry(data, args)
-    log.info(said)
+    error_type = _error_type(args)
+    count, there = _act_on_failed(data, lambda queue: steer.retry_failed(queue, error_type, time.time()))
     if not count:
+        said = no_such(there, error_type)
+        if damaged := sum(found for name, found in there.items() if error_type in (None, name)):
+            said = Report(
+                f"{_jobs(damaged, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
+                "scene. Forget it on PlexSync's page, or by the command `failed clear`",
+                Ending.NEEDS_A_LOOK,
+            )
+        log.info(said)
         return said
+    said = f"{_jobs(count, 'failed job')} {'is' if count == 1 else 'are'} queued again"
+    log.info(said)
     try:
         return report_of(_process_queue(server_connection, data)).after(said, queued_again=count)
     except PlexSyncError as error:
@@ -111,38 +118,22 @@ def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:
             return batches.start(connection, kind, args, time.time())
 
 
-def _retry(data: str, args: Mapping[str, Any]) -> tuple[int, str]:
-    """Queue failed jobs again; return how many, and that in a sentence."""
-    error_type = _error_type(args)
-    if not os.path.exists(data_folder.queue_file(data)):
-        return 0, no_such({}, None)
-    with opened_queue(data, mends=False) as connection:
-        there = steer.failed_types(connection)
-        again = steer.retry_failed(connection, error_type, time.time())
-    if again:
-        return again, f"{_jobs(again, 'failed job')} {'is' if again == 1 else 'are'} queued again"
-    if unreadable := sum(count for name, count in there.items() if error_type in (None, name)):
-        return 0, Report(
-            f"{_jobs(unreadable, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
-            "scene. Forget it on PlexSync's page, or by the command `failed clear`",
-            Ending.NEEDS_A_LOOK,
-        )
-    return 0, no_such(there, error_type)
-
-
 def _clear_failed(data: str, args: Mapping[str, Any]) -> str:
-    """Delete the dead letters, all or those of `args.error_type`."""
     error_type = _error_type(args)
-    there, gone = {}, 0
-    if os.path.exists(data_folder.queue_file(data)):
-        with opened_queue(data, mends=False) as connection:
-            there = steer.failed_types(connection)
-            gone = steer.clear_failed(connection, error_type)
+    gone, there = _act_on_failed(data, lambda queue: steer.clear_failed(queue, error_type))
     return Report(f"{_jobs(gone, 'failed job')} cleared" if gone else no_such(there, error_type), cleared=gone)
 
 
+def _act_on_failed(data: str, act: Callable[[sqlite3.Connection], int]) -> tuple[int, dict[str, int]]:
+    """Do something with failed jobs; return with how many, and how many of which class of error there were."""
+    if not os.path.exists(data_folder.queue_file(data)):
+        return 0, {}
+    with opened_queue(data, mends=False) as connection:
+        there = steer.failed_types(connection)
+        return act(connection), there
+
+
 def _clear_queue(data: str) -> str:
-    """Delete the rows that wait."""
     gone, stay, over = 0, "", ""
     if os.path.exists(data_folder.queue_file(data)):
         with opened_queue(data, mends=False) as connection:
@@ -202,7 +193,7 @@ def _process_queue(
             wake.begin_drain(connection, run_of_stash(), trigger)
     except (sqlite3.Error, OSError) as error:
         lock.release()
-        raise _unusable(data, error) from None
+        raise SetupError(trouble_of("queue", data_folder.queue_file(data), error)) from None
     said: str = ""
     went_well = False
     try:
@@ -249,9 +240,9 @@ def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
 
 
 def wake_up(server_connection: Mapping[str, Any], data: str, panel: Mapping[str, Any]) -> str:
-    """Ask for a drain where work waits that nobody else would wake: after a restart, or a sleeper that died.
+    """Ask for a drain where work waits that nobody else would wake; return what was done, in a sentence.
 
-    `panel`: the settings as Stash has them. Return what was done, in a sentence. Raises SetupError.
+    `panel`: the settings as Stash has them. Raises SetupError.
     """
     queue_file, drain_lock = data_folder.queue_file(data), data_folder.drain_lock(data)
     if not os.path.exists(queue_file):
@@ -293,10 +284,7 @@ def _is_time(connection: sqlite3.Connection, panel: Mapping[str, Any], now: floa
 
 @contextlib.contextmanager
 def opened_queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
-    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`.
-
-    What goes wrong inside is a SetupError, too.
-    """
+    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`. Raises SetupError."""
     try:
         connection = _open_queue(data_folder.queue_file(data), mends)
         try:
@@ -304,7 +292,7 @@ def opened_queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connectio
         finally:
             connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise _unusable(data, error) from None
+        raise SetupError(trouble_of("queue", data_folder.queue_file(data), error)) from None
 
 
 def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
@@ -317,13 +305,3 @@ def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
                 time.sleep(0.005)
             elif not mends or not damage.is_damage(error) or not damage.set_aside(queue_file):
                 raise
-
-
-def _unusable(data: str, error: Exception) -> SetupError:
-    file = data_folder.queue_file(data)
-    if isinstance(error, sqlite3.Error) and damage.is_damage(error):
-        return SetupError(
-            f"PlexSync's queue {quoted(file)} is damaged ({error}), so nothing was changed in it. "
-            'Press "Process queue", which begins a new one and compares every scene, and then press this again'
-        )
-    return SetupError(damage.why_unusable("queue", file, error))

@@ -23,8 +23,7 @@ _LONGEST_KEY = 8_000  # characters; Stash's keys have some 150
 def connection_of(options: Namespace, environment: Mapping[str, str], *, needs_stash: bool) -> dict[str, Any]:
     """Return what Stash would send its plugin as `server_connection`, with the API key and the data folder.
 
-    `needs_stash`: the command talks to Stash; otherwise Stash is asked only where the data folder is not said.
-    Raises SetupError, StashAuthError, StashTemporaryError.
+    `needs_stash`: the command talks to Stash. Raises SetupError, StashAuthError, StashTemporaryError.
     """
     chosen = options.data_dir or environment.get("PLEXSYNC_DATA_DIR")
     folder = _chosen_folder(chosen, "--data-dir" if options.data_dir else "PLEXSYNC_DATA_DIR") if chosen else ""

@@ -1,7 +1,4 @@
-"""The command line: `python3 plexsync.py COMMAND` runs the plugin's tasks in this process, on the plugin's own queue.
-
-Standard library alone, up to what a task needs.
-"""
+"""The command line: `python3 plexsync.py COMMAND` runs the plugin's tasks in this process. Standard library alone."""
 
 import contextlib
 import io
@@ -16,16 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from sync import data_folder, hidden_paths, log, tasks
+from sync.bulk.args import MODES
 from sync.command_line.connection import connection_of
 from sync.command_line.options import PYTHON, UsageError, read
 from sync.ending import Ending, ending_of, report_of, worst
-from sync.errors import PlexSyncError, SetupError, describe
+from sync.errors import PlexSyncError, describe
 from sync.status import page, status
 from sync.status.version import version
 
 WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 """Commands that ask no server, once the data folder is known, and need no packages."""
-_BATCHES = ("sync_all", "sync_recent", "reconcile", "bring_back")
+_PASSED_ON = ("error_type", "report", "days", "scope", "since", "dry_run")
+"""Options that tasks know by the same names."""
 _LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
 """From the least to the gravest."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -106,42 +105,24 @@ def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
         there = Counter(one["error_type"] for one in everything)
         lines = [page.failed_job(one) for one in letters] or [tasks.no_such(there, options.error_type)]
         return lines, {"count": len(letters), "failed": letters}, Ending.WELL
-    began, args = time.time(), _args(options)
-    report = report_of(tasks.run(connection, args))
-    ending, facts = report.ending, dict(report.facts)
-    if args["mode"] in _BATCHES:
-        batches = status.gather(data)["batches"]
-        at_work = (one for one in batches if one["completed_at"] is None or one["completed_at"] >= began)
-        facts["batch"] = next((one for one in at_work if one["kind"] == args["mode"]), None)
-    elif ending is not Ending.BUSY and _has_failed(data, began):
-        ending = worst(ending, Ending.NEEDS_A_LOOK)
-    said = log.redact(report)
-    return facts.get("report") or [said], {"result": _one_line(said), **facts}, ending
-
-
-def _has_failed(data: str, began: float) -> bool:
-    try:
-        return bool(status.failed_jobs(data, since=began))
-    except SetupError:
-        return True  # a file that cannot be read has to be looked at
-
-
-def _args(options: Namespace) -> dict[str, Any]:
     mode = f"{options.action}_failed" if options.action else options.command.replace("-", "_")
-    args: dict[str, Any] = {"mode": mode}
+    given = {name: getattr(options, name) for name in _PASSED_ON}
+    args = {"mode": mode} | {name: value for name, value in given.items() if value is not None}
     if options.due:
         args["trigger"] = "command line"  # without one it is a person's press, which wants everything tried now
-    if options.error_type is not None:
-        args["error_type"] = options.error_type
-    if options.report:
-        args["report"] = True
-    if mode == "sync_recent":
-        args["days"] = options.days
-    if mode == "reconcile":
-        args |= {"scope": options.scope, "dry_run": options.dry_run}
-    if mode == "bring_back":
-        args |= {"since": options.since, "dry_run": options.dry_run}
-    return args
+    began = time.time()
+    report = report_of(tasks.run(connection, args))
+    ending, facts = report.ending, dict(report.facts)
+    found = status.gather(data)
+    if mode in MODES:
+        at_work = (one for one in found["batches"] if one["completed_at"] is None or one["completed_at"] >= began)
+        facts["batch"] = next((one for one in at_work if one["kind"] == mode), None)
+    elif ending is not Ending.BUSY:
+        latest = [one["failed_at"] for cause in found["failed"] for one in cause["examples"]]
+        if found["troubles"] or max(latest, default=0.0) >= began:
+            ending = worst(ending, Ending.NEEDS_A_LOOK)
+    said = log.redact(report)
+    return facts.get("report") or [said], {"result": _one_line(said), **facts}, ending
 
 
 def _explain(error: BaseException) -> tuple[Ending, str]:
@@ -177,7 +158,7 @@ def _sink(stream: TextIO, *, least: str, has_bar: bool) -> Callable[[str, str], 
 
 
 def _one_line(text: str) -> str:
-    """Return text without what would steer a terminal: a title may hold anything."""
+    # What would steer a terminal goes: a title may hold anything.
     return _CONTROL.sub(" ", text)
 
 
@@ -186,8 +167,7 @@ def _dump(document: Mapping[str, Any]) -> str:
 
 
 def _write(stream: TextIO, text: str) -> int:
-    """Write and flush; a stream that nobody reads any more stops no work."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError):  # a stream that nobody reads any more stops no work
         stream.write(text)
         stream.flush()
     return int(Ending.WELL)

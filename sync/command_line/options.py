@@ -69,19 +69,18 @@ class UsageError(SetupError):
 
 
 def read(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the options of a command line; `help` holds the text that was asked for.
-
-    Raises UsageError.
-    """
+    """Return a command line's options; `help` holds the text that was asked for. Raises UsageError."""
     for name in (word.partition("=")[0] for word in argv):
         if name != "--api-key-file" and _SECRET.fullmatch(name):
             raise UsageError(
                 f"{name} is not accepted: every user of this machine can read a command line. Put Stash's API key "
                 "into a file that --api-key-file names, or into the environment variable STASH_API_KEY"
             )
-    unset: dict[str, Any] = dict.fromkeys(("stash_url", "api_key_file", "data_dir", "error_type", "action", "since"))
-    unset |= dict.fromkeys(("json", "quiet", "verbose", "version", "dry_run", "due", "report"), False)
-    options = argparse.Namespace(**unset, command=None, help="", days=1.0, scope="all")
+    known = (
+        *("command", "action", "stash_url", "api_key_file", "data_dir", "json", "quiet", "verbose", "version"),
+        *("due", "report", "error_type", "days", "scope", "since", "dry_run"),
+    )
+    options = argparse.Namespace(**dict.fromkeys(known), help="")
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
             _, rest = _parser().parse_known_args(list(argv), options)

@@ -10,7 +10,7 @@ from sync.errors import PlexSyncError, SetupError
 from sync.pages.background import Work
 from sync.pages.table import Answer
 from sync.plex.client import PlexClient, open_plex
-from sync.plex.sections import Section, choose_sections, read_page, read_sections
+from sync.plex.sections import choose_sections, read_page, read_sections
 from sync.settings import Settings, read_each
 from sync.setup.check import is_owner
 from sync.stash.client import StashClient
@@ -39,10 +39,7 @@ def servers(work: Work) -> Iterator[Servers]:
 
 
 def libraries(work: Work) -> Answer:
-    """Return the `server`, its `libraries` with the number of items, and what `plex_library` names in vain (`error`).
-
-    Raises PlexSyncError where Plex does not answer, or refuses the token.
-    """
+    """Return the `server`, its `libraries`, and what `plex_library` names in vain (`trouble`). Raises PlexSyncError."""
     with servers(work) as (settings, _, client):
         began = time.perf_counter()
         sections = read_sections(client)
@@ -62,12 +59,8 @@ def libraries(work: Work) -> Answer:
             "may_write": is_owner(client),
         }
         work.tell(server=server)
-        told = [_told(client, section, is_chosen=section in chosen) for section in sections]
+        told = []
+        for one in sections:
+            known: dict[str, Any] = {"id": one.id, "name": one.title, "type": one.type, "chosen": one in chosen}
+            told.append(known | {"items": read_page(client, one, 0, 0)[0] if one.type == "movie" else None})
         return {"server": server, "libraries": told, "trouble": log.redact(trouble)}
-
-
-def _told(client: PlexClient, section: Section, *, is_chosen: bool) -> dict[str, Any]:
-    told = {"id": section.id, "name": section.title, "type": section.type, "chosen": is_chosen, "items": None}
-    if section.type == "movie":
-        told["items"], _ = read_page(client, section, 0, 0)
-    return told

@@ -21,10 +21,7 @@ def is_one(args: Mapping[str, Any]) -> bool:
 
 
 def answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
-    """Answer one operation, with PlexSync's `version`: a page may have been loaded before an update.
-
-    Raises nothing of PlexSync's: what is wrong stands in `error`.
-    """
+    """Answer one operation; what is wrong stands in `error`. `version`: a page may be older than an update."""
     return _answer(connection, args) | {"version": version()}
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from sync import tasks
 from sync.bulk.args import is_on
-from sync.errors import PermanentError
+from sync.errors import PlexSyncError
 from sync.pages.table import Answer, Call
 from sync.queue.dead_letters import NOT_IN_PLEX
-from sync.stash.ask import AskFailedError
 from sync.stash.questions import jobs, plugin_settings
 from sync.status import status as status_of
 from sync.status import task
@@ -29,7 +28,7 @@ def status(call: Call) -> Answer:
     found = task.gather(call.connection, call.data)
     try:
         found["jobs"] = [_job(job) for job in jobs(call.connection)]
-    except (AskFailedError, PermanentError):
+    except PlexSyncError:
         found["jobs"] = []
     return found | state_of(found)
 
@@ -37,12 +36,11 @@ def status(call: Call) -> Answer:
 def wake(call: Call) -> Answer:
     """Ask for a drain where work waits that nobody else would wake, and return what was `said`.
 
-    With it `needs_look`, how many things need a person's look (the dot in Stash's navigation), and the setting
-    `mark_scenes`.
+    With it `needs_look` (the dot in Stash's navigation), and the setting `mark_scenes`.
     """
     panel: dict[str, Any] = {}
     marks = False
-    with contextlib.suppress(AskFailedError, PermanentError):
+    with contextlib.suppress(PlexSyncError):
         panel = plugin_settings(call.connection)
         marks = is_on("mark_scenes", panel.get("mark_scenes"))
     said = tasks.wake_up(call.connection, call.data, panel)

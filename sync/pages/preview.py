@@ -1,20 +1,18 @@
 """The operation `preview`: what a sync of one scene would change in Plex. Nothing is written, in Plex or on disk.
 
-The scene goes through what a run does with it, over a state and a queue of its own: of the real state it has a copy
-of what is known of this scene and of the items that may be its own.
+The scene goes through what a run does with it, over a state and a queue of its own.
 """
 
 import contextlib
-import os
-import sqlite3
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from sync import data_folder, log
+from sync import log
 from sync.back.decide import Rating
-from sync.errors import PlexSyncError, SetupError, UnusablePictureError
+from sync.errors import SetupError, UnusablePictureError
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.model import PICTURES, RATING, Scene
 from sync.pages.background import Work
@@ -28,8 +26,8 @@ from sync.queue.job import ClaimedJob, Job
 from sync.queue.jobs import JobStore
 from sync.settings import Settings
 from sync.setup.check import PRIVATE
-from sync.state import State, chunks
-from sync.status.reading import address
+from sync.state import State
+from sync.status.reading import files
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.contenders import Target
 from sync.worker.covers import Covers
@@ -39,10 +37,7 @@ from sync.worker.run import ItemSync, Run, SceneSync
 
 
 def preview(work: Work) -> Answer:
-    """Return of the scene in args `scene_id`: its `items` with a row for each field, or why there is none (`problems`).
-
-    Raises PlexSyncError.
-    """
+    """Return the `items` of args `scene_id`, each with a row a field, or `problems`. Raises PlexSyncError."""
     scene_id = number_in(work.args, "scene_id")
     with servers(work) as opened:
         settings, stash, client = opened
@@ -136,35 +131,19 @@ def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
 
 def _copy(data: str, state: State, scene: Scene, settings: Settings) -> None:
     """Copy what the real state knows of a scene, and of items that may be its own, into a private one."""
-    file = data_folder.state_file(data)
-    if not os.path.exists(file):
-        return
-    try:
-        with closing(sqlite3.connect(address(file, "ro"), uri=True, timeout=5.0)) as source:
-            source.execute("BEGIN")
-            names = {map_path(one.path, settings.path_pairs) for one in scene.files if one.path}
-            keys = list({name_key(name, fold=fold) for name in names for fold in (False, True)})
-            marks = ",".join("?" * len(keys))
-            places = set(source.execute("SELECT rating_key FROM items WHERE scene_id = ?", (scene.id,)))
-            _copy_rows(source, state, "servers", "1", ())
-            if _has(source, "plex_files"):
-                _copy_rows(source, state, "plex_libraries", "1", ())
-                places |= set(source.execute(f"SELECT rating_key FROM plex_files WHERE name_key IN ({marks})", keys))
-            for some in chunks(sorted(key for (key,) in places), 400):
-                within = f"rating_key IN ({','.join('?' * len(some))})"
-                for table in ("items", "steps", *(["plex_files"] if _has(source, "plex_files") else [])):
-                    _copy_rows(source, state, table, within, some)
-    except sqlite3.Error as error:
-        raise PlexSyncError(f"PlexSync's state file cannot be read ({error})") from None
-
-
-def _copy_rows(source: sqlite3.Connection, state: State, table: str, where: str, values: Any) -> None:
-    rows = source.execute(f"SELECT * FROM {table} WHERE {where}", values)
-    columns = [column[0] for column in rows.description]
-    state.connection.executemany(
-        f"INSERT OR IGNORE INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})", rows
-    )
-
-
-def _has(source: sqlite3.Connection, table: str) -> bool:
-    return source.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
+    names = {map_path(one.path, settings.path_pairs) for one in scene.files if one.path}
+    keys = json.dumps([name_key(name, fold=fold) for name in names for fold in (False, True)])
+    with files(data) as (_, real, troubles):
+        named = "SELECT rating_key FROM plex_files WHERE name_key IN (SELECT value FROM json_each(?))"
+        places = real.rows(named, (keys,)) + real.rows("SELECT rating_key FROM items WHERE scene_id = ?", (scene.id,))
+        own = "rating_key IN (SELECT value FROM json_each(?))", (json.dumps([key for (key,) in places]),)
+        whole = "1", ()
+        tables = {"servers": whole, "plex_libraries": whole, "items": own, "steps": own, "plex_files": own}
+        for table, (where, values) in tables.items():
+            # A state file of an earlier version may lack a table, or columns.
+            if columns := [name for (name,) in real.rows("SELECT name FROM pragma_table_info(?)", (table,))]:
+                rows = real.rows(f"SELECT {','.join(columns)} FROM {table} WHERE {where}", values)
+                into = f"INSERT OR IGNORE INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})"
+                state.connection.executemany(into, rows)
+    if troubles:
+        raise SetupError(troubles[0])

@@ -6,21 +6,22 @@ never among the values.
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from sync import log
 from sync.errors import SetupError
 from sync.pages.table import Answer, Call
 from sync.settings import ACCEPTED, DEFAULTS_SINCE, SECRET_SETTINGS, Settings, read_each, to_fill_in
 from sync.stash import panel as stored
+from sync.stash.questions import plugin_settings
 from sync.text.patterns import quoted
 from sync.text.typed import path_map_of
 
 _LISTS = ("path_map", "plex_library")
 """Settings that a page may send as a list: of pairs, and of names."""
-
-
 _URLS = ("plex_url", "stash_url")
+_LIMITS = {"minimum": "least", "exclusiveMinimum": "above", "maximum": "most"}
+"""JSON Schema's names for the limits of a number -> the page's."""
 
 
 def settings(call: Call) -> Answer:
@@ -28,7 +29,7 @@ def settings(call: Call) -> Answer:
     tried = call.args.get("try")
     if tried is not None:
         return _try(_mapping("try", tried))
-    return _view(stored.read(call.connection))
+    return _view(plugin_settings(call.connection))
 
 
 def save_settings(call: Call) -> Answer:
@@ -62,7 +63,7 @@ def _view(panel: Mapping[str, Any]) -> Answer:
             name: panel[name] for name in shown if panel.get(name) is not None and not (name in wrong and name in _URLS)
         },
         "in_force": {name: "" if name in wrong and name == "plex_url" else getattr(read, name) for name in shown},
-        "fields": {name: _field(name) for name in Settings.model_fields},
+        "fields": {name: _field(name, schema) for name, schema in Settings.model_json_schema()["properties"].items()},
         "errors": wrong,
         "token_is_set": bool(panel.get("plex_token")) and "plex_token" not in wrong,
         "path_pairs": [list(pair) for pair in read.path_pairs],
@@ -83,26 +84,19 @@ def _read(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
     return read, {name: log.redact(text) for name, text in wrong.items() if name in values}
 
 
-def _field(name: str) -> Answer:
+def _field(name: str, schema: Mapping[str, Any]) -> Answer:
     """Return of what kind a setting is, with its default, its limits or choices, and what it accepts in words."""
-    field = Settings.model_fields[name]
-    told: Answer = {"default": field.default, "accepted": ACCEPTED.get(name, "on or off")}
+    told: Answer = {"default": schema["default"], "accepted": ACCEPTED.get(name, "on or off")}
     if name in SECRET_SETTINGS:
-        return {"kind": "secret", "default": "", "accepted": told["accepted"]}
-    if get_origin(field.annotation) is Literal:
-        return told | {"kind": "choice", "choices": list(get_args(field.annotation))}
-    if field.annotation is bool:
+        return told | {"kind": "secret", "default": ""}
+    if "enum" in schema:
+        return told | {"kind": "choice", "choices": schema["enum"]}
+    if schema["type"] == "boolean":
         return told | {"kind": "switch"}
-    if field.annotation in (int, float):
-        limits: Answer = {}
-        for limit in field.metadata:
-            limits |= {
-                place: value
-                for place, what in (("least", "ge"), ("above", "gt"), ("most", "le"))
-                if (value := getattr(limit, what, None)) is not None
-            }
-        return told | {"kind": "number", "whole": field.annotation is int} | limits
-    return told | {"kind": name if name in _LISTS else "text"}
+    if schema["type"] == "string":
+        return told | {"kind": name if name in _LISTS else "text"}
+    limits = {place: schema[limit] for limit, place in _LIMITS.items() if limit in schema}
+    return told | {"kind": "number", "whole": schema["type"] == "integer"} | limits
 
 
 def _mapping(name: str, value: object) -> dict[str, Any]:

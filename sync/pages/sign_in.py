@@ -5,15 +5,18 @@ Tokens stand in no fact. Until `sign_in_choose` has stored another, the old toke
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
 from sync.pages.table import Answer
 from sync.plex.account import begun
+from sync.plex.account.ask import Asker
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
-from sync.plex.account.reach import asker, try_servers
-from sync.plex.account.servers import Server, Tried, in_words
+from sync.plex.account.reach import try_servers
+from sync.plex.account.servers import in_words
+from sync.plex.client import client_identifier
 
 _T = TypeVar("_T")
 TRIES = 4
@@ -38,8 +41,10 @@ _NO_SERVER = (
     "This Plex account has no Plex Media Server. Sign in with the account that owns it; a server that belongs to no "
     "account is claimed in Plex's own settings"
 )
-
-
+_SHARED = (
+    "This Plex account owns no server, others share theirs with it ({}). Only the owner of a server may edit what is "
+    "in it: sign in with the owner's account"
+)
 _UNREACHABLE = (
     "No address of your Plex server can be used from where Stash runs. Tried: {}. Is Plex running? An address that "
     "plex.tv does not know can be entered by hand"
@@ -79,24 +84,34 @@ class _SignIn:
         self._own = own
 
     def run(self) -> Answer:
-        with asker(self._work.data) as asks:
+        with closing(Asker(client_identifier(self._work.data))) as asks:
             plex_tv = PlexTv(asks)
             pin = self._patiently(plex_tv.make_pin)
             self._work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
             token = self._wait_for_token(plex_tv, pin)
             self._work.tell(state="looking", url="")
             listed = self._patiently(lambda: plex_tv.servers(token))
-            servers = _own_servers(listed)
-            tried = try_servers(asks, servers)
-        # Those that can be used stand first.
-        found = sorted(zip(servers, tried, strict=True), key=lambda pair: all(one.error for one in pair[1]))
+            if not listed:
+                raise SignInOverError(_NO_SERVER)
+            owned = [server for server in listed if server.owned]
+            if not owned:
+                raise SignInOverError(_SHARED.format(", ".join(server.name for server in listed[:5])))
+            found = try_servers(asks, owned)
         if all(one.error for _, addresses in found for one in addresses):
             said = "; ".join(f"{server.name}: {in_words(addresses)}" for server, addresses in found)
             raise SignInOverError(_UNREACHABLE.format(said))
-        kept = [server._asdict() | {"addresses": [one.address for one in addresses]} for server, addresses in found]
+        kept = [
+            server._asdict() | {"addresses": [one.address for one in addresses if not one.error]}
+            for server, addresses in found
+        ]
         if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + CHOICE + MARGIN):
             raise SignInOverError(_CANCELLED)
-        return {"state": "choose", "servers": [_told(server, addresses) for server, addresses in found]}
+        shown = [
+            {"machine": server.machine, "name": server.name, "version": server.version}
+            | {"addresses": [one._asdict() for one in addresses]}
+            for server, addresses in found
+        ]
+        return {"state": "choose", "servers": shown}
 
     def wait_for_choice(self) -> None:
         """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
@@ -138,21 +153,3 @@ class _SignIn:
             if left <= 0:
                 return
             time.sleep(min(left, POLL))
-
-
-def _own_servers(listed: list[Server]) -> list[Server]:
-    servers = [server for server in listed if server.owned]
-    if not listed:
-        raise SignInOverError(_NO_SERVER)
-    if not servers:
-        names = ", ".join(server.name for server in listed[:5])
-        raise SignInOverError(
-            f"This Plex account owns no server, others share theirs with it ({names}). Only the owner of a server may "
-            "edit what is in it: sign in with the owner's account"
-        )
-    return servers
-
-
-def _told(server: Server, addresses: list[Tried]) -> Answer:
-    shown = [one._asdict() for one in addresses]
-    return {"machine": server.machine, "name": server.name, "version": server.version, "addresses": shown}

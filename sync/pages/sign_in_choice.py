@@ -3,16 +3,14 @@
 from sync import log
 from sync.errors import SetupError
 from sync.pages.table import Answer, Call
-from sync.plex.account import begun, reach
-from sync.plex.account.servers import Address, Server
+from sync.plex.account import begun
 from sync.stash import panel as stored
 
 
 def choose(call: Call) -> Answer:
     """Store the address and the token of the server that a person chose (args `machine`, `address`).
 
-    Only an address that the sign-in has found is taken, after it has answered again as that server. Returns its `name`
-    and `address`, and `state` "done". Raises PlexSyncError; the sign-in goes on then, unless its time is over.
+    Returns its `name` and `address`, and `state` "done". Raises PlexSyncError; the sign-in goes on then.
     """
     found = begun.read(call.data)
     if found is None or not found["servers"]:
@@ -22,7 +20,6 @@ def choose(call: Call) -> Answer:
     if server is None or address not in server["addresses"]:
         raise SetupError(f"args.address is {address!r:.200}; accepted: an address of the servers that were found")
     log.keep_secret(server["token"])
-    _check(call, address, server)
     stored.save(call.connection, call.data, {"plex_url": address, "plex_token": server["token"]})
     begun.discard(call.data, found["id"])
     return {"state": "done", "name": server["name"], "address": address}
@@ -32,16 +29,3 @@ def cancel(call: Call) -> Answer:
     """Give up the sign-in that is under way."""
     begun.discard(call.data)
     return {"state": "cancelled"}
-
-
-def _check(call: Call, address: str, server: Answer) -> None:
-    place = Address(address, "local")
-    with reach.asker(call.data) as asker:
-        [[tried]] = reach.try_servers(asker, [Server(server["machine"], server["name"], "", True, "", (place,))])
-        if tried.error:
-            raise SetupError(f"{address} cannot be used: {tried.error}. Choose another address")
-        if reach.is_token_taken(asker, address, server["token"]) is False:
-            raise SetupError(
-                f"{server['name']} refuses the token that plex.tv gave for it. Look in Plex whether the server is "
-                "signed in to your account, and sign in again"
-            )

@@ -29,7 +29,7 @@ QUICK = {
     "cancel": "background.cancel",
 }
 """Operations that answer at once, each with its place below `sync/pages/`: a `Call` -> a dict."""
-PACKAGED = ("settings", "save_settings", "sign_in_choose", "sign_in_cancel")
+PACKAGED = ("settings", "save_settings")
 """Those of them that need PlexSync's packages; without these the answer is `packages`: false."""
 LONG = {
     "install": "background.install",

@@ -1,8 +1,7 @@
 """The task "Check setup": a checklist in plain words of what works and what to fix.
 
-It asks Plex and Stash and changes nothing in either. Scenes are located by what a drain does it with, over a database
-of its own that ends with the run: the drain's files and its lock are left alone, so it runs beside a drain, and a stop
-leaves nothing behind.
+It changes nothing. Scenes are located by what a drain does it with, over a database of its own that ends with the run:
+so it runs beside a drain, and a stop leaves nothing behind.
 """
 
 import sqlite3
@@ -48,11 +47,9 @@ PRIVATE = ""
 
 
 def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> str:
-    """Check everything that a sync needs, as far as it can be asked; return a summary for the task's answer.
+    """Check everything that a sync needs; return a summary. Raises SetupError where Stash cannot be addressed.
 
     `to_show`: for a report that others see; no line shows a path.
-
-    Raises SetupError only where Stash itself cannot be addressed.
     """
     stash = StashClient(server_connection)
     check = _Check(stash, data, to_show)
@@ -65,7 +62,7 @@ def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: boo
     finally:
         stash.close()
     ending = Ending.NEEDS_A_LOOK if check.to_fix else Ending.WELL
-    return Report(log.redact(check.summary()), ending, to_fix=[log.redact(text) for text in check.to_fix])
+    return Report(check.summary(), ending, to_fix=check.to_fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +113,22 @@ class _Check:
         self._data = data
         self._to_show = to_show
         self._result = ""  # how the sample matches, in a sentence
-        self.to_fix: list[str] = []
-        """What to fix, a sentence each."""
+        self.to_fix: list[str] = []  # a sentence each
 
     def advise(self, text: str, to_copy: str = "") -> None:
         """Something that works less well than it could. `to_copy`: what a person has to copy off the log's line."""
-        self.to_fix.append(text)
+        self.to_fix.append(log.redact(text))
         if to_copy and log.hides_paths() and not self._to_show:
-            log.warning(f"{text}. This line alone shows paths: leave it out of a log that you share", shows=to_copy)
-        else:
-            log.warning(text)
+            log.keep_readable(to_copy)
+            text += ". This line alone shows paths: leave it out of a log that you share"
+        log.warning(text)
 
     def fault(self, text: str) -> None:
         """Something that keeps scenes from being synced."""
-        self.to_fix.append(text)
+        self.to_fix.append(log.redact(text))
         log.error(text)
 
     def summary(self) -> str:
-        """Return the answer of the task."""
         if not self.to_fix:
             return f"The setup is good. {self._result}".rstrip()
         count = "1 thing" if len(self.to_fix) == 1 else f"{len(self.to_fix)} things"
@@ -141,7 +136,6 @@ class _Check:
         return f"{count} to fix: {listed} {self._result}".rstrip()
 
     def run(self) -> None:
-        """Check settings, Plex, libraries, scenes and pictures."""
         panel = self._stash.plugin_settings()
         log.keep_secret(panel.get("plex_token"))
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"], always=self._to_show)
@@ -227,7 +221,6 @@ class _Check:
         return indexes
 
     def _sample(self, settings: Settings) -> list[Scene]:
-        """Return sampled scenes that the user's conditions let through."""
         try:
             sampled = self._stash.sample(SAMPLED)
         except PlexSyncError as error:
@@ -258,7 +251,6 @@ class _Check:
             self.advise(text)
 
     def _check_covers(self, settings: Settings, scenes: Sequence[Scene]) -> None:
-        """Fetch covers of sampled scenes until one can be used, and say so, or why not."""
         if not (settings.sync_poster or settings.sync_background):
             log.info("Pictures: sync_poster and sync_background are off")
             return
@@ -280,7 +272,6 @@ class _Check:
             log.info(f"Pictures: none of {len(tried)} sampled scenes has a cover that can be used")
 
     def _check_performer_pictures(self, settings: Settings, scenes: Sequence[Scene]) -> None:
-        """Say where Plex will see performers' pictures, or why it will not."""
         key, choice, guarded = self._stash.api_key or "", settings.performer_pictures, self._stash.has_credentials
         access = picture_access(
             choice, stash_url=settings.stash_url, plex_url=settings.plex_url, credentials=guarded, api_key=key

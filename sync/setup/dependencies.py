@@ -1,12 +1,9 @@
 """PlexSync's packages: found, or installed once into a folder of its own. Standard library alone.
 
-Inside Stash nobody runs pip by hand, a system-wide install is refused (PEP 668),
-and Stash's Docker image has the old stashapp-tools under the import name
-`stashapi`. So what is missing goes into `<data>/deps/<key>`, outside the plugins
-folder, where `<key>` names the Python, its system and the requirements.
+Inside Stash nobody runs pip by hand, a system-wide install is refused (PEP 668), and Stash's Docker image has the old
+stashapp-tools under the import name `stashapi`. So what is missing goes into `<data>/deps/<key>`.
 
-Every task pays for this module, so it holds the look alone; what a run needs
-that has to install stands in `sync.setup.install`.
+Every task pays for this module; what a run needs that has to install stands in `sync.setup.install`.
 """
 
 from __future__ import annotations
@@ -124,8 +121,7 @@ def is_in_reach(data: str) -> bool:
 def ensure(data: str, *, try_again_now: bool) -> None:
     """Put PlexSync's packages in reach of `import`, installing them where they are missing.
 
-    `try_again_now`: also when an install failed a moment ago. Raises SetupError
-    with the command to run by hand; what was there before stays as it was.
+    `try_again_now`: also when an install failed a moment ago. Raises SetupError with the command to run by hand.
     """
     if lacks := _lacks(data):
         # Not at the top: pip's process and the folders' coming and going concern one run in a thousand.
@@ -149,11 +145,7 @@ def _lacks(data: str) -> list[str]:
 
 
 def distrust(data: str) -> None:
-    """Have the next run check the folder of packages, and install it afresh when the check fails.
-
-    For a task whose packages cannot be imported although they are there: a power
-    cut soon after the install, or a virus scanner, may have emptied a file.
-    """
+    """Have the next run check the folder of packages: a power cut or a virus scanner may have emptied a file."""
     try:  # noqa: SIM105 - contextlib would be imported for this line alone
         os.remove(os.path.join(target_folder(data), WHOLE_FILE))
     except OSError:

@@ -1,8 +1,7 @@
 """Installing PlexSync's packages with pip, so that whatever happens the last good state stays.
 
-Only the run that installs imports this module. The packages go into a folder
-beside the one they are for, are imported there in a process of their own, and
-only then is the folder renamed. Standard library alone.
+They go into a folder beside the one they are for, are imported there in a process of their own, and only then is the
+folder renamed. Only the run that installs imports this module. Standard library alone.
 """
 
 from __future__ import annotations
@@ -56,8 +55,7 @@ import persistqueue.serializers.json, plexapi.server, pydantic, stashapi.classes
 def install(data: str, target: str, requirements: str, lacks: list[str], *, try_again_now: bool) -> None:
     """Make `target` a folder with the packages that the file `requirements` names; once, however many ask.
 
-    `lacks` says why, for the log. `try_again_now`: also within RETRY_AFTER of a
-    failure. Raises SetupError with the command to run by hand.
+    `lacks`: why. `try_again_now`: within RETRY_AFTER of a failure, too. Raises SetupError with a command to run.
     """
     folder = os.path.dirname(target)
     lock = FileLock(os.path.join(data, "deps.lock"))

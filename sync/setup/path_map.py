@@ -55,36 +55,16 @@ def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fo
 def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: bool) -> tuple[PathPair, ...]:
     """Return the map that makes most scenes match by their path; nothing where none is better than the present one.
 
-    No scene that matches by its path now is lost to it. What is kept of the present map comes first. `fold`: Plex's
-    system takes paths that differ in case alone for one.
+    No scene that matches by its path now is lost to it. `fold`: as in `matching_by_path`.
     """
     matching = partial(matching_by_path, samples, fold=fold)
-    before = matched = matching(present)
-    pairs = _needed(present, matching)
-    suggested = _suggested(samples, matched, fold)
+    pairs = list(present)
+    suggested = _suggested(samples, matching(pairs), fold)
     for _ in range(MOST_PAIRS):
         pairs, earlier = _with_best(pairs, suggested, matching), pairs
         if pairs == earlier:
             break
-    pairs = _needed(pairs, matching)
-    matched = matching(pairs)
-    if not before < matched:
-        return ()
-    for pair in present:
-        is_free = all(_source_key(one[0]) != _source_key(pair[0]) for one in pairs)
-        if is_free and matching([*pairs, pair]) == matched:
-            pairs.append(pair)
-    return tuple(sorted(pairs, key=lambda pair: pair not in present))
-
-
-def _needed(pairs: Sequence[PathPair], matching: _Matching) -> list[PathPair]:
-    """Return the pairs without those that say nothing of the sample, or stand in the way."""
-    needed = list(pairs)
-    for pair in pairs:
-        others = [one for one in needed if one != pair]
-        if matching(needed) <= matching(others):
-            needed = others
-    return needed
+    return tuple(pairs) if pairs != list(present) else ()
 
 
 def _suggested(samples: Sequence[Sample], matched: frozenset[int], fold: bool) -> dict[PathPair, set[int]]:

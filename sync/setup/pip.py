@@ -75,10 +75,7 @@ def _install(target: str, wanted: list[str], work: str, timeout: float) -> None:
 
 
 def run(program: str, arguments: list[str], what: str, work: str, timeout: float) -> tuple[int, str]:
-    """Run a program of ours in a Python of its own; return its exit code and what it said.
-
-    Raises SetupError when it does not start, or takes more than `timeout` seconds.
-    """
+    """Run a program in a Python of its own; return exit code and output. `timeout` in seconds. Raises SetupError."""
     temporary = os.path.join(work, "tmp")
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
     environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary))

@@ -16,7 +16,6 @@ from sync.errors import PlexSyncError
 from sync.settings import read_each, told
 from sync.setup.check import check_setup
 from sync.setup.dependencies import IMPORT_NAMES
-from sync.stash.ask import AskFailedError
 from sync.stash.questions import plugin_settings, stash_version
 from sync.status import page, task
 from sync.status.version import version
@@ -49,7 +48,7 @@ def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float],
         cause["examples"] = [one | {"title": ""} for one in examples]
     try:
         panel = plugin_settings(connection)
-    except (AskFailedError, PlexSyncError):
+    except PlexSyncError:
         panel = {}  # the check says why
     changed = f"Settings changed: {told(read_each(panel)[0]) or 'none'}"
     lines = [*_versions(connection), changed, "", *checked, "", *page.page(found)]
@@ -59,7 +58,7 @@ def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float],
 def _versions(connection: Mapping[str, Any]) -> list[str]:
     try:
         stash = stash_version(connection)
-    except (AskFailedError, PlexSyncError):
+    except PlexSyncError:
         stash = "which does not answer"
     packages = [f"{name} {importlib.metadata.version(name)}" for name in IMPORT_NAMES]
     return [

@@ -14,10 +14,7 @@ _ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def stash_address(connection: Mapping[str, Any]) -> tuple[str, str, int]:
-    """Return (scheme, host, port) of the Stash that started the plugin.
-
-    Raises SetupError, naming the field of `server_connection`, its value and what is accepted.
-    """
+    """Return (scheme, host, port) of the Stash that started the plugin. Raises SetupError, which names the field."""
     scheme = connection.get("Scheme") or "http"
     if scheme not in ("http", "https"):
         raise SetupError(f"server_connection.Scheme is {scheme!r:.100}; accepted: http, https")

@@ -1,15 +1,14 @@
-"""A hook's request to Stash: run the task "Process queue".
+"""A hook's request to Stash: run the task "Process queue". Standard library alone.
 
-Standard library alone, and imported only by the hook that has to ask. The person
-who saves waits for every import here: over plain http a socket does what
-http.client would cost 13 ms for, and the interpreter's own `_socket` what `socket`
-would cost 3 ms for.
+The person who saves waits for every import here: over plain http a socket does what http.client would cost 13 ms for,
+and the interpreter's own `_socket` what `socket` would cost 3 ms for.
 """
 
 from __future__ import annotations
 
 from sync import fast
 from sync.stash.address import session_cookie, stash_address
+from sync.stash.exceptions import StashTemporaryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _ALIVE = ("READY", "RUNNING", "STOPPING")
 _LONGEST_ANSWER = 1_000_000
 
 
-class AskFailedError(Exception):
+class AskFailedError(StashTemporaryError):
     """Stash did not take the request; the text says why. `refused`: it does not know this session any more."""
 
     def __init__(self, text: str, *, refused: bool = False) -> None:
@@ -42,12 +41,9 @@ class AskFailedError(Exception):
 
 
 def ask_for_drain(connection: Mapping[str, Any], trigger: str) -> str:
-    """Ask Stash to run "Process queue"; return Stash's job id.
+    """Ask Stash to run "Process queue"; return Stash's job id. Raises AskFailedError, SetupError.
 
-    `trigger` says who asks: a run with one takes what is due, a press of the
-    button (no trigger) takes everything. Stash answers as soon as the task is
-    queued (`runPluginTask`), from a hook too.
-    Raises AskFailedError, SetupError.
+    `trigger`: who asks, see `tasks.py`. Stash answers as soon as the task is queued (`runPluginTask`).
     """
     data = graphql(
         connection,
@@ -83,8 +79,7 @@ def see_to_enabled(connection: Mapping[str, Any]) -> None:
 def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, states: tuple[str, ...] = _ALIVE) -> bool:
     """Return whether the job asked for at `asked_at` (seconds since the epoch) still waits or runs: is in `states`.
 
-    Stash's job ids start at 1 again after a restart, so the description and the
-    time have to be ours too. Raises AskFailedError, SetupError.
+    Its description and time count, for Stash's ids start at 1 again after a restart. Raises AskFailedError, SetupError.
     """
     data = graphql(
         connection,
@@ -110,8 +105,7 @@ def still_waits(connection: Mapping[str, Any], job_id: str, asked_at: float, sta
 def renewed(connection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the connection with the fresh session cookie that Stash sends with every authenticated answer.
 
-    A cookie dies after `max_session_age` (an hour, normally). With an API key, or
-    without credentials, there is nothing to renew. Raises AskFailedError, SetupError.
+    A cookie dies after `max_session_age` (an hour, normally). Raises AskFailedError, SetupError.
     """
     cookies: list[str] = []
     graphql(connection, "query PlexSyncSession { version { version } }", "{}", cookies)

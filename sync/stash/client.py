@@ -1,8 +1,7 @@
 """The one place where a task asks Stash.
 
-stashapi's GQLWrapper speaks GraphQL; its StashInterface on top makes three
-requests when it is made, a schema introspection among them, and has no time-out,
-so the connection, the time-out and the meaning of a failure are PlexSync's own.
+stashapi's GQLWrapper speaks GraphQL; its StashInterface on top makes three requests when it is made, and has no
+time-out, so the connection, the time-out and the meaning of a failure are PlexSync's own.
 """
 
 import logging
@@ -20,18 +19,7 @@ from sync.mapping.performer_pictures import picture_sha1, read_picture
 from sync.model import MediaFile, Picture, Scene
 from sync.stash.address import session_cookie, stash_address
 from sync.stash.exceptions import StashAuthError, StashPictureError, StashTemporaryError, refusal
-from sync.stash.pictures import Coming
-from sync.stash.scenes import (
-    NO_PERFORMER_TAGS,
-    NOT_WATCHED,
-    PERFORMER_TAGS,
-    SCENE_FIELDS,
-    WATCHED,
-    files_of,
-    objects,
-    read_scene,
-    seconds,
-)
+from sync.stash.scenes import files_of, objects, read_scene, scene_fragment, seconds
 from sync.stash.session import StashSession
 
 # What the libraries have to say goes nowhere: it may hold URLs, and Stash logs a bare line as an error.
@@ -47,21 +35,10 @@ LARGEST_PICTURE = 10_000_000
 _T = TypeVar("_T")
 
 _FILE_FIELDS = "id files { path size }"
-_PAGE = 'scene_filter: $where, filter: {per_page: $size, sort: "id", direction: ASC}'
-_IDS_QUERY = (
-    "query PlexSyncIds($where: SceneFilterType!, $size: Int!) { findScenes("
-    + _PAGE
-    + ") { scenes { id updated_at } } }"
-)
-_NEWEST_QUERY = (
-    "query PlexSyncNewest($page: Int!, $size: Int!) { findScenes(filter: {page: $page, per_page: $size, "
-    'sort: "updated_at", direction: DESC}) { scenes { id updated_at } } }'
-)
 _COUNT_QUERY = (
     "query PlexSyncCount($where: SceneFilterType!) { findScenes(scene_filter: $where, filter: {per_page: 0}) "
     "{ count } }"
 )
-
 _SETTINGS_QUERY = (
     "query PlexSyncSettings { configuration { general { username apiKey maxSessionAge } "
     'plugins(include: ["PlexSync"]) } }'
@@ -70,10 +47,7 @@ _PING_QUERY = "query PlexSyncPing { version { version } }"
 
 
 class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hints
-    """Stash, as much of it as a sync needs.
-
-    Raises StashTemporaryError, StashAuthError and SetupError.
-    """
+    """Stash, as much of it as a sync needs. Raises StashTemporaryError, StashAuthError and SetupError."""
 
     def __init__(self, server_connection: Mapping[str, Any]) -> None:
         super().__init__()
@@ -130,6 +104,24 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         data: dict[str, Any] = self._GQL(query, variables or {})
         return data
 
+    def find(
+        self, name: str, fields: str, *, where: Mapping[str, Any] | None = None, fragment: str = "", **page: Any
+    ) -> list[Mapping[str, Any]]:
+        """Return these fields of scenes. `name`: of the query; `where`: a SceneFilterType; `page`: a FindFilterType."""
+        query = (
+            f"query {name}($where: SceneFilterType, $page: FindFilterType) {{ "
+            f"findScenes(scene_filter: $where, filter: $page) {{ scenes {{ {fields} }} }} }} {fragment}"
+        )
+        data = self.ask(query, {"where": where or {}, "page": page})
+        return objects((data.get("findScenes") or {}).get("scenes"))
+
+    def find_above(
+        self, after: int, name: str, fields: str, *, where: Mapping[str, Any] | None = None, **more: Any
+    ) -> list[Mapping[str, Any]]:
+        """Return the same of scenes above an id, by id: a scene that is deleted meanwhile moves no page."""
+        above = {**(where or {}), "id": {"value": after, "modifier": "GREATER_THAN"}}
+        return self.find(name, fields, where=above, sort="id", direction="ASC", **more)
+
     @property
     def cookie(self) -> dict[str, str] | None:
         """The session cookie as it is by now, as `server_connection` has it."""
@@ -148,11 +140,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         return settings if isinstance(settings, dict) else {}
 
     def scenes(self, scene_ids: Sequence[int]) -> dict[int, Scene]:
-        """Return these scenes by id; one that Stash no longer has is absent.
-
-        Aliased `findScene` fields in one request: `findScenes(ids:)` fails as a
-        whole when one id is gone.
-        """
+        """Return these scenes by id but those that are gone, for which `findScenes(ids:)` fails as a whole."""
         if not scene_ids:
             return {}
         fields = " ".join(f"s{number}: findScene(id: {number}) {{ ...S }}" for number in sorted(set(scene_ids)))
@@ -161,26 +149,21 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         return {scene.id: scene for scene in found}
 
     def sample(self, count: int) -> list[Scene]:
-        """Return up to `count` scenes from all over the library, the same ones as long as it stays as it is.
+        """Return up to `count` scenes from all over the library, the same ones each time, with what conditions look at.
 
-        With their files, their cover's path and what conditions look at, no more. Stash orders scenes by
-        `random_<seed>` (stashapp/stash, pkg/sqlite/sql.go).
+        Stash orders scenes by `random_<seed>` (stashapp/stash, pkg/sqlite/sql.go).
         """
-        query = (
-            "query PlexSyncSample($filter: FindFilterType) { findScenes(filter: $filter) { scenes { "
+        fields = (
             "id title organized stash_ids { stash_id } paths { screenshot } performers { image_path } tags { name } "
-            "files { path size } } } }"
+            "files { path size }"
         )
-        page = {"per_page": count, "page": 1, "sort": _SAMPLE_ORDER}
-        found = (self.ask(query, {"filter": page}).get("findScenes") or {}).get("scenes")
-        return [read_scene(value) for value in objects(found)]
+        return list(map(read_scene, self.find("PlexSyncSample", fields, per_page=count, sort=_SAMPLE_ORDER)))
 
     def files_named(self, names: Sequence[str], page_size: int = 500) -> list[tuple[int, MediaFile]]:
-        """Return (scene id, file) of every scene that has a file of one of these names.
+        """Return (scene id, file) of every scene that has a file of one of these names, and of others: look at each.
 
-        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE
-        over all files, where % and _ stand for anything and the end is open, so other files come along:
-        look at each. One request, and more for a name that more than `page_size` scenes have.
+        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE over all files,
+        where % and _ stand for anything and the end is open. One request, and more for a name of many scenes.
         """
         found: dict[tuple[int, MediaFile], None] = {}
         # In quotes: Stash takes any one of several words for a hit.
@@ -194,30 +177,27 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
             fields = " ".join(f"{n}: {wanted % (n, page_size, page)} {{ scenes {{ ...F }} }}" for n in left)
             query = f"query PlexSyncNamesakes({declared}) {{ {fields} }} fragment F on Scene {{ {_FILE_FIELDS} }}"
             data = self.ask(query, dict(left))
-            answers = {name: list(objects((data.get(name) or {}).get("scenes"))) for name in left}
+            answers = {name: objects((data.get(name) or {}).get("scenes")) for name in left}
             found |= dict.fromkeys(pair for some in answers.values() for scene in some for pair in files_of(scene))
             left, page = {name: left[name] for name, some in answers.items() if len(some) >= page_size}, page + 1
         return list(found)
 
     def scene_page(self, after: int, size: int) -> list[Scene]:
-        """Return up to `size` scenes above the id `after`, by id: a scene that is deleted meanwhile moves no page."""
-        data = self.ask(
-            f"query PlexSyncPage($where: SceneFilterType!, $size: Int!) {{ findScenes({_PAGE}) "
-            f"{{ scenes {{ ...S }} }} }} {self._scene_fragment}",
-            {"where": _above(after, {}), "size": size},
-        )
-        return [read_scene(value) for value in objects((data.get("findScenes") or {}).get("scenes"))]
+        """Return up to `size` scenes above the id `after`, by id."""
+        page = self.find_above(after, "PlexSyncPage", "...S", fragment=self._scene_fragment, per_page=size)
+        return list(map(read_scene, page))
 
     def scene_ids(self, after: int, size: int, where: Mapping[str, Any]) -> list[tuple[int, float | None]]:
         """Return (id, updated_at) of up to `size` scenes above the id `after` that a filter lets through, by id.
 
         `where` is Stash's SceneFilterType; updated_at in seconds since the epoch, None where Stash did not say.
         """
-        return _times(self.ask(_IDS_QUERY, {"where": _above(after, where), "size": size}))
+        return _times(self.find_above(after, "PlexSyncIds", "id updated_at", where=where, per_page=size))
 
     def newest_changes(self, page: int, size: int) -> list[tuple[int, float | None]]:
         """Return (id, updated_at) of the scenes that changed last, newest first: a page, the first is 1, of `size`."""
-        return _times(self.ask(_NEWEST_QUERY, {"page": page, "size": size}))
+        order: dict[str, Any] = {"sort": "updated_at", "direction": "DESC"}
+        return _times(self.find("PlexSyncNewest", "id updated_at", page=page, per_page=size, **order))
 
     def count_scenes(self, where: Mapping[str, Any]) -> int:
         """Return how many scenes a filter lets through (Stash's SceneFilterType; an empty one: all)."""
@@ -226,34 +206,19 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
 
     @property
     def _scene_fragment(self) -> str:
-        tags = PERFORMER_TAGS if self.with_performer_tags else NO_PERFORMER_TAGS
-        watched = WATCHED if self.with_plays else NOT_WATCHED
-        return f"fragment S on Scene {{ {SCENE_FIELDS} }} {tags} {watched}"
+        return scene_fragment(performer_tags=self.with_performer_tags, plays=self.with_plays)
 
     def picture(self, path: str) -> Picture | None:
-        """Return a picture of Stash's by its path and query; None where Stash has none of its own.
+        """Return a picture by its path and query; None where Stash has none of its own.
 
-        Asked of the address that PlexSync was started from alone: the URLs that Stash builds may name
-        another host, which is not for a cookie. Raises UnusablePictureError for one that Plex would
-        not take, StashPictureError where Stash cannot give it.
+        Asked of the address that PlexSync was started from alone: the URLs that Stash builds may name another host,
+        which is not for a cookie. Raises UnusablePictureError for one that Plex would not take, StashPictureError.
         """
         return self._fetch(path, "cover", _read_whole) if path else None
 
     def picture_sha1(self, path: str) -> str | None:
-        """Return the SHA-1 of a performer's picture by its path and query; None where Stash has none of its own.
-
-        Of whatever kind and size: Plex is not sent it. Asked as `picture` is. Raises StashPictureError where
-        Stash cannot give it, UnusablePictureError where it is empty.
-        """
+        """Return the SHA-1 of a performer's picture, whatever it is; asked, and raises, as `picture`."""
         return self._fetch(path, "picture", picture_sha1)
-
-    def pictures(self, paths: Iterable[str]) -> Coming[Picture | None]:
-        """Return what fetches pictures ahead that will be wanted in this order; each is as `picture` gives it."""
-        return Coming(self.picture, paths)
-
-    def picture_sha1s(self, paths: Iterable[str]) -> Coming[str | None]:
-        """Return the same for `picture_sha1`."""
-        return Coming(self.picture_sha1, paths)
 
     def _fetch(self, path: str, what: str, read: Callable[[Iterator[bytes]], _T | None]) -> _T | None:
         try:
@@ -297,13 +262,8 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
     return read_picture(b"".join(read))
 
 
-def _times(data: Mapping[str, Any]) -> list[tuple[int, float | None]]:
-    found = objects((data.get("findScenes") or {}).get("scenes"))
-    return [(int(value["id"]), seconds(value.get("updated_at"))) for value in found]
-
-
-def _above(after: int, where: Mapping[str, Any]) -> dict[str, Any]:
-    return {**where, "id": {"value": after, "modifier": "GREATER_THAN"}}
+def _times(scenes: Iterable[Mapping[str, Any]]) -> list[tuple[int, float | None]]:
+    return [(int(scene["id"]), seconds(scene.get("updated_at"))) for scene in scenes]
 
 
 def _names_schema(message: str) -> bool:

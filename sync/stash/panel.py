@@ -1,4 +1,4 @@
-"""The plugin's settings in Stash: read, merged and written as one map. Standard library alone.
+"""The plugin's settings in Stash. Standard library alone.
 
 Stash's `configurePlugin` replaces the whole map. So each writer reads what is there, under a lock over all
 processes of PlexSync, and puts its changes on top.
@@ -8,10 +8,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sync.errors import PlexSyncError, SetupError
+from sync.errors import SetupError
 from sync.queue.lock import FileLock
-from sync.stash.ask import AskFailedError
-from sync.stash.exceptions import StashAuthError, StashTemporaryError
+from sync.stash.exceptions import StashTemporaryError
 from sync.stash.questions import plugin_settings, put_plugin_settings
 
 WAIT = 10.0
@@ -21,14 +20,6 @@ WAIT = 10.0
 def lock_of(data: str) -> FileLock:
     """Return the lock under which the settings are written."""
     return FileLock(os.path.join(data, "panel.lock"))
-
-
-def read(connection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Stash holds of PlexSync's settings, unchecked. Raises PlexSyncError."""
-    try:
-        return plugin_settings(connection)
-    except AskFailedError as error:
-        raise _failure(error) from None
 
 
 def save(
@@ -54,12 +45,5 @@ def save(
         if changed != panel:
             put_plugin_settings(connection, changed)
         return changed
-    except AskFailedError as error:
-        raise _failure(error) from None
     finally:
         lock.release()
-
-
-def _failure(error: AskFailedError) -> PlexSyncError:
-    kind = StashAuthError if error.refused else StashTemporaryError
-    return kind(f"Stash did not answer its own plugin: {error}")

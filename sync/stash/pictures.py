@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 class Coming(Generic[_T]):
     """Pictures that will be wanted in the order of `paths`, each once; those that come next are fetched ahead.
 
-    `fetch` gives one by its path, in any thread. `paths` are drawn as they are needed.
+    `fetch` gives one by its path, in any thread.
     """
 
     def __init__(self, fetch: Callable[[str], _T], paths: Iterable[str]) -> None:

@@ -19,10 +19,7 @@ def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_plugin_settings(connection: Mapping[str, Any], panel: Mapping[str, Any]) -> None:
-    """Write what Stash's settings panel holds for PlexSync; Stash replaces the whole map by it.
-
-    Raises AskFailedError, SetupError.
-    """
+    """Write PlexSync's settings; Stash replaces the whole map by it. Raises AskFailedError, SetupError."""
     query = f'mutation PlexSyncConfigure($input: Map!) {{ configurePlugin(plugin_id: "{PLUGIN_ID}", input: $input) }}'
     graphql(connection, query, json.dumps({"input": dict(panel)}))
 
@@ -50,10 +47,7 @@ def count_scenes(connection: Mapping[str, Any]) -> int:
 
 
 def scene_ids_below(connection: Mapping[str, Any], below: int | None, limit: int) -> list[int]:
-    """Return up to `limit` ids of scenes below one (None: of all), the highest first.
-
-    Raises AskFailedError, SetupError.
-    """
+    """Return up to `limit` ids below one (None: of all), the highest first. Raises AskFailedError, SetupError."""
     query = (
         "query PlexSyncSceneIds($below: Int!, $size: Int!) { findScenes(scene_filter: {id: {value: $below, modifier: "
         'LESS_THAN}}, filter: {per_page: $size, sort: "id", direction: DESC}) { scenes { id } } }'

@@ -1,23 +1,26 @@
 """Scenes of Stash's: which of their fields are asked for, and how they become plain values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sync.mapping.performer_pictures import local_path
 from sync.model import MediaFile, Performer, Scene
 
-SCENE_FIELDS = (
-    "id title details date code director rating100 organized updated_at urls stash_ids { stash_id } "
-    "paths { screenshot } "
-    "studio { id name parent_studio { id name } } groups { group { id name } } tags { id name } files { path size } "
-    "performers { id name disambiguation gender birthdate country alias_list image_path ...T } ...W"
-)
-PERFORMER_TAGS = "fragment T on Performer { tags { id name } }"
-NO_PERFORMER_TAGS = "fragment T on Performer { name }"
-"""Stash looks the tags of performers up one performer at a time: asked for where the settings need them."""
-WATCHED = "fragment W on Scene { resume_time play_history }"
-NOT_WATCHED = "fragment W on Scene { id }"
+
+def scene_fragment(*, performer_tags: bool, plays: bool) -> str:
+    """Return the fragment `S` with the fields that `read_scene` reads.
+
+    Stash looks the tags of performers up one performer at a time: they are asked for where the settings need them.
+    """
+    tags = "tags { id name }" if performer_tags else ""
+    watched = "resume_time play_history" if plays else ""
+    return (
+        "fragment S on Scene { id title details date code director rating100 organized updated_at urls "
+        "stash_ids { stash_id } paths { screenshot } studio { id name parent_studio { id name } } "
+        "groups { group { id name } } tags { id name } files { path size } "
+        f"performers {{ id name disambiguation gender birthdate country alias_list image_path {tags} }} {watched} }}"
+    )
 
 
 def read_scene(value: Mapping[str, Any]) -> Scene:
@@ -50,7 +53,7 @@ def read_scene(value: Mapping[str, Any]) -> Scene:
 
 def _refs(value: Mapping[str, Any]) -> str:
     studio = value.get("studio") or {}
-    performers = list(objects(value.get("performers")))
+    performers = objects(value.get("performers"))
     named = [("studio", studio), ("studio", studio.get("parent_studio") or {})]
     named += [("performer", performer) for performer in performers]
     named += [("tag", tag) for tag in objects(value.get("tags"))]
@@ -93,7 +96,7 @@ def files_of(scene: Mapping[str, Any]) -> list[tuple[int, MediaFile]]:
     return [(int(scene["id"]), MediaFile(file["path"], _size(file.get("size")))) for file in files]
 
 
-def objects(values: object) -> Iterable[Mapping[str, Any]]:
+def objects(values: object) -> list[Mapping[str, Any]]:
     """Return the objects of a list in an answer."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 

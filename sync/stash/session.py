@@ -30,8 +30,10 @@ class StashSession(requests.Session):
         """Send a request; raises StashTemporaryError when no whole answer comes."""
         kwargs["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)
         kwargs["allow_redirects"] = False
-        # By hand: a jar would send the first cookie beside the renewed one.
-        request.headers.update(self.credentials())
+        if self.cookie:  # by hand: a jar would send the first cookie beside the renewed one
+            request.headers["Cookie"] = "=".join(self.cookie)
+        elif self.key:
+            request.headers["ApiKey"] = self.key
         began = time.perf_counter()
         try:
             response = super().send(request, **kwargs)
@@ -40,24 +42,14 @@ class StashSession(requests.Session):
             raise StashTemporaryError(f"Stash did not answer ({type(error).__name__})") from None
         _tell(request, f"answered {response.status_code}", began)
         self.cookies.clear()
-        self.renew(response.headers.get("Set-Cookie", ""), response.status_code)
+        if self.cookie and response.status_code == 200:
+            # It dies after `max_session_age`, and Stash sends a fresh one with every authenticated answer.
+            name = self.cookie[0]
+            pattern = rf"(?:^|, ){re.escape(name)}=([^;,\s]+)"
+            if fresh := re.search(pattern, response.headers.get("Set-Cookie", "")):
+                self.cookie = (name, fresh[1])
+                log.keep_secret(fresh[1])
         return response
-
-    def credentials(self) -> dict[str, str]:
-        """Return the headers that tell Stash who asks, as they are by now. Any thread may ask."""
-        cookie = self.cookie
-        if cookie:
-            return {"Cookie": f"{cookie[0]}={cookie[1]}"}
-        return {"ApiKey": self.key} if self.key else {}
-
-    def renew(self, set_cookie: str, status: int) -> None:
-        """The cookie dies after `max_session_age`, and Stash sends a fresh one with every authenticated answer."""
-        if not self.cookie or status != 200:
-            return
-        name = self.cookie[0]
-        if fresh := re.search(rf"(?:^|, ){re.escape(name)}=([^;,\s]+)", set_cookie):
-            self.cookie = (name, fresh[1])
-            log.keep_secret(fresh[1])
 
 
 def _tell(request: requests.PreparedRequest, outcome: str, began: float) -> None:

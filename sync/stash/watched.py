@@ -4,26 +4,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sync.stash.client import StashClient
-from sync.stash.scenes import objects
 
 _PAGE = 1_000  # scenes in one answer of Stash's
 
 
 def resume_points(stash: StashClient) -> dict[int, float]:
     """Return the scenes that somebody has stopped watching, and where: in seconds. One request a thousand of them."""
-    query = (
-        "query PlexSyncResumePoints($where: SceneFilterType, $size: Int!) { findScenes(scene_filter: $where, "
-        'filter: {per_page: $size, sort: "id", direction: ASC}) { scenes { id resume_time } } }'
-    )
+    where = {"resume_time": {"value": 0, "modifier": "GREATER_THAN"}}
     found: dict[int, float] = {}
-    after, is_through = 0, False
-    while not is_through:
-        above = [{"value": 0, "modifier": "GREATER_THAN"}, {"value": after, "modifier": "GREATER_THAN"}]
-        where = dict(zip(("resume_time", "id"), above, strict=True))
-        page = list(objects((stash.ask(query, {"where": where, "size": _PAGE}).get("findScenes") or {}).get("scenes")))
+    while True:
+        after = max(found, default=0)
+        page = stash.find_above(after, "PlexSyncResumePoints", "id resume_time", where=where, per_page=_PAGE)
         found |= {int(scene["id"]): float(scene.get("resume_time") or 0.0) for scene in page}
-        is_through, after = len(page) < _PAGE, max(found, default=0)
-    return found
+        if len(page) < _PAGE:
+            return found
 
 
 def rating_now(stash: StashClient, scene_id: int) -> int | None:

@@ -14,15 +14,8 @@ SHOWN_OUTAGES = 5
 LONGEST_MESSAGE = 300
 """Characters of a failed job's message on the page."""
 
-_OUTCOMES = {
-    "changed": "changed",
-    "right": "right already",
-    "gone": "gone from Stash",
-    "left out": "left out",
-    "not in Plex": "not in Plex",
-    "later": "to be tried again later",
-    "failed": "failed",
-}
+_OUTCOMES = {"right": "right already", "gone": "gone from Stash", "later": "to be tried again later"}
+"""What is counted -> how the page names it; all else by its own name."""
 
 
 def summary(status: Status) -> str:
@@ -61,9 +54,10 @@ def clock(at: float) -> str:
 
 def _queue(status: Status) -> list[str]:
     queue, is_running = status["queue"], status["drain"]["running"]
+    wait = max(0.0, (queue["next_due_at"] or 0.0) - status["at"])
     parts = [
         (queue["due"], "due"),
-        (queue["waiting"], f"to be tried again later (the next {_in(queue['next_due_at'], status['at'])})"),
+        (queue["waiting"], f"to be tried again later (the next in {_duration(wait)})"),
         (queue["bulk"], "of batches"),
         (queue["claimed"], "at work" if is_running else "that a stopped run had begun"),
     ]
@@ -96,9 +90,9 @@ def _drain(status: Status) -> list[str]:
 
 
 def _batches(status: Status) -> list[str]:
-    """The batches that have not ended, and the last one that has."""
+    unfinished = [batch for batch in status["batches"] if batch["completed_at"] is None]
     over = [batch for batch in status["batches"] if batch["completed_at"] is not None]
-    return [_batch(batch, status) for batch in [*(b for b in status["batches"] if b not in over), *over[:1]]]
+    return [_batch(batch, status) for batch in (*unfinished, *over[:1])]
 
 
 def _batch(batch: Status, status: Status) -> str:
@@ -143,17 +137,13 @@ def _last_day(status: Status) -> list[str]:
     for name in sorted(day, key=str.casefold):  # '' stands for scenes, and comes first
         what = f'items in "{name}"' if name else "scenes"
         if counts := {outcome: count for outcome, count in day[name].items() if outcome not in BROUGHT.values()}:
-            lines.append(f"Last 24 hours, {what}: {_outcomes(counts)}")
+            said = ", ".join(f"{count} {_OUTCOMES.get(name, name)}" for name, count in counts.items())
+            lines.append(f"Last 24 hours, {what}: {said}")
     counts = {kind: day.get("", {}).get(outcome, 0) for kind, outcome in BROUGHT.items()}
     if any(counts.values()):
         told = ", ".join(brought_in_words(kind, count) for kind, count in counts.items() if count)
         lines.append(f"Last 24 hours, brought from Plex to Stash: {told}")
     return lines
-
-
-def _outcomes(counts: Mapping[str, int]) -> str:
-    order = [*(name for name in _OUTCOMES if name in counts), *sorted(counts.keys() - _OUTCOMES.keys())]
-    return ", ".join(f"{counts[name]} {_OUTCOMES.get(name, name)}" for name in order)
 
 
 def _coverage(status: Status) -> list[str]:
@@ -210,10 +200,6 @@ def _n(count: int, what: str) -> str:
 
 def _when(at: float, now: float) -> str:
     return f"{clock(at)} ({_duration(now - at)} ago)" if at <= now else clock(at)
-
-
-def _in(at: float | None, now: float) -> str:
-    return "at an unknown time" if at is None else f"in {_duration(max(0.0, at - now))}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,14 +1,11 @@
-"""Reading PlexSync's two files beside a drain, for whoever tells how things are. Standard library alone.
-
-It changes nothing, makes no file and takes no lock.
-"""
+"""Reading PlexSync's two files beside a drain: nothing is changed or made, no lock taken. Standard library alone."""
 
 import contextlib
 import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sync import data_folder, fast, log
 from sync.errors import SetupError, quoted
@@ -49,7 +46,7 @@ class File:
             self.connection = None
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """Return the rows of a query."""
+        """Return the rows of a query, each a sqlite3.Row."""
         found: list[Any] = []
         if self.connection is not None:
             with self.caring():
@@ -59,6 +56,10 @@ class File:
                     if "no such table" not in str(error):
                         raise
         return found
+
+    def record(self, query: str, values: Sequence[object] = ()) -> dict[str, Any] | None:
+        """Return the first row of a query by its columns' names; None where there is none."""
+        return next((dict(row) for row in self.rows(query, values)), None)
 
     def number(self, query: str, values: Sequence[object] = ()) -> int:
         """Return the one number of a query; 0 where there is none."""
@@ -71,6 +72,25 @@ class File:
         return set().union(*(json.loads(row[0]) for row in self.rows(whole, values)))
 
 
+class Files(NamedTuple):
+    """Both files of a data folder, and what of them cannot be read."""
+
+    queue: File
+    state: File
+    troubles: list[str]
+
+
+@contextlib.contextmanager
+def files(data: str) -> Iterator[Files]:
+    """Open both files of a data folder for a look."""
+    troubles: list[str] = []
+    with (
+        contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue,
+        contextlib.closing(File("state file", data_folder.state_file(data), troubles)) as state,
+    ):
+        yield Files(queue, state, troubles)
+
+
 def trouble_of(what: str, file: str, error: Exception) -> str:
     """Say why a file cannot be read, and what mends that."""
     # Not at the top: as a rule nothing is wrong, and it costs a page's question 5 ms.
@@ -79,8 +99,8 @@ def trouble_of(what: str, file: str, error: Exception) -> str:
     if isinstance(error, SetupError):
         return log.redact(str(error))
     if isinstance(error, sqlite3.Error) and damage.is_damage(error):
-        mends = '"Process queue" sets it aside and compares every scene with Plex'
-        return log.redact(f"PlexSync's {what} {quoted(file)} is damaged ({error}): {mends}")
+        mends = 'Press "Process queue", which sets it aside and compares every scene with Plex'
+        return log.redact(f"PlexSync's {what} {quoted(file)} is damaged ({error}). {mends}")
     return log.redact(damage.why_unusable(what, file, error))
 
 
@@ -91,6 +111,7 @@ def _open(file: str) -> sqlite3.Connection:
         # Never made by this: it may be moved away at this moment.
         connection = fast.connect(file, address(file, "rw"))
         try:
+            connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             connection.execute("PRAGMA schema_version")  # SQLite opens its files at the first read only
@@ -110,18 +131,11 @@ def address(file: str, mode: str) -> str:
 
 def libraries(state: File) -> list[dict[str, Any]]:
     """Return the libraries of the server in use, each with its `name` and how many of its `items` scenes hold."""
-    ask = state.rows
-    titles = ask("SELECT machine, section, title FROM libraries ORDER BY seen_at DESC")
-    machine = titles[0][0] if titles else ""
-    # Over narrow indexes and not the table, whose rows are wide: all of its items, and those that nobody holds.
-    items = dict(ask("SELECT section, count(*) FROM items WHERE machine = ? GROUP BY section", (machine,)))
-    nobodys = (
-        "SELECT section, count(*) FROM items INDEXED BY items_of_scene WHERE scene_id = 0 AND machine = ? GROUP BY 1"
+    # Counted over narrow indexes and not the table, whose rows are wide: all of its items, without those of nobody.
+    query = (
+        "SELECT title AS name, (SELECT count(*) FROM items WHERE items.machine = one.machine AND items.section = "
+        "one.section) - (SELECT count(*) FROM items INDEXED BY items_of_scene WHERE scene_id = 0 AND items.machine = "
+        "one.machine AND items.section = one.section) AS items FROM libraries AS one "
+        "WHERE machine = (SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1)"
     )
-    free = dict(ask(nobodys, (machine,)))
-    found = [
-        {"name": title, "items": items.get(section, 0) - free.get(section, 0)}
-        for of, section, title in titles
-        if of == machine
-    ]
-    return sorted(found, key=lambda library: str(library["name"]).casefold())
+    return sorted(map(dict, state.rows(query)), key=lambda library: str(library["name"]).casefold())

@@ -1,7 +1,6 @@
 """How PlexSync is doing, read from its two files. Standard library alone; no server is asked.
 
-It changes nothing, makes no file and takes no lock, so it can be asked beside a drain. Every number
-is counted over an index: 100,000 scenes are told as fast as a hundred.
+Every number is counted over an index: 100,000 scenes are told as fast as a hundred.
 """
 
 import contextlib
@@ -15,9 +14,9 @@ from sync.errors import SetupError
 from sync.hidden_paths import without_paths
 from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
-from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX, DeadLetter
+from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX
 from sync.queue.lock import is_held
-from sync.status.reading import File, libraries
+from sync.status.reading import File, files, libraries
 from sync.worker.circuit_breaker import Record, read_record, state_of
 
 Status = dict[str, Any]
@@ -33,16 +32,9 @@ _WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"
 
 
 def gather(data: str, now: float | None = None) -> Status:
-    """Return how things are in this data folder; `now` in seconds since the epoch.
-
-    A file that is missing counts as empty, and one that cannot be read as a trouble: this raises nothing of either.
-    """
+    """Return how things are in this data folder; `now` in seconds since the epoch. What cannot be read is a trouble."""
     at = time.time() if now is None else now
-    troubles: list[str] = []
-    with (
-        contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue,
-        contextlib.closing(File("state file", data_folder.state_file(data), troubles)) as state,
-    ):
+    with files(data) as (queue, state, troubles):
         known = libraries(state)
         return {
             "at": at,
@@ -62,18 +54,14 @@ def gather(data: str, now: float | None = None) -> Status:
         }
 
 
-def failed_jobs(data: str, since: float = 0.0) -> list[dict[str, Any]]:
-    """Return the dead letters since a moment (seconds since the epoch), the latest first.
-
-    Raises SetupError where the queue's file cannot be read.
-    """
-    troubles: list[str] = []
-    query = f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters WHERE last_at >= ? ORDER BY last_at DESC, scene_id"
-    with contextlib.closing(File("queue", data_folder.queue_file(data), troubles)) as queue:
-        letters = queue.rows(query, (since,))
+def failed_jobs(data: str) -> list[dict[str, Any]]:
+    """Return the dead letters, the latest first. Raises SetupError where the queue's file cannot be read."""
+    query = f"SELECT {LETTER_COLUMNS} FROM plexsync_dead_letters ORDER BY last_at DESC, scene_id"
+    with files(data) as (queue, _, troubles):
+        letters = queue.rows(query)
     if troubles:
         raise SetupError(troubles[0])
-    return [_clean(DeadLetter(*letter)._asdict()) for letter in letters]
+    return [_clean(dict(letter)) for letter in letters]
 
 
 # The queue's file
@@ -135,14 +123,11 @@ def _failed(queue: File) -> list[Status]:
         "SELECT scene_id, title, message, last_at AS failed_at FROM plexsync_dead_letters WHERE error_type = ? "
         "ORDER BY last_at DESC LIMIT ?"
     )
-    names = ("scene_id", "title", "message", "failed_at")
     return [
         {
             "error_type": error_type,
             "count": count,
-            "examples": [
-                _clean(dict(zip(names, row, strict=True))) for row in queue.rows(examples, (error_type, EXAMPLES))
-            ],
+            "examples": [_clean(dict(row)) for row in queue.rows(examples, (error_type, EXAMPLES))],
         }
         for error_type, count in queue.rows(counts)
     ]

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync import log
-from sync.errors import PermanentError
-from sync.stash.ask import AskFailedError
+from sync.errors import PlexSyncError
 from sync.stash.questions import count_scenes
 from sync.status import page, status
 
@@ -23,6 +22,6 @@ def gather(server_connection: Mapping[str, Any], data: str) -> status.Status:
     found = status.gather(data)
     try:
         found["coverage"]["scenes_in_stash"] = count_scenes(server_connection)
-    except (AskFailedError, PermanentError):
+    except PlexSyncError:
         found["coverage"]["scenes_in_stash"] = None  # not known
     return found

@@ -83,7 +83,7 @@ def names_match(name: str, patterns: Collection[str]) -> bool:
 
 
 def path_matches(path: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a path fits one of these globs; one without `*` and `?` stands for a file or all of a folder.
+    """Tell whether a path fits a glob; one without `*` and `?` stands for a file or all of a folder.
 
     `*` crosses folders. Case counts but in Windows paths.
     """

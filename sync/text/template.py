@@ -39,10 +39,7 @@ def places(template: str) -> list[str]:
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """Give the template filled in; empty where it has places and every one of them is empty.
-
-    `values` has every name that `check` was given.
-    """
+    """Give the template filled in; empty where it has places and all are empty. `values`: every name of `check`'s."""
     if _is_empty(template, values):
         return ""
     out: list[str] = []

@@ -90,7 +90,7 @@ class Covers:
         self.drop()
         if self._kinds:
             unknown = (one.scene.cover for one in scenes if one.items and not self.is_known(one.scene, one.items))
-            self._coming = self._stash.pictures(filter(None, unknown))
+            self._coming = Coming(self._stash.picture, filter(None, unknown))
 
     def drop(self) -> None:
         """No more of them follow."""
@@ -100,7 +100,7 @@ class Covers:
 
     def coming(self, covers: Iterable[str]) -> Coming[Picture | None]:
         """Return what fetches these covers ahead, by their path and query."""
-        return self._stash.pictures(covers)
+        return Coming(self._stash.picture, covers)
 
     def fetch(self, scene: Scene) -> Picture | None:
         """Return the scene's cover; None where it has none, none is asked for, or Plex would not take it.

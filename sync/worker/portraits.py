@@ -19,6 +19,7 @@ from sync.model import Scene
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
+from sync.stash.pictures import Coming
 from sync.state import State
 
 TRUSTED_AFTER = 2.0
@@ -112,7 +113,7 @@ class Portraits:
         """Look at pictures, by their path and query; what is learned is remembered, as far as it goes."""
         learned: dict[str, Portrait] = {}
         began = time.time()
-        coming = self._stash.picture_sha1s(asked)
+        coming = Coming(self._stash.picture_sha1, asked)
         try:
             for one in asked:
                 path, saved = split_time(one)

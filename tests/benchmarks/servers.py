@@ -219,7 +219,7 @@ class LightStash:
             return _packed(f"{{{scenes}}}")
         if name == "PlexSyncPage":
             variables = json.loads(body)["variables"]
-            after, size = variables["where"]["id"]["value"], variables["size"]
+            after, size = variables["where"]["id"]["value"], variables["page"]["per_page"]
             key = (after, size, self.count, self.take, self.saves)
             page = self._pages.get(key)
             if page is None:

@@ -230,7 +230,7 @@ def test_a_stash_that_does_not_say_how_many(site: Site) -> None:
     found = site.ask("coverage")
     assert (found["total"], found["parts"]["in_plex"]) == (None, 1)
     site.stash.fail("status", status=502, times=None, query_contains="PlexSyncSceneIds")
-    assert "Stash did not answer" in site.ask("coverage_list", part="never")["error"]
+    assert "Stash answered 502" in site.ask("coverage_list", part="never")["error"]
 
 
 @pytest.mark.parametrize(

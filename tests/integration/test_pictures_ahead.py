@@ -18,6 +18,7 @@ from sync.bulk import runner
 from sync.queue import schema
 from sync.stash import pictures
 from sync.stash.client import StashClient
+from sync.stash.pictures import Coming
 from tests.servers.plex import PlexStandIn
 from tests.servers.plex import Request as PlexRequest
 from tests.servers.stash import StashStandIn
@@ -165,7 +166,7 @@ def test_no_more_than_eight_are_held_before_they_are_wanted(site: Site, watch: W
     wanted = [f"/scene/{scene}/screenshot" for scene, _ in covered(site, 30)]
     cookie = {"Name": "session", "Value": site.stash.session_cookie()}
     with closing(StashClient({"Host": "0.0.0.0", "Port": site.stash.port, "SessionCookie": cookie})) as stash:
-        coming = stash.pictures(wanted)
+        coming = Coming(stash.picture, wanted)
         assert threads() == []
         for number in (0, 1, 5):  # some turn out not to be wanted
             given = coming.get(wanted[number])
@@ -304,7 +305,7 @@ def test_a_renewed_cookie_goes_along_with_the_next_picture(
             fresh = {"Name": "session", "Value": server.session_cookie()}
             handed_out = iter([[("Set-Cookie", f"session={fresh['Value']}; Path=/; HttpOnly")]])
             monkeypatch.setattr(server._sessions, "renewed", lambda *_: next(handed_out, []))
-            coming = stash.pictures(wanted[1:])
+            coming = Coming(stash.picture, wanted[1:])
             assert all(coming.get(path) for path in wanted[1:])
             coming.drop()
             assert stash.cookie == fresh

@@ -119,7 +119,7 @@ def test_after_some_work(site: Site) -> None:
         "Clips": {"changed": 1, "right": 1},
         "Other": {"changed": 1, "right": 1},
     }
-    assert "Last 24 hours, scenes: 1 changed, 1 right already, 1 to be tried again later, 1 failed" in page
+    assert "Last 24 hours, scenes: 1 changed, 1 failed, 1 to be tried again later, 1 right already" in page
     assert 'Last 24 hours, items in "Clips": 1 changed, 1 right already' in page
     of_all = {"scenes_synced": 1, "scenes_in_stash": len(site.stash.store.scenes)}
     assert found["coverage"] == of_all | {"items_held": 2, "missing_waiting": 1, "missing_failed": 0}

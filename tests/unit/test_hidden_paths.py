@@ -121,7 +121,7 @@ def test_the_data_folder_is_told_apart() -> None:
 
 def test_what_a_person_has_to_copy_is_readable() -> None:
     text = "set `/data=/media/My Clips`, and not /data/other"
-    said = PathHider(KEY).hide(text, ["`/data=/media/My Clips`", ""])
+    said = PathHider(KEY).hide(text, ["`/data=/media/My Clips`"])
     assert said.startswith("set `/data=/media/My Clips`, and not path-")
 
 

@@ -17,10 +17,7 @@ MOST_SCENES = 10_000
 
 
 def retry(call: Call) -> Answer:
-    """Queue failed scenes again (args `scenes` or `cause`; neither: all) and have them tried; return how many.
-
-    Raises SetupError.
-    """
+    """Queue failed scenes again (args `scenes` or `cause`; neither: all); return how many. Raises SetupError."""
     chosen, queue_file, now = _chosen(call), data_folder.queue_file(call.data), time.time()
     if not os.path.exists(queue_file):
         return {"queued": 0, "said": ""}

@@ -3,12 +3,11 @@
 from sync import log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
-from sync.pages.lists.causes import mends
-from sync.pages.lists.known import files
 from sync.pages.table import Answer, Call, limit_in
-from sync.queue.dead_letters import ENDING, OPENING, Cause, read_cause
-from sync.status.reading import File
+from sync.queue.dead_letters import ENDING, NOT_IN_PLEX, OPENING, SERVER_ERRORS, Cause, read_cause
+from sync.status.reading import File, files
 
+SETTINGS_ERRORS = ("SettingsError", "SetupError", "PlexSetupError", "StashAuthError")
 _FIRST = -(2**53)
 """Below every letter's scene; those of damaged rows have negative ones."""
 
@@ -32,6 +31,23 @@ def cause_in(call: Call) -> Cause:
     if isinstance(value, str) and (cause := read_cause(value)):
         return cause
     raise SetupError(f"args.cause is {value!r:.100}; accepted: the cause of a group, as `failed` tells it")
+
+
+def mends(error_type: str, message: str) -> str:
+    """Return what mends a failure: `path_map`, `split`, `retry`, `settings`, `report` or `file`."""
+    if error_type in NOT_IN_PLEX:
+        return "path_map"
+    if error_type in SETTINGS_ERRORS:
+        return "settings"
+    if error_type in SERVER_ERRORS or error_type.startswith("Stash"):
+        return "retry"
+    if error_type == "UnforeseenError":
+        return "report"
+    if "missing file path" in message:
+        return "file"
+    if "path_map" in message:
+        return "path_map"
+    return "split" if "Plex item" in message else "retry"
 
 
 def _after(value: object) -> int:
@@ -60,12 +76,11 @@ def _groups(queue: File) -> list[Answer]:
 
 
 def _letters(queue: File, cause: Cause, after: int, limit: int) -> list[Answer]:
-    names = ("scene_id", "title", "message", "tries", "first_at", "last_at")
     query = (
-        f"SELECT {', '.join(names)} FROM plexsync_dead_letters WHERE error_type = ? AND {OPENING} = ? "
-        f"AND {ENDING} = ? AND scene_id > ? ORDER BY scene_id LIMIT ?"
+        "SELECT scene_id, title, message, tries, first_at, last_at FROM plexsync_dead_letters WHERE error_type = ? "
+        f"AND {OPENING} = ? AND {ENDING} = ? AND scene_id > ? ORDER BY scene_id LIMIT ?"
     )
-    letters = [dict(zip(names, row, strict=True)) for row in queue.rows(query, (*cause, after, limit))]
+    letters = [dict(row) for row in queue.rows(query, (*cause, after, limit))]
     return [one | {"title": log.redact(one["title"]), "message": _clean(one["message"])} for one in letters]
 
 

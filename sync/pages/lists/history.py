@@ -3,8 +3,8 @@
 import time
 
 from sync import log
-from sync.pages.lists.known import files
 from sync.pages.table import Answer, Call
+from sync.status.reading import files
 
 DAYS = 30
 WRITTEN = 100
@@ -19,20 +19,19 @@ def history(call: Call) -> Answer:
     days: dict[str, dict[str, int]] = {day: {} for day in _days(now)}
     counts = "SELECT hour, outcome, count FROM statistics_by_hour WHERE library = '' AND hour >= ?"
     outages = "SELECT began_at, ended_at FROM plexsync_outages WHERE coalesce(ended_at, ?) > ? ORDER BY began_at DESC"
-    names = ("at", "scene_id", "title", "library", "section", "rating_key", "what")
-    written = f"SELECT {', '.join(names)} FROM written ORDER BY id DESC LIMIT ?"
+    written = "SELECT at, scene_id, title, library, section, rating_key, what FROM written ORDER BY id DESC LIMIT ?"
     with files(call.data) as found:
         for hour, outcome, count in found.state.rows(counts, (now // 3600 - 24 * (DAYS + 1),)):
             if (day := days.get(_day(hour * 3600.0))) is not None:
                 day[outcome] = day.get(outcome, 0) + count
-        away = found.queue.rows(outages, (now, now - _DAY * DAYS))
-        wrote = [dict(zip(names, row, strict=True)) for row in found.state.rows(written, (WRITTEN,))]
-        used = found.state.rows("SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1")
+        away = [dict(row) for row in found.queue.rows(outages, (now, now - _DAY * DAYS))]
+        wrote = [dict(row) for row in found.state.rows(written, (WRITTEN,))]
+        used = found.state.record("SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1")
     return {
         "days": [{"day": day, **counted} for day, counted in days.items()],
-        "outages": [{"began_at": began, "ended_at": ended} for began, ended in away],
+        "outages": away,
         "written": [row | {"title": log.redact(row["title"]), "what": row["what"].split(", ")} for row in wrote],
-        "machine": used[0][0] if used else "",
+        "machine": used["machine"] if used else "",
         "troubles": found.troubles,
     }
 

@@ -6,11 +6,10 @@ import time
 from sync import data_folder, hook, log
 from sync.errors import SetupError
 from sync.fast import sqlite3
-from sync.pages.lists.causes import mends
-from sync.pages.lists.known import Files, files
+from sync.pages.lists.failed import mends
 from sync.pages.table import Answer, Call, number_in
 from sync.queue import schema, wake
-from sync.status.reading import trouble_of
+from sync.status.reading import Files, files, trouble_of
 
 MOST_MARKS = 500
 """Scenes that are marked at once."""
@@ -24,15 +23,18 @@ def scene(call: Call) -> Answer:
     number = number_in(call.args, "scene_id")
     with files(call.data) as found:
         waiting, claimed = _queued(found, number)
-        synced = found.state.rows("SELECT synced_at FROM scenes WHERE scene_id = ?", (number,))
+        synced = found.state.record("SELECT synced_at FROM scenes WHERE scene_id = ?", (number,))
+        left_out = found.state.record("SELECT kind, reason, at FROM left_out WHERE scene_id = ?", (number,))
+        if left_out:
+            left_out["reason"] = log.redact(left_out["reason"])
         return {
             "scene_id": number,
-            "synced_at": synced[0][0] if synced else None,
+            "synced_at": synced and synced["synced_at"],
             "items": _items(found, number),
             "waiting": waiting,
             "claimed": claimed,
             "failed": _failed(found, number),
-            "left_out": _left_out(found, number),
+            "left_out": left_out,
             "troubles": found.troubles,
         }
 
@@ -73,51 +75,43 @@ def sync_scene(call: Call) -> Answer:
 
 def _items(found: Files, number: int) -> list[Answer]:
     query = (
-        "SELECT machine, section, rating_key, exact, synced_at, intended = '{}', coalesce((SELECT title FROM libraries "
-        "WHERE libraries.machine = items.machine AND libraries.section = items.section), '') "
+        "SELECT machine, section, rating_key, exact, synced_at, intended = '{}' AS is_settled, coalesce((SELECT title "
+        "FROM libraries WHERE libraries.machine = items.machine AND libraries.section = items.section), '') AS library "
         "FROM items INDEXED BY items_of_scene WHERE scene_id = ? ORDER BY section, rating_key"
     )
     of_item = "SELECT step, state, completed_at, error FROM steps WHERE machine = ? AND section = ? AND rating_key = ?"
-    used = found.state.rows("SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1")
+    used = found.state.record("SELECT machine FROM libraries ORDER BY seen_at DESC LIMIT 1")
     told = []
-    for machine, section, key, exact, synced_at, is_settled, library in found.state.rows(query, (number,)):
-        if used and machine != used[0][0]:
+    for row in map(dict, found.state.rows(query, (number,))):
+        if used and row["machine"] != used["machine"]:
             continue  # of a server that is not in use any more
         steps = {
             name: {"state": state, "completed_at": at, "error": log.redact(error)}
-            for name, state, at, error in found.state.rows(of_item, (machine, section, key))
+            for name, state, at, error in found.state.rows(of_item, (row["machine"], row["section"], row["rating_key"]))
         }
-        place = {"machine": machine, "section": section, "rating_key": key, "library": library}
-        told.append(
-            place | {"exact": bool(exact), "synced_at": synced_at, "is_settled": bool(is_settled), "steps": steps}
-        )
+        told.append(row | {"exact": bool(row["exact"]), "is_settled": bool(row["is_settled"]), "steps": steps})
     return told
 
 
 def _queued(found: Files, number: int) -> tuple[Answer | None, bool]:
     """Return the newest row that waits, and whether a run has claimed one."""
     newest = (
-        f"SELECT CAST(data AS TEXT), {schema.DUE_AT} FROM `{schema.JOBS}` "
+        f"SELECT CAST(data AS TEXT) AS data, {schema.DUE_AT} AS due_at FROM `{schema.JOBS}` "
         f"WHERE {schema.WAITING} AND {schema.SCENE} = ? ORDER BY _id DESC LIMIT 1"
     )
-    waiting = None
-    for text, due_at in found.queue.rows(newest, (number,)):
-        row = json.loads(text)
+    waiting = found.queue.record(newest, (number,))
+    if waiting:
+        row = json.loads(waiting["data"])
         tries, error_type = row.get("retry_count") or 0, row.get("last_error_type")
-        waiting = {"due_at": due_at or None, "tries": tries, "last_error_type": error_type}
+        waiting = {"due_at": waiting["due_at"] or None, "tries": tries, "last_error_type": error_type}
     claimed = f"SELECT 1 FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED} AND {schema.SCENE} = ? LIMIT 1"
     return waiting, bool(found.queue.rows(claimed, (number,)))
 
 
 def _failed(found: Files, number: int) -> Answer | None:
     query = "SELECT error_type, message, tries, last_at FROM plexsync_dead_letters WHERE scene_id = ?"
-    for error_type, message, tries, last_at in found.queue.rows(query, (number,)):
-        told = {"error_type": error_type, "message": log.redact(message), "tries": tries, "last_at": last_at}
-        return told | {"does": mends(error_type, message)}
-    return None
-
-
-def _left_out(found: Files, number: int) -> Answer | None:
-    for kind, reason, at in found.state.rows("SELECT kind, reason, at FROM left_out WHERE scene_id = ?", (number,)):
-        return {"kind": kind, "reason": log.redact(reason), "at": at}
-    return None
+    letter = found.queue.record(query, (number,))
+    if letter is None:
+        return None
+    does = mends(letter["error_type"], letter["message"])
+    return letter | {"message": log.redact(letter["message"]), "does": does}

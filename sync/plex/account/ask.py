@@ -17,14 +17,16 @@ LONGEST = 4_000_000
 _PART = 32
 """Bytes that are read at once: an answer that comes byte by byte reaches no time-out, and is looked at so often."""
 
-_REASONS: list[tuple[type[Exception], str]] = [
+CONNECT, WHOLE = 3.0, 6.0
+"""Seconds for a connection, and for all of a request: a server is near, or it is of no use."""
+
+_REASONS = (
     (SSLError, "its certificate is not trusted here"),
     (NameUnknown, "its name is unknown here"),
-    (ConnectTimeout, "no connection within {connect:g} s"),
-    (ReadTimeout, "no answer within {whole:g} s"),
-    (ReadTimeoutError, "no answer within {whole:g} s"),
+    (ConnectTimeout, "no connection in time"),
+    ((ReadTimeout, ReadTimeoutError), "no answer in time"),
     (NewConnectionError, "refused, or no route"),
-]
+)
 
 
 class NoAnswerError(Exception):
@@ -42,14 +44,10 @@ class Answer(NamedTuple):
 
 
 class Asker:
-    """Sends requests in PlexSync's name, for several threads.
+    """Sends requests in PlexSync's name, for several threads. `identifier`: PlexSync's client identifier."""
 
-    `identifier`: PlexSync's client identifier. `connect`, `whole`: seconds for a connection, and for all of a request.
-    """
-
-    def __init__(self, identifier: str, *, connect: float, whole: float) -> None:
+    def __init__(self, identifier: str) -> None:
         self.identifier = identifier
-        self._connect, self._whole = connect, whole
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy or a .netrc is no place for a token
         trust_the_system(self._session)
@@ -62,22 +60,21 @@ class Asker:
         """Send a request; return its answer. Raises NoAnswerError."""
         headers = {"Accept": accept} | ({"X-Plex-Token": token} if token else {})
         asked, began = f"{method} {url.partition('?')[0]}", time.monotonic()
-        waits = (self._connect, self._whole)
         body = bytearray()
         try:
             # Followed, a redirect would carry what is secret to whatever host it names.
             with self._session.request(
-                method, url, headers=headers, timeout=waits, allow_redirects=False, stream=True
+                method, url, headers=headers, timeout=(CONNECT, WHOLE), allow_redirects=False, stream=True
             ) as response:
                 for part in response.iter_content(_PART):
                     body += part
                     if len(body) > LONGEST:
                         raise NoAnswerError("an answer without end")
-                    if time.monotonic() - began > self._whole:
+                    if time.monotonic() - began > WHOLE:
                         raise ReadTimeout
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             log.detail("%s failed: %s", asked, type(error).__name__)
-            raise NoAnswerError(self._reason(error)) from None
+            raise NoAnswerError(_reason(error)) from None
         ms = round((time.monotonic() - began) * 1000)
         log.detail("%s answered %d in %d ms", asked, response.status_code, ms)
         return Answer(response.status_code, response.headers, bytes(body), ms)
@@ -86,9 +83,8 @@ class Asker:
         """Close the connections."""
         self._session.close()
 
-    def _reason(self, error: Exception) -> str:
-        causes = causes_of(error)
-        for kind, reason in _REASONS:
-            if any(isinstance(cause, kind) for cause in causes):
-                return reason.format(connect=self._connect, whole=self._whole)
-        return "the connection broke off"
+
+def _reason(error: Exception) -> str:
+    causes = causes_of(error)
+    found = (reason for kind, reason in _REASONS if any(isinstance(cause, kind) for cause in causes))
+    return next(found, "the connection broke off")

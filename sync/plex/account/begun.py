@@ -43,10 +43,7 @@ def keep(data: str, own: str, **more: Any) -> bool:
 
 
 def read(data: str) -> SignIn | None:
-    """Return the sign-in that is under way, None where none is. Raises SetupError.
-
-    What one has left whose process was killed is removed, for there are tokens in it.
-    """
+    """Return the sign-in that is under way, None where none is. Raises SetupError. The tokens of a killed one go."""
     if not os.path.exists(os.path.join(data, FILE)):
         return None
     with _held(data):

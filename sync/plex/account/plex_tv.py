@@ -71,10 +71,7 @@ class PlexTv:
         return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
     def ask_pin(self, pin: Pin) -> str:
-        """Return the account's token, or nothing while the person has not agreed. Raises PinOverError.
-
-        plex.tv wants to be asked once a second at the most (Plex's developer pages).
-        """
+        """Return the account's token; nothing while the person has not agreed. Raises PinOverError."""
         token = _object(self._ask("GET", f"{self._plex_tv}/api/v2/pins/{pin.id}", is_of_pin=True)).get("authToken")
         if not token:
             return ""
@@ -113,15 +110,12 @@ class PlexTv:
 def _failure(answer: Answer) -> PlexTvError:
     status, wait = answer.status, seconds_of(answer.headers.get("Retry-After", ""))
     said = f"(status {status})"
+    if status < 400:  # a redirect, which is not followed
+        return _not_as_plex_tv()
     if status == 429:
-        for_how_long = f"{wait:.0f} s" if wait else "a while"
-        text = f"plex.tv asks to be left alone for {for_how_long} {said}. Sign in again after that"
+        text = f"plex.tv asks to be left alone for a while {said}. Sign in again later"
     elif status >= 500:
         text = f"plex.tv has a failure of its own {said}. Sign in again later; status.plex.tv says how it is"
-    elif status in (401, 403):
-        text = f"plex.tv refuses the token that it has just given {said}. Sign in again"
-    elif status < 400:  # a redirect, which is not followed
-        return _not_as_plex_tv()
     else:
         text = f"plex.tv refused the request {said}. Sign in again; where it does so again, please report it"
     return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)

@@ -2,40 +2,19 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from xml.etree import ElementTree
 
 from sync.plex.account.ask import Asker, NoAnswerError
 from sync.plex.account.servers import Address, Server, Tried, best_first, may_get_token
-from sync.plex.client import client_identifier
-
-CONNECT, WHOLE = 3.0, 6.0
-"""Seconds that a server may take to accept a connection, and to answer: it is near, or it is of no use."""
-
-_REFUSED = (401, 403, 498)
-"""498 is an expired token (python-plexapi's list of statuses)."""
 
 
-def asker(data: str) -> closing[Asker]:
-    """Return what asks servers, closed at the end of a `with`. Raises OSError where the data folder fails."""
-    return closing(Asker(client_identifier(data), connect=CONNECT, whole=WHOLE))
-
-
-def try_servers(asker: Asker, servers: Sequence[Server]) -> list[list[Tried]]:
-    """Return for each server what came of its addresses, best first; all of them are tried at once."""
+def try_servers(asker: Asker, servers: Sequence[Server]) -> list[tuple[Server, list[Tried]]]:
+    """Return each server with what came of its addresses, all tried at once; the best stand first in both."""
     places = [(server.machine, one) for server in servers for one in server.addresses]
     with ThreadPoolExecutor(len(places) or 1) as pool:
         tried = dict(zip(places, pool.map(lambda place: _try(asker, *place), places), strict=True))
-    return [best_first(tried[server.machine, one] for one in server.addresses) for server in servers]
-
-
-def is_token_taken(asker: Asker, address: str, token: str) -> bool | None:
-    """Return whether a server takes a token; None where it does not say so. Sends the token to the address."""
-    try:
-        status = asker.ask("GET", f"{address}/", token=token, accept="application/xml").status
-    except NoAnswerError:
-        return None
-    return False if status in _REFUSED else True if status < 300 else None
+    found = [(server, best_first(tried[server.machine, one] for one in server.addresses)) for server in servers]
+    return sorted(found, key=lambda pair: all(one.error for one in pair[1]))
 
 
 def _try(asker: Asker, machine: str, one: Address) -> Tried:

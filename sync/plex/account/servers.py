@@ -1,7 +1,7 @@
 """What plex.tv's list of servers says, and in which order its addresses are tried and shown. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -9,18 +9,6 @@ from sync.text.typed import normal_url
 
 Kind = Literal["local", "remote", "relay"]
 """How an address leads to a server: within one network, over the internet, or through Plex's own relay."""
-
-_PRIVATE = tuple(
-    map(
-        ip_network,
-        (
-            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
-            *("127.0.0.0/8", "::1/128"),
-            *("169.254.0.0/16", "fe80::/10"),  # link-local
-            "fc00::/7",  # unique local, RFC 4193
-        ),
-    )
-)
 
 
 class Address(NamedTuple):
@@ -108,7 +96,7 @@ def may_get_token(address: str) -> bool:
         return False
     if isinstance(host, IPv6Address) and host.ipv4_mapped:
         host = host.ipv4_mapped
-    return parts.scheme == "http" and any(host in network for network in _PRIVATE if network.version == host.version)
+    return parts.scheme == "http" and host.is_private and not host.is_unspecified
 
 
 def best_first(tried: Iterable[Tried]) -> list[Tried]:

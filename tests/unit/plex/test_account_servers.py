@@ -93,7 +93,7 @@ NO_HOST = pytest.param(
 )
 
 
-def connection(uri: str, address: str = "198.51.100.7", **more: Any) -> dict[str, Any]:
+def connection(uri: str, address: str = "8.8.8.8", **more: Any) -> dict[str, Any]:
     return {"uri": uri, "address": address, "port": 32400, "local": False, "relay": False, **more}
 
 
@@ -122,7 +122,7 @@ def test_a_server_that_takes_https_alone_has_no_plain_address() -> None:
     assert [one.address for one in addresses_of(LISTED | {"httpsRequired": True})] == [SECURE]
 
 
-@pytest.mark.parametrize("address", ["198.51.100.7", "plex.example", "", None, NO_HOST])
+@pytest.mark.parametrize("address", ["8.8.8.8", "plex.example", "", None, NO_HOST])
 def test_no_plain_address_is_made_up_where_it_could_not_get_a_token(address: Any) -> None:
     found = addresses_of({"connections": [connection(SECURE, address, local=True)]})
     assert [one.address for one in found] == [SECURE]
@@ -143,7 +143,7 @@ def test_what_is_no_address_is_left_out(uri: Any) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        *("https://away.plex.direct:32400", "https://198.51.100.7:32400"),
+        *("https://away.plex.direct:32400", "https://8.8.8.8:32400"),
         *("http://10.1.2.3:32400", "http://172.16.0.1", "http://172.31.255.255", "http://192.168.0.1"),
         *("http://127.0.0.1:1", "http://[::1]:1", "http://169.254.1.1", "http://[fe80::1]", "http://[fd12::1]:32400"),
         "http://[::ffff:192.168.1.1]:32400",
@@ -157,14 +157,14 @@ def test_a_token_goes_to_https_and_within_one_network(address: str) -> None:
     "address",
     [
         *(
-            "http://198.51.100.7:32400",
+            "http://8.8.8.8:32400",
             "http://172.32.0.1",
             "http://192.169.0.1",
             "http://100.64.0.1",
             "http://0.0.0.0",
         ),
-        *("http://localhost:32400", "http://plex.lan", "http://[2001:db8::1]", "http://[::ffff:8.8.8.8]"),
-        *("ftp://10.0.0.1", "10.0.0.1", "http://", "", "http://[", "https://", "http://10.0.0.1@198.51.100.7"),
+        *("http://localhost:32400", "http://plex.lan", "http://[2606:4700::1]", "http://[::ffff:8.8.8.8]"),
+        *("ftp://10.0.0.1", "10.0.0.1", "http://", "", "http://[", "https://", "http://10.0.0.1@8.8.8.8"),
         *("http://0x7f000001", "http://2130706433", "http://127.1", "http://010.0.0.1"),
     ],
 )

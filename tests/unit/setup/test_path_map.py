@@ -67,8 +67,8 @@ TWO = ("/clips/a.mp4", "/clips/b.mp4")
         pytest.param(
             moved("/data", "/media", *TWO, "/f/x.mp4"),
             "/data/clips=/wrong",
-            "/data=/media",
-            3,
+            "/data/clips=/media/clips",
+            2,
             id="a present pair stands in the way",
         ),
         pytest.param(moved("", "/media", *TWO), "", "/clips=/media/clips", 2, id="no root where a folder says it"),

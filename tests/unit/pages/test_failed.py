@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.pages.lists.causes import mends
+from sync.pages.lists.failed import mends
 from sync.queue.dead_letters import (
     CREATE_CAUSES,
     CREATE_DEAD_LETTERS,
