@@ -29,7 +29,7 @@ class Unchanged:
         self._rules = run.rules
         self._settings = run.settings
         self._pictures = run.pictures
-        self._covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=run.settings)
+        self._covers = Covers(run)
         self._portraits = run.portraits
 
     def among(self, scenes: Sequence[Scene]) -> set[int]:
