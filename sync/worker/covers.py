@@ -94,10 +94,6 @@ class Covers:
             self._coming.drop()
             self._coming = None
 
-    def coming(self, covers: Iterable[str]) -> Coming[Picture | None]:
-        """Return what fetches these covers ahead, by their path and query."""
-        return self._stash.pictures(covers)
-
     def fetch(self, scene: Scene) -> Picture | None:
         """Return the scene's cover; None where it has none, none is asked for, or Plex would not take it.
 
