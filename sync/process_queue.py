@@ -30,10 +30,9 @@ from sync.stash.panel import save as save_panel
 from sync.state import State
 from sync.state import set_aside as set_state_aside
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
-from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
-from sync.worker.make_run import make_run
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.processor import Drain
-from sync.worker.run import Order
+from sync.worker.run import Order, Run
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
@@ -175,16 +174,8 @@ class _Task:
                 *(", ".join(f'"{section.title}"' for section in chosen), told(settings) or "none"),
             )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
-            run = make_run(
-                settings=settings,
-                stash=stash,
-                client=client,
-                jobs=self._store,
-                breaker=self._breaker,
-                state=state,
-                chosen=chosen,
-                by_hand=self._everything,
-            )
+            health = PlexHealth(self._breaker)
+            run = Run(settings, stash, client, self._store, state, health, chosen, by_hand=self._everything)
             self._reconcile_when_due(settings)
             self._bulk = bulk = Bulk(
                 run,

@@ -65,29 +65,16 @@ class Reconciler:
 
     def __init__(self, run: Run, *, having_covers: Callable[[Sequence[Scene]], set[int]]) -> None:
         self._run = run
-        self._state = run.state
-        self._locator = run.locator
         self._settings = run.settings
-        self._pictures = run.pictures
-        self._portraits = run.portraits
         self._having_covers = having_covers
         self._failures = 0  # scenes in a row that Plex failed to answer for
-
-    def locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
-        """Return scenes with their items, read whole.
-
-        Raises PlexServerDown, PlexTemporaryError where Plex fails again and again, SetupError and
-        StashTemporaryError.
-        """
-        self._failures = 0
-        return self._locate(scenes)
 
     def look(self, found: Sequence[tuple[Scene, Located]]) -> Findings:
         """Return what is wrong with these scenes and items. Raises StashTemporaryError and StashAuthError."""
         findings = Findings()
-        synced = self._state.synced_scenes([scene.id for scene, _ in found])
+        synced = self._run.state.synced_scenes([scene.id for scene, _ in found])
         known = [scene for scene, located in found if scene.id in synced and located.targets]
-        settled = self._portraits.settle({scene.id: scene for scene in known})
+        settled = self._run.portraits.settle({scene.id: scene for scene in known})
         moved = [
             scene
             for scene, located in found
@@ -97,13 +84,13 @@ class Reconciler:
         for raw, located in found:
             scene = settled.get(raw.id, raw)
             narrow = within_paths(scene, self._settings)
-            wanted = wanted_of(narrow, self._settings, self._pictures)
+            wanted = wanted_of(narrow, self._settings, self._run.pictures)
             mark = fingerprint(wanted, self._settings)
             wanted = fitting(wanted, limit_of(self._run.plex)) if self._run.plex.ways.longest else wanted
             looks = []
             for target in located.targets:
                 record = target.record
-                edit = difference(target.item, wanted, record.memory, preserve=self._settings.preserve_plex_edits)
+                edit = difference(target.item, wanted, record.memory, preserve=self._run.preserve)
                 looks.append(
                     Look(
                         target.item,
@@ -123,27 +110,27 @@ class Reconciler:
                 findings.lacking[scene.id] = str(located.errors[0])
         return findings
 
-    def _locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
-        """Find the items of scenes that share their reads; of ever fewer where a shared read fails, so that one
-        which Plex cannot read is found and the others are not read one by one."""
+    def locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
+        """Return scenes, which share their reads, with their items.
+
+        Of ever fewer where a shared read fails, so that one which Plex cannot read is found and the others are not
+        read one by one. Raises PlexServerDown, SetupError, StashTemporaryError, and PlexTemporaryError where Plex
+        fails again and again.
+        """
         try:
-            located = self._locator.locate([within_paths(scene, self._settings) for scene in scenes])
+            located = self._run.locator.locate([within_paths(scene, self._settings) for scene in scenes])
         except (PlexServerDown, SetupError, StashTemporaryError):
             raise
         except PlexSyncError as error:
             if len(scenes) > 1:
                 half = len(scenes) // 2
-                return self._locate(scenes[:half]) + self._locate(scenes[half:])
+                return self.locate(scenes[:half]) + self.locate(scenes[half:])
             self._failures += isinstance(error, PlexTemporaryError)
             if self._failures >= MOST_FAILURES:
                 raise
             return [(scenes[0], Located(errors=[error]))]
         self._failures = 0
         return [(scene, located[scene.id]) for scene in scenes]
-
-    def orphans(self, after: int, up_to: int | None, there: Sequence[int]) -> list[int]:
-        """Return the scenes of which something is known between two ids and that are not among those `there`."""
-        return sorted(set(self._state.known_scenes(after, up_to)) - set(there))
 
 
 # In what way a scene and Plex have come apart. Pure.

@@ -301,12 +301,11 @@ class Bulk:
     def _see_to_orphans(self, batch: Batch, page: Page, findings: Findings) -> None:
         if batch.args.get("scope") != "all":
             return
-        there = [scene.id for scene in page.scenes]
-        lost = self._reconciler.orphans(batch.cursor, None if page.is_last else page.cursor, there)
-        told = findings.told.setdefault(reconcile.ORPHANED, []) if lost else []
-        told += [f"Scene {scene_id}" for scene_id in lost]
-        if lost and not batch.args.get("dry_run"):
-            self._state.forget_scenes(lost)
+        known = self._state.known_scenes(batch.cursor, None if page.is_last else page.cursor)
+        if lost := sorted(set(known) - {scene.id for scene in page.scenes}):
+            findings.told[reconcile.ORPHANED] = [f"Scene {scene_id}" for scene_id in lost]
+            if not batch.args.get("dry_run"):
+                self._state.forget_scenes(lost)
 
 
 def _settings_fingerprint(run: Run) -> str:

@@ -23,14 +23,8 @@ class Unchanged:
     """Tells scenes that are in Plex as they should be from those that have to be looked at."""
 
     def __init__(self, run: Run) -> None:
-        self._machine = run.plex.machine
-        self._state = run.state
-        self._indexes = run.libraries
-        self._rules = run.rules
-        self._settings = run.settings
-        self._pictures = run.pictures
-        self._covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=run.settings)
-        self._portraits = run.portraits
+        self._run = run
+        self._covers = Covers(run)
 
     def among(self, scenes: Sequence[Scene]) -> set[int]:
         """Return the ids of those that need nothing.
@@ -42,18 +36,18 @@ class Unchanged:
             scene.id: scene for scene in scenes if scene.id in held and all(one.is_settled for one in held[scene.id])
         }
         # Pictures are asked for of scenes alone that may turn out to be unchanged.
-        settled = self._portraits.settle(known).values()
+        settled = self._run.portraits.settle(known).values()
         return self._having_covers([scene for scene in settled if self._is_as_written(scene, held[scene.id])], held)
 
     def _is_as_written(self, scene: Scene, here: list[Held]) -> bool:
-        narrow = within_paths(scene, self._settings)
-        wanted = fingerprint(wanted_of(narrow, self._settings, self._pictures), self._settings)
+        settings, narrow = self._run.settings, within_paths(scene, self._run.settings)
+        wanted = fingerprint(wanted_of(narrow, settings, self._run.pictures), settings)
         return all(one.fingerprint == wanted for one in here) and self._is_where_it_was(narrow, here)
 
     def _held(self, scenes: Sequence[Scene]) -> dict[int, list[Held]]:
         """Return what scenes hold in the libraries that are synced, by scene id; those that hold nothing are absent."""
-        sections = {index.section.id for index in self._indexes}
-        held = self._state.held_by(self._machine, [scene.id for scene in scenes])
+        sections = {section.id for section in self._run.chosen}
+        held = self._run.state.held_by(self._run.plex.machine, [scene.id for scene in scenes])
         here = {number: [one for one in found if one.section in sections] for number, found in held.items()}
         return {number: found for number, found in here.items() if found}
 
@@ -70,7 +64,7 @@ class Unchanged:
         right = {scene.id for scene in scenes} - {scene.id for scene in doubtful}
         now = time.time()
         known: dict[tuple[int, int], str] = {}
-        coming = self._covers.coming([scene.cover for scene in doubtful])
+        coming = Coming(self._run.stash.picture, [scene.cover for scene in doubtful])
         try:
             for scene in doubtful:
                 here = held[scene.id]
@@ -81,7 +75,7 @@ class Unchanged:
         finally:
             coming.drop()
             if known:
-                self._state.put_covers(self._machine, known)
+                self._run.state.put_covers(self._run.plex.machine, known)
         return right
 
     def _is_doubtful(self, scene: Scene, here: list[Held]) -> bool:
@@ -89,13 +83,13 @@ class Unchanged:
 
     def _is_where_it_was(self, scene: Scene, held: list[Held]) -> bool:
         """Return whether the index still leads to the very items that the scene holds, and to no other."""
-        paths = {file.path: map_path(file.path, self._rules.pairs) for file in scene.files if file.path}
+        paths = {file.path: map_path(file.path, self._run.rules.pairs) for file in scene.files if file.path}
         found = [
             {file.path: index.candidates(paths[file.path], file.size) for file in scene.files if file.path in paths}
-            for index in self._indexes
+            for index in self._run.libraries
         ]
         by_path = {path for files in found for path, (_, exact) in files.items() if exact}
-        for index, files in zip(self._indexes, found, strict=True):
+        for index, files in zip(self._run.libraries, found, strict=True):
             section = index.section.id
             here = [one for one in held if one.section == section]
             exact = {key for keys, is_exact in files.values() if is_exact for key in keys}
@@ -119,5 +113,6 @@ class Unchanged:
             return False
         if picture is None:
             return True
-        records = [self._state.records(self._machine, one.section, [one.rating_key]) for one in here]
+        state, machine = self._run.state, self._run.plex.machine
+        records = [state.records(machine, one.section, [one.rating_key]) for one in here]
         return self._covers.is_in([record for found in records for record in found.values()], picture.sha1)

@@ -28,10 +28,9 @@ from sync.settings import Settings
 from sync.setup.check import PRIVATE
 from sync.state import State
 from sync.status.reading import files
-from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.contenders import Target
 from sync.worker.covers import Covers
-from sync.worker.make_run import make_run
 from sync.worker.plan import plan
 from sync.worker.run import ItemSync, Run, SceneSync
 
@@ -63,17 +62,10 @@ def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
         try:
             state.connection.executescript(SCHEMA)
             _copy(data, state, scene, settings)
-            yield make_run(
-                # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
-                settings=settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False}),
-                stash=stash,
-                client=client,
-                jobs=jobs,
-                breaker=CircuitBreaker(jobs.connection),
-                state=state,
-                chosen=chosen,
-                by_hand=True,
-            )
+            # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
+            inside = settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False})
+            health = PlexHealth(CircuitBreaker(jobs.connection))
+            yield Run(inside, stash, client, jobs, state, health, chosen, by_hand=True)
         finally:
             jobs.close()
 
@@ -109,7 +101,7 @@ def _item(run: Run, one: SceneSync, item: ItemSync, *, brings: bool) -> dict[str
 
 def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
     settings, why, upload = run.settings, "", set[str]()
-    covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=settings)
+    covers = Covers(run)
     if covers.are_synced and not covers.is_known(scene, [item]):
         try:
             picture = run.stash.picture(scene.cover)

@@ -9,12 +9,9 @@ from sync.model import BACKGROUND, METADATA, PICTURES, POSTER, ItemRecord, Pictu
 from sync.plex import artwork
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError
-from sync.settings import Settings
-from sync.stash.client import StashClient
 from sync.stash.pictures import Coming
-from sync.state import State
 from sync.worker.round_edits import once_more
-from sync.worker.run import ItemSync, SceneSync
+from sync.worker.run import ItemSync, Run, SceneSync
 
 NO_PICTURE = "none"
 """The fingerprint of a picture's step where the scene has none."""
@@ -69,14 +66,13 @@ class Upload:
 class Covers:
     """Covers of scenes as posters and backgrounds of their items, as the settings ask for them."""
 
-    def __init__(self, *, stash: StashClient, plex: PlexClient, state: State, settings: Settings) -> None:
-        self._stash = stash
-        self._plex = plex
-        self._state = state
-        self._preserve = settings.preserve_plex_edits
-        self._kinds = [
-            kind for kind, on in ((POSTER, settings.sync_poster), (BACKGROUND, settings.sync_background)) if on
-        ]
+    def __init__(self, run: Run) -> None:
+        self._stash = run.stash
+        self._plex = run.plex
+        self._state = run.state
+        self._preserve = run.preserve
+        is_on = {POSTER: run.settings.sync_poster, BACKGROUND: run.settings.sync_background}
+        self._kinds = [kind for kind in is_on if is_on[kind]]
         self._coming: Coming[Picture | None] | None = None
         """Those of a round's scenes."""
 
@@ -97,10 +93,6 @@ class Covers:
         if self._coming:
             self._coming.drop()
             self._coming = None
-
-    def coming(self, covers: Iterable[str]) -> Coming[Picture | None]:
-        """Return what fetches these covers ahead, by their path and query."""
-        return Coming(self._stash.picture, covers)
 
     def fetch(self, scene: Scene) -> Picture | None:
         """Return the scene's cover; None where it has none, none is asked for, or Plex would not take it.

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from sync.back.ratings import Ratings
 from sync.errors import PlexSyncError
-from sync.mapping.performer_pictures import PictureAccess
+from sync.mapping.performer_pictures import PictureAccess, picture_access
 from sync.model import METADATA, ItemRecord, PlexItem, Scene, Wanted
-from sync.plex.client import PlexClient
+from sync.plex.client import PlexClient, ServerWays
 from sync.plex.difference import Edit
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.scan import FolderScans
+from sync.plex.sections import Section
 from sync.queue.batch import Batch
 from sync.queue.job import ClaimedJob
 from sync.queue.jobs import JobStore
@@ -55,7 +56,7 @@ class Order:
 
 @dataclass(slots=True)
 class Run:
-    """Everything a run needs, made once."""
+    """Everything a run over the `chosen` libraries needs, made once, after the settings were read from this Stash."""
 
     settings: Settings
     stash: StashClient
@@ -63,18 +64,38 @@ class Run:
     jobs: JobStore
     state: State
     health: PlexHealth
-    libraries: Sequence[LibraryIndex]
-    """Those that are synced."""
-    rules: Rules
-    locator: Locator
-    portraits: Portraits
-    ratings: Ratings
-    pictures: PictureAccess | None
+    chosen: Sequence[Section]
+    by_hand: bool  # a person asked for it
+    libraries: Sequence[LibraryIndex] = field(init=False)
+    rules: Rules = field(init=False)
+    locator: Locator = field(init=False)
+    portraits: Portraits = field(init=False)
+    ratings: Ratings = field(init=False)
+    pictures: PictureAccess | None = field(init=False)
     """How Plex reaches performers' pictures; None: it gets none."""
-    scans: FolderScans | None
+    scans: FolderScans | None = field(init=False)
     """Where Plex may be asked to look for a file that it does not have; None: nowhere."""
     read_at: dict[int, float | None] = field(default_factory=dict)
     """The saved scenes that were read -> their `updated_at` then."""
+
+    def __post_init__(self) -> None:
+        settings, stash, plex, state = self.settings, self.stash, self.plex, self.state
+        plex.ways = ServerWays(**state.ways_of(plex.machine))
+        self.libraries = [LibraryIndex(plex, state, section) for section in self.chosen]
+        self.rules = Rules(settings.path_pairs, settings.strict_matching, plex.folds_case)
+        self.locator = Locator(
+            client=plex, stash=stash, state=state, indexes=self.libraries, rules=self.rules, by_hand=self.by_hand
+        )
+        self.pictures = picture_access(
+            settings.performer_pictures,
+            stash_url=settings.stash_url,
+            plex_url=settings.plex_url,
+            credentials=stash.has_credentials,
+            api_key=stash.api_key or "",
+        )
+        self.portraits = Portraits(stash=stash, state=state, settings=settings, access=self.pictures)
+        self.ratings = Ratings(stash=stash, state=state, settings=settings)
+        self.scans = FolderScans(plex, self.chosen, self.rules) if settings.trigger_plex_scan else None
 
     @property
     def preserve(self) -> bool:

@@ -36,7 +36,7 @@ class Writer:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._edits = RoundEdits(run)
-        self.covers = Covers(stash=run.stash, plex=run.plex, state=run.state, settings=run.settings)
+        self.covers = Covers(run)
         self._helper = ThreadPoolExecutor(1, "plex")
         self._now = 0.0
         self.interruption: PlexSyncError | None = None
