@@ -98,7 +98,7 @@ def connect(file: str, uri: str = "") -> sqlite3.Connection:
         except sqlite3.OperationalError as error:
             connection.close()
             # Not at the top: as a rule nothing is wrong.
-            from sync.queue import lock
+            from sync import lock
 
             lock.check(os.path.dirname(file))
             if str(error) in _NO_LOG and not is_mended:
@@ -115,7 +115,7 @@ def connect(file: str, uri: str = "") -> sqlite3.Connection:
 def _give_journal(file: str) -> None:
     """Give a new file the log where that works, and a file whose log does not work a rollback journal; one process
     at a time."""
-    from sync.queue.lock import FileLock  # not at the top: once in the life of a file
+    from sync.lock import FileLock  # not at the top: once in the life of a file
 
     guard = FileLock(os.path.join(os.path.dirname(file), "journal.lock"))
     if not guard.acquire(BUSY_TIMEOUT):

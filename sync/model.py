@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from sync.plex.media_paths import file_name
+from sync.text.media_paths import file_name
 
 RATING = "rating"  # the single field that no agent writes: one that is not ours is a person's
 SINGLE_FIELDS = {

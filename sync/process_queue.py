@@ -27,8 +27,8 @@ from sync.sleeper.sleeper import something_waits
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from sync.stash.panel import save as save_panel
-from sync.state import State
-from sync.state import set_aside as set_state_aside
+from sync.state.state import State
+from sync.state.state import set_aside as set_state_aside
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.processor import Drain

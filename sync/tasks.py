@@ -18,9 +18,9 @@ from sync.bulk.args import is_on
 from sync.ending import Ending, Report, report_of
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.fast import transaction
+from sync.lock import FileLock, is_held
 from sync.queue import batches, damage, history, schema, steer, wake
 from sync.queue.batch import BRINGS, Batch, title_of
-from sync.queue.lock import FileLock, is_held
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
 from sync.sleeper.run import tell

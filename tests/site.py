@@ -23,7 +23,7 @@ from sync.queue import schema
 from sync.queue.jobs import JobStore
 from sync.sleeper import sleeper
 from sync.sleeper.launch import is_alive
-from sync.state import State
+from sync.state.state import State
 from sync.status.version import version
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn

@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from sync import log
-from sync.back import records, views
+from sync.back import views
 from sync.back.brought import note_brought
 from sync.back.decide import Points, Rating, Side, resume_side
 from sync.back.plays import Found, Plays
-from sync.back.records import Seen
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.model import RATING, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.queue.batch import BRINGS
 from sync.stash.watched import resume_points, set_resume
-from sync.state import NOBODY, chunks
-from sync.status.records import PLAYS, RATINGS, RESUME_POINTS
+from sync.state import watched
+from sync.state.state import NOBODY, chunks
+from sync.state.watched import Seen
+from sync.state.writes import PLAYS, RATINGS, RESUME_POINTS
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
 
@@ -53,7 +54,7 @@ class Bringer:
     def look(self, stop: Callable[[], bool]) -> None:
         """Bring what is new in Plex since the last look, at most every ten minutes; `stop`: a person's save waits."""
         now, what = time.time(), self._what
-        last = records.looked_at(self._connection, what)
+        last = watched.looked_at(self._connection, what)
         if last is not None and 0 <= now - last < EVERY:
             return
         self._run.ratings.rated.clear()
@@ -66,7 +67,7 @@ class Bringer:
             if len(self._bring([(scene, located[scene.id]) for scene in scenes], stop)[0]) < len(scenes):
                 return
         with self._run.state.transaction() as connection:
-            records.put_looked_at(connection, what, now)
+            watched.put_looked_at(connection, what, now)
 
     @property
     def _what(self) -> str:
@@ -99,12 +100,12 @@ class Bringer:
         return scenes - {NOBODY}
 
     def _is_moved(self, section: int, row: views.Watched) -> bool:
-        last = records.seen(self._connection, self._machine, section, row.rating_key)
+        last = watched.seen(self._connection, self._machine, section, row.rating_key)
         return abs((last.plex or 0.0 if last else 0.0) - row.resume) >= 1
 
     def _stopped_in_stash(self) -> set[int]:
         """Return the scenes in Plex whose resume point in Stash is another than at the last look."""
-        last = records.points_in_stash(self._connection, self._machine)
+        last = watched.points_in_stash(self._connection, self._machine)
         points = resume_points(self._run.stash)
         moved = {scene for scene, at in points.items() if all(abs(at - one) >= 1 for one in last.get(scene, (0.0,)))}
         return moved & self._run.state.held_by(self._machine, moved).keys()
@@ -134,7 +135,7 @@ class Bringer:
                 told.setdefault(reason, []).extend(labels)
 
         keys = {target.record.rating_key: target.record.section for _, located in found for target in located.targets}
-        seen = {key: records.seen(self._connection, self._machine, section, key) for key, section in keys.items()}
+        seen = {key: watched.seen(self._connection, self._machine, section, key) for key, section in keys.items()}
         if self._settings.bring_plays:
             tell(PLAYS, self._plays.bring(found, seen, dry_run=dry_run))
         for scene, located in found:
@@ -176,7 +177,7 @@ class Bringer:
                 after.append((record.section, record.rating_key, now))
         if after and not dry_run:
             with self._run.state.transaction() as connection:
-                records.put_seen(connection, self._machine, after)
+                watched.put_seen(connection, self._machine, after)
         return told
 
     def _goes_to_plex(self, scene: Scene, target: Target, dry_run: bool) -> bool:

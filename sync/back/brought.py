@@ -4,8 +4,8 @@ import time
 
 from sync import log
 from sync.model import ItemRecord, Scene
-from sync.state import State
-from sync.status.records import BROUGHT, IN_STASH, put_written
+from sync.state.state import State
+from sync.state.writes import BROUGHT, IN_STASH, put_written
 
 
 def note_brought(state: State, scene: Scene, place: ItemRecord, said: str, reason: str = "", many: int = 1) -> None:

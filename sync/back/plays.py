@@ -4,16 +4,17 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from sync import log
-from sync.back import records, views
+from sync.back import views
 from sync.back.brought import note_brought
 from sync.back.decide import Play, lost_play, sort_out
-from sync.back.records import Noted, Seen
 from sync.back.views import OWNER
 from sync.model import PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.stash.watched import add_plays
-from sync.state import chunks
-from sync.status.records import PLAYS, brought_in_words
+from sync.state import watched
+from sync.state.state import chunks
+from sync.state.watched import Noted, Seen
+from sync.state.writes import PLAYS, brought_in_words
 from sync.text.patterns import quoted, split_names
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
@@ -72,7 +73,7 @@ class Plays:
     def bring(self, found: Found, seen: Mapping[int, Seen | None], *, dry_run: bool) -> list[str]:
         """Add to Stash what these scenes lack; return each play for people. `seen`: items at the last look, by key."""
         noted: dict[int, list[Noted]] = {}
-        for one in records.plays_of(self._connection, [scene.id for scene, _ in found]):
+        for one in watched.plays_of(self._connection, [scene.id for scene, _ in found]):
             noted.setdefault(one.scene_id, []).append(one)
         add: list[tuple[Scene, Sequence[Target], list[Play]]] = []
         rows: list[Noted] = []
@@ -85,7 +86,7 @@ class Plays:
                 add.append((scene, located.targets, fresh))
         if not dry_run and rows:
             with self._run.state.transaction() as connection:
-                records.put_plays(connection, self._machine, rows)
+                watched.put_plays(connection, self._machine, rows)
             self._add(add)
         return [f"{scene.label} at {_clock(play.at)}" for scene, _, fresh in add for play in fresh]
 
@@ -108,7 +109,7 @@ class Plays:
         return sort_out(plays.values(), self._known(plays.values()), brought, scene.plays)
 
     def _known(self, plays: Iterable[Play]) -> set[str]:
-        return records.known_plays(self._connection, self._machine, [play.id for play in plays])
+        return watched.known_plays(self._connection, self._machine, [play.id for play in plays])
 
     def _add(self, add: Iterable[tuple[Scene, Sequence[Target], list[Play]]]) -> None:
         """Add plays that are noted. What is not noted as done afterwards is looked for in Stash before it is added."""
@@ -116,7 +117,7 @@ class Plays:
             for some in chunks(plays, MOST_TIMES):
                 add_plays(self._run.stash, scene.id, [play.at for play in some])
                 with self._run.state.transaction() as connection:
-                    records.put_plays(connection, self._machine, _noted(scene, some, is_done=True))
+                    watched.put_plays(connection, self._machine, _noted(scene, some, is_done=True))
                 said = brought_in_words(PLAYS, len(some))
                 log.info(f"{scene.label}: brought {said} from Plex")
                 note_brought(self._run.state, scene, targets[0].record, said, PLAYS, len(some))

@@ -13,8 +13,8 @@ from sync.plex.difference import is_ours
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.watched import rating_now, set_rating
-from sync.state import State
-from sync.status.records import RATINGS
+from sync.state.state import State
+from sync.state.writes import RATINGS
 from sync.worker.contenders import Target
 
 GAP = 0.25

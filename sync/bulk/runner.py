@@ -22,8 +22,8 @@ from sync.queue import batches
 from sync.queue.batch import BRING_BACK, BRINGS, CHANGE, LEFT_OUT, RECONCILE, SYNC_ALL, Batch, title_of
 from sync.queue.job import ClaimedJob
 from sync.stash.exceptions import StashTemporaryError
-from sync.state import chunks
-from sync.status import records
+from sync.state import writes
+from sync.state.state import chunks
 from sync.text.typed import day_begins
 from sync.worker.run import Run
 
@@ -251,13 +251,13 @@ class Bulk:
 
     def _note_left_out(self, reasons: Mapping[int, str], lacking: Mapping[int, str], page: Page) -> None:
         others = [scene.id for scene in page.scenes if scene.id not in reasons]
-        back = records.are_left_out(self._state.connection, others)
+        back = writes.are_left_out(self._state.connection, others)
         if reasons or lacking or back:
             with self._state.transaction() as connection:
-                records.take_in(connection, back)
-                records.put_left_out(connection, reasons.items(), records.LEFT_OUT, time.time())
+                writes.take_in(connection, back)
+                writes.put_left_out(connection, reasons.items(), writes.LEFT_OUT, time.time())
                 texts = [(number, log.redact(text)) for number, text in lacking.items()]
-                records.put_left_out(connection, texts, records.NOT_IN_PLEX, time.time())
+                writes.put_left_out(connection, texts, writes.NOT_IN_PLEX, time.time())
 
     def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
         """Return the scenes that have to be synced."""

@@ -10,7 +10,7 @@ from sync.model import Scene
 from sync.queue.batch import CHANGE, RECONCILE, SCOPES, SYNC_RECENT, Batch
 from sync.settings import Settings
 from sync.stash.client import StashClient
-from sync.state import State, chunks
+from sync.state.state import State, chunks
 
 PAGE = 200
 """Scenes that are looked at together."""

@@ -3,7 +3,7 @@
 from sync.bulk import reconcile
 from sync.ending import Ending
 from sync.queue.batch import BRING_BACK, FAILED, LATER, LEFT_OUT, RECONCILE, Batch, title_of
-from sync.status.records import BROUGHT, brought_in_words
+from sync.state.writes import BROUGHT, brought_in_words
 
 
 def ending_of_batch(batch: Batch) -> Ending:

@@ -11,10 +11,10 @@ from sync.mapping.conditions import within_paths
 from sync.mapping.fields import fingerprint, wanted_of
 from sync.mapping.performer_pictures import dated_cover
 from sync.model import Picture, Scene
-from sync.plex.media_paths import map_path
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.stash.pictures import Coming
-from sync.state import Held
+from sync.state.state import Held
+from sync.text.media_paths import map_path
 from sync.worker.covers import Covers
 from sync.worker.run import Run
 

@@ -6,10 +6,10 @@ import json
 
 from sync.mapping.performer_pictures import PictureAccess, picture_url
 from sync.model import Performer, Role, Scene, Wanted
-from sync.plex.media_paths import stem
 from sync.settings import Settings
 from sync.text import template
 from sync.text.clean import LONGEST_LINE, clean_line, clean_name, clean_text, full_date, name_key, unique_names
+from sync.text.media_paths import stem
 from sync.text.patterns import names_match, split_names
 
 MAPPING_VERSION = 3  # raised where the same scene maps to something else than before: scenes become due again

@@ -13,10 +13,10 @@ from typing import Any
 
 from sync import data_folder, hidden_paths, log
 from sync.errors import PlexSyncError, SetupError, describe, quoted
+from sync.lock import FileLock, is_held
 from sync.pages import table
 from sync.pages.table import Answer, Call
 from sync.plex.account import begun
-from sync.queue.lock import FileLock, is_held
 from sync.setup import dependencies
 from sync.sleeper.launch import leave_working_directory, start_detached
 from sync.stash.address import session_cookie

@@ -16,7 +16,7 @@ from sync.plex.file_index import LibraryIndex
 from sync.plex.sections import choose_sections, read_sections
 from sync.settings import read_each
 from sync.setup.check import PRIVATE, SAMPLED, Place, compare
-from sync.state import State
+from sync.state.state import State
 from sync.text.typed import parse_path_map
 
 

@@ -20,14 +20,14 @@ from sync.pages.before_after import BROUGHT, OFF, SAME, THEIRS, WRITE, fields_of
 from sync.pages.connection import Servers, servers
 from sync.pages.table import Answer, number_in
 from sync.plex.file_index import SCHEMA
-from sync.plex.media_paths import map_path, name_key
 from sync.plex.sections import choose_sections, read_sections
 from sync.queue.job import ClaimedJob, Job
 from sync.queue.jobs import JobStore
 from sync.settings import Settings
 from sync.setup.check import PRIVATE
-from sync.state import State
+from sync.state.state import State
 from sync.status.reading import files
+from sync.text.media_paths import map_path, name_key
 from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.contenders import Target
 from sync.worker.covers import Covers

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from sync.model import LIST_FIELDS, RATING, SINGLE_FIELDS, Memory, PlexItem, Role, Wanted
-from sync.plex.media_paths import plain, stem
 from sync.text.clean import name_key
+from sync.text.media_paths import plain, stem
 
 DETAILS = ("role", "thumb")  # what an actor has beside the name
 

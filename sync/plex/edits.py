@@ -15,7 +15,7 @@ from sync.model import LIST_FIELDS, PLEX_NAMES, SINGLE_FIELDS, PlexItem, Wanted
 from sync.plex.client import Parameters, PlexClient, encode
 from sync.plex.difference import Edit, detail_key, public_thumb, whole_lists
 from sync.plex.exceptions import PlexPermanentError, PlexTooLong
-from sync.state import chunks
+from sync.state.state import chunks
 from sync.text.clean import name_key
 
 LONGEST_QUERY = 7_800

@@ -15,9 +15,9 @@ from sync import log
 from sync.model import MediaFile, PlexItem
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
-from sync.plex.media_paths import file_name, name_key, path_key
 from sync.plex.sections import Listed, Section, read_page
-from sync.state import State
+from sync.state.state import State
+from sync.text.media_paths import file_name, name_key, path_key
 
 PAGE = 1_000
 """Items in a page of a full listing."""

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 from sync.model import RATING, SINGLE_FIELDS, MediaFile, PlexItem, Role
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone
-from sync.state import chunks
+from sync.state.state import chunks
 
 READ_AT_ONCE = 100  # items in one request, `GET /library/metadata/<id>,<id>,...`
 

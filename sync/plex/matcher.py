@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile
-from sync.plex.media_paths import file_name, map_path, path_key, trailing_folders
+from sync.text.media_paths import file_name, map_path, path_key, trailing_folders
 
 _SHOWN = 5  # candidates an error lists
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexServerDown, PlexTemporaryError
 from sync.plex.matcher import Rules
-from sync.plex.media_paths import is_windows, map_path, path_key, unify
 from sync.plex.sections import Section
+from sync.text.media_paths import is_windows, map_path, path_key, unify
 
 _IN_NO_LIBRARY = (
     "its folder is in none of the folders of the Plex libraries that are synced, so Plex was asked for no scan: "

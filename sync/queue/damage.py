@@ -21,9 +21,9 @@ from sync import fast
 from sync.data_folder import FILE_ENDINGS, move, move_aside
 from sync.errors import quoted
 from sync.fast import transaction
+from sync.lock import FileLock
 from sync.queue import batches, schema
 from sync.queue.batch import SYNC_ALL
-from sync.queue.lock import FileLock
 
 _MARK = ".damaged-"
 _DONE = ".recovered"

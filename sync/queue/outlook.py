@@ -5,9 +5,9 @@ import sqlite3
 from dataclasses import dataclass
 
 from sync.fast import transaction
+from sync.lock import is_held
 from sync.queue import batches, schema, wake
 from sync.queue.dead_letters import SERVER_ERRORS
-from sync.queue.lock import is_held
 
 _LANES = (schema.SAVED, schema.CHANGE, schema.LATE)
 # What a batch has put on the queue and nobody has begun is that batch's, see `queue/batches.py`.

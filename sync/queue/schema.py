@@ -9,7 +9,7 @@ import os
 
 from sync import fast
 from sync.fast import sqlite3
-from sync.queue.lock import SharedLock
+from sync.lock import SharedLock
 
 JOBS = "ack_queue_default"
 """persist-queue's table: `ack_queue_` and the queue's name."""

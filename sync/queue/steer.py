@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 
 from sync.fast import transaction
+from sync.lock import is_held
 from sync.queue import batches, schema
 from sync.queue.batch import Batch
 from sync.queue.dead_letters import CREATE_DEAD_LETTERS, ENDING, OPENING, Cause
-from sync.queue.lock import is_held
 
 
 def failed_types(connection: sqlite3.Connection) -> dict[str, int]:

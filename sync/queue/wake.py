@@ -17,8 +17,8 @@ import time
 
 from sync import fast
 from sync.fast import sqlite3, transaction
+from sync.lock import is_held
 from sync.queue import schema
-from sync.queue.lock import is_held
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:

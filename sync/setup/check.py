@@ -29,7 +29,7 @@ from sync.setup.path_map import propose
 from sync.setup.sample import Sample, sightings_of
 from sync.sleeper.probe import answers
 from sync.stash.client import StashClient
-from sync.state import State
+from sync.state.state import State
 from sync.text.typed import path_map_of
 from sync.worker.locate import Found, Locator
 

@@ -16,7 +16,7 @@ import time
 from sync import data_folder, log
 from sync.data_folder import WHOLE_FILE, is_whole
 from sync.errors import SetupError, quoted
-from sync.queue.lock import FileLock
+from sync.lock import FileLock
 from sync.setup import pip
 
 PIP_TIMEOUT = 600.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sync.model import MediaFile
-from sync.plex.media_paths import is_windows, map_path, path_key, trailing_folders, unify
+from sync.text.media_paths import is_windows, map_path, path_key, trailing_folders, unify
 from sync.text.typed import PathPair
 
 MOST_PAIRS = 8

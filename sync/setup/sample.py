@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sync.model import Scene
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
-from sync.plex.media_paths import map_path, name_key
 from sync.setup.path_map import Sighting, shared_folders
+from sync.text.media_paths import map_path, name_key
 from sync.worker.locate import Found
 
 _SHOWN = 3  # folders that a line names

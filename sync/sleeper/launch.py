@@ -6,7 +6,7 @@ import os
 import sys
 
 from sync import data_folder
-from sync.queue.lock import is_held
+from sync.lock import is_held
 
 TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this name for true
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import Any
 
 from sync import data_folder
 from sync.errors import PlexSyncError
+from sync.lock import FileLock
 from sync.queue import outlook as waits
 from sync.queue import schema, wake
-from sync.queue.lock import FileLock
 from sync.sleeper import run
 from sync.sleeper.launch import leave_working_directory
 from sync.sleeper.probe import answers

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sync.errors import SetupError
-from sync.queue.lock import FileLock
+from sync.lock import FileLock
 from sync.stash.exceptions import StashTemporaryError
 from sync.stash.questions import plugin_settings, put_plugin_settings
 

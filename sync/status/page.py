@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.queue.batch import COMPLETED, LATER, LEFT_OUT
-from sync.status.records import BROUGHT, brought_in_words
+from sync.state.writes import BROUGHT, brought_in_words
 from sync.status.status import Status
 from sync.worker.circuit_breaker import CircuitState
 

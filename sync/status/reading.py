@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from sync import data_folder, fast, log
 from sync.errors import SetupError, quoted
+from sync.lock import SharedLock
 from sync.queue import schema
-from sync.queue.lock import SharedLock
 
 
 class File:

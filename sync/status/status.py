@@ -12,10 +12,10 @@ from typing import Any
 from sync import data_folder, log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
+from sync.lock import is_held
 from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX
-from sync.queue.lock import is_held
 from sync.status.reading import File, files, libraries
 from sync.worker.circuit_breaker import Record, read_record, state_of
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from sync.plex.media_paths import is_windows, unify
 from sync.text.clean import name_key
+from sync.text.media_paths import is_windows, unify
 
 _QUOTED = r"\"(?:[^\"]|\"\")*\"|'[^']*'|`[^`]*`|[“„][^“”]*[“”]"
 _WHOLE = re.compile(r"[/\\*?]|[A-Za-z]:")

@@ -10,9 +10,9 @@ from sync.errors import PlexSyncError
 from sync.model import ItemRecord, PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.plex.matcher import Candidate, Rival, Rules, holds_file_of, is_nearer
-from sync.plex.media_paths import file_name, is_windows, name_key
 from sync.stash.client import StashClient
-from sync.state import NOBODY, State
+from sync.state.state import NOBODY, State
+from sync.text.media_paths import file_name, is_windows, name_key
 
 HOLDS = 60.0
 """Seconds for which an answer of Stash's holds: a name that very many scenes have is asked for in many rounds."""

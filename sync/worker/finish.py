@@ -16,7 +16,7 @@ from sync.plex.read_back import is_taken, remember
 from sync.queue.batch import CHANGE, SYNC_ALL, SYNC_RECENT
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import ClaimedJob
-from sync.status import records
+from sync.state import writes
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
 from sync.worker.run import ItemSync, Run, SceneSync
@@ -139,9 +139,9 @@ class Finish:
             known = [item.record for one in scenes for item in one.items]
             self._run.state.put_items(connection, self._run.plex.machine, known)
             self._run.state.put_synced(connection, [(one.scene.id, one.scene.refs) for one in done], now)
-            records.take_in(connection, [one.scene.id for one in done])
+            writes.take_in(connection, [one.scene.id for one in done])
             self._note_lacking([(one.job, one.scene, deciding_error(one.errors)) for one in failed])
-            records.put_written(connection, [row for one in scenes for row in _writes_of(one)], now)
+            writes.put_written(connection, [row for one in scenes for row in _writes_of(one)], now)
         lines: list[_Line] = []
         for one in scenes:
             self._tell(one)
@@ -221,7 +221,7 @@ class Finish:
             return
         with self._run.state.transaction() as connection:
             reasons = [(scene.id, reason) for _, scene, reason in some]
-            records.put_left_out(connection, reasons, records.LEFT_OUT, time.time())
+            writes.put_left_out(connection, reasons, writes.LEFT_OUT, time.time())
         self._done([claim for claim, _, _ in some])
         self.summary.scenes += len(some)
         self.summary.left_out += len(some)
@@ -239,8 +239,8 @@ class Finish:
         """Note which of these scenes Plex need not have."""
         lacking = [(scene.id, log.redact(str(error))) for job, scene, error in failed if self._is_lacking(job, error)]
         with self._run.state.transaction() as connection:
-            records.take_in(connection, [scene.id for _, scene, _ in failed])
-            records.put_left_out(connection, lacking, records.NOT_IN_PLEX, time.time())
+            writes.take_in(connection, [scene.id for _, scene, _ in failed])
+            writes.put_left_out(connection, lacking, writes.NOT_IN_PLEX, time.time())
 
     def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> list[_Line]:
         """Return what is to be said of it, once it is on disk and nothing is locked any more."""
@@ -319,7 +319,7 @@ def _say(lines: Iterable[_Line]) -> None:
         tell(text)
 
 
-def _writes_of(one: SceneSync) -> list[records.Written]:
+def _writes_of(one: SceneSync) -> list[writes.Written]:
     title = log.redact(one.scene.name)
     changed = [item for item in one.items if item.sent and item.after]
     return [(one.scene.id, title, item.library, *item.place, ", ".join(item.written)) for item in changed]

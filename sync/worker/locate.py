@@ -15,9 +15,9 @@ from sync.plex.exceptions import PlexNotFound, PlexPermanentError
 from sync.plex.file_index import LibraryIndex
 from sync.plex.items import read_items
 from sync.plex.matcher import Candidate, Match, Others, Rules, match_scene
-from sync.plex.media_paths import map_path, name_key
 from sync.stash.client import StashClient
-from sync.state import State
+from sync.state.state import State
+from sync.text.media_paths import map_path, name_key
 from sync.worker.contenders import Contender, Distribution, Located, Namesakes, conflict
 
 FEW = 10

@@ -20,7 +20,7 @@ from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashPictureError
 from sync.stash.pictures import Coming
-from sync.state import State
+from sync.state.state import State
 
 TRUSTED_AFTER = 2.0
 """Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""

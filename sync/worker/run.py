@@ -18,7 +18,7 @@ from sync.queue.job import ClaimedJob
 from sync.queue.jobs import JobStore
 from sync.settings import Settings
 from sync.stash.client import StashClient
-from sync.state import State
+from sync.state.state import State
 from sync.worker.circuit_breaker import PlexHealth
 from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits

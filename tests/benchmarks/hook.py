@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from sync import data_folder
+from sync.lock import FileLock
 from sync.queue import schema
-from sync.queue.lock import FileLock
 from tests.benchmarks import seed
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.workplace import BARE, BARE_NAME, Place, light, measure, median, median_ratio, place, places

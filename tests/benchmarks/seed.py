@@ -42,7 +42,7 @@ from sync.queue import schema
 from sync.queue.jobs import JobStore
 from sync.settings import Settings, read_settings
 from sync.stash.client import StashClient
-from sync.state import State
+from sync.state.state import State
 from sync.worker.portraits import Portraits
 from tests.benchmarks import library
 

@@ -15,7 +15,7 @@ from sync.plex.client import PlexClient
 from sync.queue.job import Job
 from sync.sleeper import sleeper
 from sync.sleeper.sleeper import Sleeper
-from sync.state import State
+from sync.state.state import State
 from tests.servers.wire import Canned
 from tests.site import Site
 

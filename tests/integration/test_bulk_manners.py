@@ -11,7 +11,7 @@ from sync import data_folder
 from sync.queue import batches, schema, wake
 from sync.queue.batch import CHANGE, SYNC_ALL
 from sync.queue.job import Job
-from sync.state import State
+from sync.state.state import State
 from tests.servers.plex import TagMode
 from tests.site import Site
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync.queue.lock import FileLock, is_held
+from sync.lock import FileLock, is_held
 from tests.servers.plex import VERSION, PlexStandIn
 from tests.site import PATIENCE, Answer, Child, Site
 

@@ -20,9 +20,9 @@ from sync import data_folder, log, tasks
 from sync.command_line.main import main
 from sync.command_line.options import PYTHON
 from sync.ending import Ending, Report
+from sync.lock import FileLock
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
-from sync.queue.lock import FileLock
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import PATIENCE, ROOT, UNCOVERED, Site

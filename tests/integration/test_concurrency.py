@@ -22,13 +22,13 @@ from typing import Any, cast
 
 import pytest
 
-from sync import data_folder, hook, process_queue, tasks
+from sync import data_folder, hook, lock, process_queue, tasks
 from sync.errors import SetupError
+from sync.lock import FileLock
 from sync.plex.pace import Pacer
-from sync.queue import lock, schema, wake
+from sync.queue import schema, wake
 from sync.queue.job import ClaimedJob
 from sync.queue.jobs import JobStore
-from sync.queue.lock import FileLock
 from sync.queue.outlook import claim_note
 from sync.settings import Settings
 from sync.setup import dependencies

@@ -23,7 +23,7 @@ import pytest
 from sync import data_folder
 from sync.queue import schema
 from sync.queue.jobs import JobStore
-from sync.state import State
+from sync.state.state import State
 from tests.site import ROOT, Answer, Child, Site
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -232,11 +232,11 @@ def test_a_lock_by_range_is_not_lost_when_its_own_process_looks(
     os.makedirs(site.data, exist_ok=True)
     path = str(site.data / "drain.lock")
     script = (
-        "import sys; from sync.queue.lock import FileLock, is_held; lock = FileLock(sys.argv[1]); "
+        "import sys; from sync.lock import FileLock, is_held; lock = FileLock(sys.argv[1]); "
         "print(lock.acquire(), is_held(sys.argv[1]), FileLock(sys.argv[1]).acquire(), flush=True); input(); "
         "lock.release(); print(is_held(sys.argv[1]), FileLock(sys.argv[1]).acquire(), flush=True)"
     )
-    look = "import sys; from sync.queue.lock import FileLock as L; print(L(sys.argv[1]).acquire())"
+    look = "import sys; from sync.lock import FileLock as L; print(L(sys.argv[1]).acquire())"
     holder = subprocess.Popen(
         [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
     )

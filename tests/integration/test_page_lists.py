@@ -20,7 +20,7 @@ from sync.pages.lists import coverage
 from sync.pages.lists import history as pages_history
 from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
-from sync.status import records
+from sync.state import writes
 from sync.status.reading import File
 from tests.site import ROOT, Site
 
@@ -159,7 +159,7 @@ def test_a_round_of_scenes_that_plex_lacks_is_noted_in_one_go(site: Site, monkey
     for scene in scenes:
         site.hook(scene)
     noted: list[int] = []
-    plain = records.put_left_out
+    plain = writes.put_left_out
 
     def counted(connection: sqlite3.Connection, some: Any, kind: str, now: float) -> None:
         assert connection.in_transaction
@@ -168,7 +168,7 @@ def test_a_round_of_scenes_that_plex_lacks_is_noted_in_one_go(site: Site, monkey
             noted.append(len(some))
         plain(connection, some, kind, now)
 
-    monkeypatch.setattr(records, "put_left_out", counted)
+    monkeypatch.setattr(writes, "put_left_out", counted)
     site.drain()
     assert parts(site) == {"not_in_plex": 30}
     assert noted == [30]
@@ -390,8 +390,8 @@ def test_damage_in_the_middle_of_a_file_is_told_beside_what_can_be_read(site: Si
     state = site.state()
     with state.transaction() as connection:
         state.put_synced(connection, [(n, "," + "tag 1," * 50) for n in range(1, 3000)], 1.0)
-        records.put_left_out(connection, [(n, "why " * 50) for n in range(1, 3000)], records.LEFT_OUT, 1.0)
-        records.put_written(connection, [(n, "T" * 80, "Clips", 1, n, "title") for n in range(400)], 1.0)
+        writes.put_left_out(connection, [(n, "why " * 50) for n in range(1, 3000)], writes.LEFT_OUT, 1.0)
+        writes.put_written(connection, [(n, "T" * 80, "Clips", 1, n, "title") for n in range(400)], 1.0)
     state.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     state.close()
     for file in (data_folder.queue_file(str(site.data)), data_folder.state_file(str(site.data))):
@@ -471,11 +471,11 @@ def test_the_last_writes_alone_are_kept(site: Site) -> None:
     site.data.mkdir(parents=True, exist_ok=True)
     state = site.state()
     with state.transaction() as connection:
-        for number in range(records.KEPT_WRITTEN + 20):
-            records.put_written(connection, [(number, "T", "Clips", 1, number, "title")], 1.0)
+        for number in range(writes.KEPT_WRITTEN + 20):
+            writes.put_written(connection, [(number, "T", "Clips", 1, number, "title")], 1.0)
     (count,) = state.connection.execute("SELECT count(*) FROM written").fetchone()
     state.close()
-    assert count == records.KEPT_WRITTEN
+    assert count == writes.KEPT_WRITTEN
     found = site.ask("history")["written"]
     assert [row["scene_id"] for row in found[:2]] == [519, 518]
     assert len(found) == 100
@@ -585,7 +585,7 @@ def test_tens_of_thousands_of_everything(site: Site) -> None:
             ((n, n, "{}" + " " * 1000) for n in range(1, count + 1)),
         )
         state.put_synced(connection, [(scene, "") for scene in range(1, count + 1)], now)
-        records.put_left_out(connection, [(n, "why") for n in range(count // 3, count)], records.LEFT_OUT, now)
+        writes.put_left_out(connection, [(n, "why") for n in range(count // 3, count)], writes.LEFT_OUT, now)
     state.close()
     site.stash.fail("status", status=502, times=None, query_contains="PlexSyncCount")
     for mode in ("coverage", "failed"):

@@ -17,7 +17,7 @@ from sync.model import Scene
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
-from sync.state import State
+from sync.state.state import State
 from sync.worker.portraits import Portraits
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import FaultKind, StashStandIn

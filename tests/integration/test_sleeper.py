@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from sync import data_folder
+from sync.lock import FileLock
 from sync.queue import schema, wake
 from sync.queue.job import Job
-from sync.queue.lock import FileLock
 from sync.queue.outlook import Outlook, resume_later
 from sync.sleeper import launch, run, sleeper
 from sync.sleeper.sleeper import LONGEST_NAP, Sleeper, Step, next_step

@@ -16,7 +16,7 @@ from sync import data_folder
 from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.job import Job
-from sync.state import STATISTICS_KEPT, State
+from sync.state.state import STATISTICS_KEPT, State
 from sync.status import page, reading, status
 from sync.worker.circuit_breaker import CircuitBreaker
 from sync.worker.processor import ROUND as BATCH

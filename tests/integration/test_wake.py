@@ -9,8 +9,8 @@ import pytest
 import yaml
 from freezegun import freeze_time
 
+from sync.lock import FileLock
 from sync.queue import wake
-from sync.queue.lock import FileLock
 from sync.queue.outlook import run_of_stash
 from sync.status.version import version
 from tests.site import ROOT, Site

@@ -10,9 +10,9 @@ from sync.pages.table import Answer, Call, limit_in, number_in
 from sync.queue import schema
 from sync.queue.dead_letters import NOT_IN_PLEX
 from sync.stash.questions import count_scenes, scene_ids_below
+from sync.state.writes import LEFT_OUT
+from sync.state.writes import NOT_IN_PLEX as LACKING
 from sync.status.reading import Files, files, libraries
-from sync.status.records import LEFT_OUT
-from sync.status.records import NOT_IN_PLEX as LACKING
 
 PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")
 """A scene is in one of them alone."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sync.data_folder import get, put
 from sync.errors import SetupError, quoted
-from sync.queue.lock import FileLock
+from sync.lock import FileLock
 
 FILE = "sign_in.json"
 _LOCK = "sign_in.lock"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.model import MediaFile
 from sync.plex.matcher import Candidate, Match, Others, Rival, Rules, holds_file_of, match_scene
-from sync.plex.media_paths import map_path, name_key, path_key, trailing_folders
+from sync.text.media_paths import map_path, name_key, path_key, trailing_folders
 
 PROPERTY = settings(max_examples=75, deadline=None)
 

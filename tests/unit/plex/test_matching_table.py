@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sync.model import MediaFile
 from sync.plex.matcher import Candidate, Match, Others, Rival, Rules, is_nearer, match_scene
-from sync.plex.media_paths import file_name, map_path, name_key, path_key, trailing_folders, unify
+from sync.text.media_paths import file_name, map_path, name_key, path_key, trailing_folders, unify
 
 PROPERTY = settings(max_examples=100, deadline=None)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from sync import data_folder, hook
+from sync.lock import FileLock, is_held
 from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
 from sync.queue.jobs import JobStore
-from sync.queue.lock import FileLock, is_held
 from tests.site import count_claimed
 
 NOW = 1_700_000_000.0

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from sync import data_folder, hook
+from sync.lock import FileLock
 from sync.queue import schema, steer, wake
 from sync.queue.dead_letters import PUT_DEAD_LETTER, Cause, DeadLetter
 from sync.queue.job import Job
 from sync.queue.jobs import JobStore
-from sync.queue.lock import FileLock
 from tests.site import count_claimed
 
 NOW = 1_700_000_000.0

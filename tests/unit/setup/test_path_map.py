@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.model import MediaFile
-from sync.plex.media_paths import path_key
 from sync.setup.path_map import Sample, Sighting, matching_by_path, propose, shared_folders
+from sync.text.media_paths import path_key
 from sync.text.typed import parse_path_map, path_map_of
 
 

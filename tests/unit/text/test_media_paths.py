@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.plex.media_paths import is_windows, map_path, name_key, path_key, trailing_folders, unify
+from sync.text.media_paths import is_windows, map_path, name_key, path_key, trailing_folders, unify
 
 PROPERTY = settings(max_examples=75, deadline=None)
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sync import log
-from sync.back import records as back_records
 from sync.data_folder import move_aside
 from sync.fast import connect, transaction
 from sync.model import ItemRecord, Memory, StepRecord, StepState
-from sync.status import records
+from sync.state import watched, writes
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -111,7 +110,7 @@ class State:
     def _open(self) -> sqlite3.Connection:
         connection = connect(self.path)
         try:
-            connection.executescript(_SCHEMA + records.SCHEMA + back_records.SCHEMA)
+            connection.executescript(_SCHEMA + writes.SCHEMA + watched.SCHEMA)
             for table, column, kind in _LATER_COLUMNS:
                 if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
                     connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
