@@ -19,6 +19,7 @@ from sync.queue import batches, damage, wake
 from sync.queue.batch import CHANGE, RECONCILE, WHOLE
 from sync.queue.dead_letters import SERVER_ERRORS
 from sync.queue.jobs import JobStore
+from sync.queue.order import Order
 from sync.queue.outlook import resume_later, run_of_stash
 from sync.settings import ACCEPTED, DEFAULTS_SINCE, Settings, read_settings, to_fill_in, told
 from sync.sleeper import launch
@@ -32,7 +33,7 @@ from sync.state.state import set_aside as set_state_aside
 from sync.worker.backoff import TRANSIENT_BASE, TRANSIENT_CAP, calculate_delay
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.processor import Drain
-from sync.worker.run import Order, Run
+from sync.worker.run import Run
 
 STASH_PAUSE = 30.0
 """Seconds until a drain that Stash failed is tried again."""
@@ -100,7 +101,6 @@ class _Task:
         self._data = data
         self._store = store
         self._order = order
-        self._everything = order.by_hand
         self._own = [order.batch.id] if order.batch else []
         self._bulk: Bulk | None = None
         self._defaults_since: object = None
@@ -110,7 +110,7 @@ class _Task:
         self._was_open = record.opened_at is not None or record.outage_began_at is not None
         # The sleeper's runs in an outage say once what is wrong; nobody reads it twice a night.
         self._is_said = order.trigger == "sleeper" and record.failures > 0
-        # The launcher said so already, in a file that may have been set aside as damaged since.
+        # `tasks.py` said so already, in a file that may have been set aside as damaged since.
         wake.begin_drain(store.connection, run_of_stash(), order.trigger)
 
     def run(self) -> str:
@@ -128,14 +128,14 @@ class _Task:
                 stash.with_plays = settings.brings
                 return self._drain(stash, settings)
             except PlexTemporaryError as error:
-                self._interrupt_batches()
+                self._let_batches_go_on()
                 self._resume_after_plex(error.wait)
                 if self._is_said:
                     log.debug(f"Plex is still away: {error}")
                     return Report(f"Plex is still away: {error}", Ending.LATER)
                 raise
             except StashTemporaryError:
-                self._interrupt_batches()
+                self._let_batches_go_on()
                 resume_later(self._store.connection, time.time() + STASH_PAUSE)
                 raise
             finally:
@@ -175,12 +175,12 @@ class _Task:
             )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             health = PlexHealth(self._breaker)
-            run = Run(settings, stash, client, self._store, state, health, chosen, by_hand=self._everything)
+            run = Run(settings, stash, client, self._store, state, health, chosen, by_hand=self._order.by_hand)
             self._reconcile_when_due(settings)
             self._bulk = bulk = Bulk(
                 run,
                 own=self._own,
-                everything=self._order.all_batches,
+                all_batches=self._order.all_batches,
                 after_outage=not self._order.leaves_batches,
                 looks=not self._order.is_dry,
             )
@@ -191,7 +191,7 @@ class _Task:
                 linger=LINGER,
             )
             try:
-                drain.run(everything=self._everything and not self._order.is_dry)
+                drain.run(hasten=self._order.by_hand and not self._order.is_dry)
                 self._hand_over()
             except PlexServerDown:
                 self._breaker.record_failure()
@@ -225,7 +225,7 @@ class _Task:
         the breaker says.
         """
         state = self._breaker.state
-        if not self._everything and not self._breaker.can_execute():
+        if not self._order.by_hand and not self._breaker.can_execute():
             return None
         try:
             if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
@@ -245,14 +245,14 @@ class _Task:
                 log.info(f"{again} scenes that failed in the outage are queued again")
         return client
 
-    def _interrupt_batches(self) -> None:
+    def _let_batches_go_on(self) -> None:
         """The run after the outage goes on with what this one was to work on."""
         if self._bulk:
-            self._bulk.interrupt()
+            self._bulk.let_go_on()
             return
         with self._store.transaction() as connection:
-            everything = [batch.id for batch in batches.unfinished(connection)] if self._order.all_batches else []
-            batches.interrupt(connection, [*self._own, *everything])
+            all_of_them = [batch.id for batch in batches.unfinished(connection)] if self._order.all_batches else []
+            batches.let_go_on(connection, [*self._own, *all_of_them])
 
     def _reconcile_when_due(self, settings: Settings) -> None:
         """Begin the reconcile that `reconcile_every` asks for; after a save it is handed over."""
@@ -263,7 +263,7 @@ class _Task:
         with self._store.transaction() as connection:
             batch = batches.start(connection, RECONCILE, WHOLE, now)
             if self._order.trigger == "hook":
-                batches.interrupt(connection, [batch.id])
+                batches.let_go_on(connection, [batch.id])
         if self._order.trigger != "hook":
             self._own.append(batch.id)
 

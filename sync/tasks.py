@@ -21,6 +21,7 @@ from sync.fast import transaction
 from sync.lock import FileLock, is_held
 from sync.queue import batches, damage, history, schema, steer, wake
 from sync.queue.batch import BRINGS, Batch, title_of
+from sync.queue.order import Order
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
 from sync.sleeper.run import tell
@@ -183,8 +184,8 @@ def _process_queue(
         with contextlib.closing(_open_queue(data_folder.queue_file(data))) as connection:
             if not lock.acquire(LOCK_WAIT):
                 if batch:  # the run at work takes it as one that was interrupted
-                    batches.interrupt(connection, [batch.id])
-                wake.leave_word(connection, everything=by_hand, all_batches=all_batches)
+                    batches.let_go_on(connection, [batch.id])
+                wake.leave_word(connection, by_hand=by_hand, all_batches=all_batches)
                 # The other may have taken its last look just before the word: then the lock is free in a moment.
                 end = time.monotonic() + LAST_WAIT
                 while not lock.acquire(0.5):
@@ -197,8 +198,8 @@ def _process_queue(
     said: str = ""
     went_well = False
     try:
-        tasks = _load("sync.process_queue", data, try_again_now=by_hand)
-        said = tasks.process_queue(server_connection, data, tasks.Order(trigger, batch, all_batches))
+        module = _load("sync.process_queue", data, try_again_now=by_hand)
+        said = module.process_queue(server_connection, data, Order(trigger, batch, all_batches))
         went_well = True
         return said
     except PlexSyncError as error:

@@ -44,7 +44,7 @@ _ELSEWHERE = {
 class Bulk:
     """Gives a drain the scenes of the batches that it may work on, a page of Stash's scenes at a time.
 
-    `own`: batches that this run was started for. `everything`: a person asked for all there is.
+    `own`: batches that this run was started for. `all_batches`: a person asked for all there is.
     `after_outage`: nobody's save has started this run, so it goes on with what a server that was away has ended.
     `looks`: it looks at its end what has changed without a hook.
     A batch that was begun under other settings begins anew.
@@ -55,7 +55,7 @@ class Bulk:
         run: Run,
         *,
         own: Sequence[str] = (),
-        everything: bool = False,
+        all_batches: bool = False,
         after_outage: bool = False,
         looks: bool = True,
     ) -> None:
@@ -74,16 +74,16 @@ class Bulk:
         self._unseen = Unseen(run, self._changed) if looks else None
         self._looks = looks
         self._own = set(own)
-        self._everything = everything
+        self._all_batches = all_batches
         self._after_outage = after_outage
         self._begun: dict[str, None] = {}
         self._looked_through: set[str] = set()
         """Batches of which only rows that wait for a later try are left."""
 
-    def take_up(self, *, everything: bool) -> None:
+    def take_up(self, *, all_batches: bool) -> None:
         """A person asked while this run was at work: for their batch, or for every one there is."""
         self._after_outage = True
-        self._everything = self._everything or everything
+        self._all_batches = self._all_batches or all_batches
 
     def next(self, limit: int) -> list[ClaimedJob] | None:
         """Claim what comes next: an empty list where a page of scenes was looked at first, None where no batch has
@@ -106,7 +106,7 @@ class Bulk:
     def _claim_leftovers(self, limit: int) -> list[ClaimedJob] | None:
         """Claim rows without a batch that goes on: it was ended by "Clear queue" while this run was at it, or its
         record is lost."""
-        for batch_id in (None,) if self._everything else tuple(self._begun):
+        for batch_id in (None,) if self._all_batches else tuple(self._begun):
             if claims := self._store.claim_bulk(limit, time.time(), batch_id):
                 return claims
         return None
@@ -138,11 +138,11 @@ class Bulk:
         own = (batches.get(self._store.connection, batch_id) for batch_id in self._own)
         return next((batch for batch in own if batch and not batch.is_over), None) or self._current()
 
-    def interrupt(self) -> None:
+    def let_go_on(self) -> None:
         """A server that was away ends this run: the run after it goes on with what this one may work on."""
         with self._store.transaction() as connection:
             named = [batch.id for batch in batches.unfinished(connection) if self._may_take(batch)]
-            batches.interrupt(connection, named)
+            batches.let_go_on(connection, named)
 
     def outcome(self) -> list[Batch]:
         """Return the batches that this run has worked on, as they are now."""
@@ -159,7 +159,7 @@ class Bulk:
 
     def _may_take(self, batch: Batch) -> bool:
         return (
-            self._everything
+            self._all_batches
             or batch.by_itself
             or batch.id in self._own
             or batch.id in self._begun

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-SYNC_ALL, SYNC_RECENT, RECONCILE, CHANGE = "sync_all", "sync_recent", "reconcile", "change"
-BRING_BACK = "bring_back"
-"""Kinds of batches. A change is one of a performer, studio, tag or group, or one of scenes that fired no hook."""
+SYNC_ALL, SYNC_RECENT, RECONCILE = "sync_all", "sync_recent", "reconcile"
+CHANGE, BRING_BACK = "change", "bring_back"
+"""All kinds of batches. A change is one of a performer, studio, tag or group, or one of scenes that fired no hook."""
 BRINGS = ("bring_plays", "bring_resume", "send_resume", "bring_ratings")
 """The settings of which one is on where anything comes back from Plex, or goes there beside what is curated."""
 PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED"

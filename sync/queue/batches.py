@@ -175,8 +175,8 @@ def set_total(connection: sqlite3.Connection, batch_id: str, total: int) -> None
     connection.execute("UPDATE plexsync_batches SET total = ? WHERE number = ?", (total, int(batch_id)))
 
 
-def interrupt(connection: sqlite3.Connection, batch_ids: Iterable[str]) -> None:
-    """Note that a server which was away has ended the run that worked on these: the run after it goes on."""
+def let_go_on(connection: sqlite3.Connection, batch_ids: Iterable[str]) -> None:
+    """Let the next run go on with these by itself: this one could not, for a server is away or another run at work."""
     connection.executemany(
         f"UPDATE plexsync_batches SET interrupted = 1 WHERE number = ? AND {_UNFINISHED}",
         [(int(batch_id),) for batch_id in batch_ids],

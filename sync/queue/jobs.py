@@ -197,7 +197,7 @@ class JobStore:
             newest = replace(newest, batch_id=None)  # somebody saved it: no longer the batch's alone
         return ClaimedJob(newest, tuple(row_id for row_id, _ in rows), named)
 
-    def done(
+    def acknowledge(
         self, claims: list[ClaimedJob], of_libraries: Mapping[str, Mapping[tuple[str, str], int]] | None = None
     ) -> None:
         """Acknowledge the rows of scenes whose outcome is on disk; a dead letter of theirs is settled too.

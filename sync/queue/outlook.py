@@ -119,4 +119,4 @@ def still_alive(connection: sqlite3.Connection, now: float) -> None:
 def claim_note(connection: sqlite3.Connection, drain_lock: str, now: float) -> wake.Ask | None:
     """Leave the note that a drain is asked for, as a hook does with its row; None when nothing is left to do."""
     with transaction(connection):
-        return wake.look(connection, drain_lock, now)
+        return wake.note_ask(connection, drain_lock, now)

@@ -35,7 +35,7 @@ CREATE_WAKE = (
     "resume_at REAL)"  # when a drain that could not go on is to be tried again; NULL: not by itself
 )
 TEXT = "CAST(data AS TEXT)"
-# What stands in a row's JSON, as the indexes of `store.py` have it. A damaged row must neither stop an
+# What stands in a row's JSON, as the indexes of `jobs.py` have it. A damaged row must neither stop an
 # index nor be overlooked: it counts as due, of no scene.
 SCENE = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.scene_id') END"
 _RETRY_AT = f"json_type({TEXT}, '$.next_retry_at') IN ('integer', 'real')"

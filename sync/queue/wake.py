@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NOTE_TRUST = 20.0
 """Seconds for which a note "a drain is asked for" is believed without asking Stash."""
-LOOK_AGAIN, EVERYTHING, ALL_BATCHES = 1, 2, 3
+LOOK_AGAIN, BY_HAND, ALL_BATCHES = 1, 2, 3
 """Words that a run which lost the lock leaves: something is due; a person asked, so what waits for a later try is
 due, too, and their batch; and so is every unfinished batch."""
 SAVE_PATIENCE = 0.5
@@ -102,26 +102,26 @@ def identity(file: str) -> tuple[int, int] | None:
 def _enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     connection = schema.connect(queue_file)
     try:
-        return _put_and_look(connection, drain_lock, data)
+        return _put_and_note(connection, drain_lock, data)
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise
         # persist-queue made the file, or a hook was killed between making the file and its tables
         schema.create(connection)
-        return _put_and_look(connection, drain_lock, data)
+        return _put_and_note(connection, drain_lock, data)
     finally:
         connection.close()  # whatever an error keeps alive: Windows moves no damaged file that is open
 
 
-def _put_and_look(connection: sqlite3.Connection, drain_lock: str, data: bytes) -> Ask | None:
+def _put_and_note(connection: sqlite3.Connection, drain_lock: str, data: bytes) -> Ask | None:
     with transaction(connection):
         # Not before: whoever waited for the lock would take a note that was left meanwhile for one of the future.
         now = time.time()
         connection.execute(schema.INSERT_JOB, (data, now))
-        return look(connection, drain_lock, now)
+        return note_ask(connection, drain_lock, now)
 
 
-def look(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | None:
+def note_ask(connection: sqlite3.Connection, drain_lock: str, now: float) -> Ask | None:
     """Leave the note that a drain is asked for, where none comes by itself; None when one does.
 
     Call it inside a transaction that has begun. `now` in seconds since the epoch.
@@ -190,9 +190,9 @@ def begin_drain(connection: sqlite3.Connection, stash: str = "", trigger: str = 
     )
 
 
-def leave_word(connection: sqlite3.Connection, *, everything: bool, all_batches: bool = False) -> None:
+def leave_word(connection: sqlite3.Connection, *, by_hand: bool, all_batches: bool = False) -> None:
     """Tell the drain that holds the lock to look again before it ends; see `take_word`."""
-    word = ALL_BATCHES if all_batches else EVERYTHING if everything else LOOK_AGAIN
+    word = ALL_BATCHES if all_batches else BY_HAND if by_hand else LOOK_AGAIN
     connection.execute("UPDATE plexsync_wake SET look_again = max(look_again, ?)", (word,))
 
 
@@ -202,7 +202,7 @@ def is_draining(connection: sqlite3.Connection) -> bool:
 
 
 def take_word(connection: sqlite3.Connection) -> int:
-    """Return and clear the word left for this drain: LOOK_AGAIN, EVERYTHING, ALL_BATCHES, or 0 for none."""
+    """Return and clear the word left for this drain: LOOK_AGAIN, BY_HAND, ALL_BATCHES, or 0 for none."""
     with transaction(connection):
         (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()
         if word:

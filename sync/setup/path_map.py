@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sync.model import MediaFile
-from sync.text.media_paths import is_windows, map_path, path_key, trailing_folders, unify
+from sync.text.media_paths import is_windows, map_path, path_key, prefix_key, trailing_folders
 from sync.text.typed import PathPair
 
 MOST_PAIRS = 8
@@ -92,17 +92,11 @@ def _with_best(pairs: list[PathPair], suggested: Mapping[PathPair, set[int]], ma
     for promise, *_, pair in promising[:_MOST_TRIALS]:
         if gained >= -promise:
             break
-        trial = [*(one for one in pairs if _source_key(one[0]) != _source_key(pair[0])), pair]
+        trial = [*(one for one in pairs if prefix_key(one[0]) != prefix_key(pair[0])), pair]
         now = matching(trial)
         if matched <= now and len(now - matched) > gained:
             best, gained = trial, len(now - matched)
     return best
-
-
-def _source_key(source: str) -> str:
-    """Return what two spellings of a prefix share that `map_path` takes for one."""
-    prefix = unify(source).rstrip("/")
-    return prefix.casefold() if is_windows(source) else prefix
 
 
 def pairs_between(stash: str, plex: str, *, fold: bool) -> Iterator[PathPair]:

@@ -30,7 +30,7 @@ _SAMPLE_ORDER = "random_20250517"
 """Always the same: who has set what was proposed sees the very scenes match that did not."""
 
 _PIECE = 262_144  # bytes
-LARGEST_PICTURE = 10_000_000
+LARGEST_COVER = 10_000_000
 """Bytes of a picture; about the most that Plex takes."""
 _T = TypeVar("_T")
 
@@ -255,9 +255,9 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
     for piece in pieces:
         read.append(piece)
         length += len(piece)
-        if length > LARGEST_PICTURE:
+        if length > LARGEST_COVER:
             raise UnusablePictureError(
-                f"the picture is larger than Plex takes ({LARGEST_PICTURE / 1e6:.0f} MB). Set a smaller one"
+                f"the picture is larger than Plex takes ({LARGEST_COVER / 1e6:.0f} MB). Set a smaller one"
             )
     return read_picture(b"".join(read))
 

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS items (
     sent TEXT NOT NULL, result TEXT NOT NULL, intended TEXT NOT NULL,   -- JSON, see model.Memory
     kept TEXT NOT NULL DEFAULT '{}',
     fingerprint TEXT NOT NULL DEFAULT '',
-    cover TEXT NOT NULL DEFAULT '',   -- Stash's address of the cover it has; see pictures.dated_cover
+    cover TEXT NOT NULL DEFAULT '',   -- Stash's address of the cover it has; see mapping/performer_pictures.py
     synced_at REAL,               -- seconds since the epoch; NULL: never confirmed
     PRIMARY KEY (machine, section, rating_key)
 );  -- with rowids: rows of two kilobytes would spill into pages of their own without

@@ -40,12 +40,18 @@ def map_path(path: str, pairs: Sequence[tuple[str, str]]) -> str:
     unified = unify(path)
     best: tuple[int, str] | None = None
     for source, target in pairs:
-        prefix = unify(source).rstrip("/")
-        head, rest = unified[: len(prefix)], unified[len(prefix) :]
-        same = head.casefold() == prefix.casefold() if is_windows(source) else head == prefix
-        if same and rest.startswith("/") and (best is None or len(prefix) > best[0]):
-            best = (len(prefix), unify(target).rstrip("/") + rest)
+        length = len(unify(source).rstrip("/"))
+        head, rest = unified[:length], unified[length:]
+        same = (head.casefold() if is_windows(source) else head) == prefix_key(source)
+        if same and rest.startswith("/") and (best is None or length > best[0]):
+            best = (length, unify(target).rstrip("/") + rest)
     return best[1] if best else unified
+
+
+def prefix_key(source: str) -> str:
+    """Return what the spellings of a prefix of `path_map` share that count as one."""
+    prefix = unify(source).rstrip("/")
+    return prefix.casefold() if is_windows(source) else prefix
 
 
 def file_name(path: str) -> str:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from sync.plex.exceptions import PlexNotFound
 
 TRANSIENT_BASE, TRANSIENT_CAP, TRANSIENT_TRIES = 5.0, 80.0, 5
+"""After a failure: seconds of the first delay at the most, seconds of any at the most, tries."""
 NOT_FOUND_BASE, NOT_FOUND_CAP, NOT_FOUND_TRIES = 30.0, 600.0, 12
-"""Plex needs its time to scan a new file: seconds, seconds, tries."""
+"""The same where Plex has no item yet: it needs its time to scan a new file."""
 
 
 class RetryParams(NamedTuple):

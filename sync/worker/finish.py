@@ -118,7 +118,7 @@ class Finish:
     def keep_counts(self) -> None:
         """Put on disk what was counted since the last time: a drain may be killed."""
         if self._of_batches:
-            self._jobs.done([], self._of_batches)
+            self._jobs.acknowledge([], self._of_batches)
             self._of_batches.clear()
         counts = self.summary.counts()
         if new := counts - self._counted:
@@ -148,7 +148,7 @@ class Finish:
         with self._jobs.transaction():
             for one in failed:
                 lines += self._fail(one.job, one.scene, deciding_error(one.errors))
-            self._done([one.job for one in done])
+            self._acknowledge([one.job for one in done])
         _say(lines)
 
     def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
@@ -198,8 +198,8 @@ class Finish:
             else:
                 self.summary.right += 1
 
-    def _done(self, jobs: list[ClaimedJob]) -> None:
-        self._jobs.done(jobs, self._of_batches)
+    def _acknowledge(self, jobs: list[ClaimedJob]) -> None:
+        self._jobs.acknowledge(jobs, self._of_batches)
         self._of_batches.clear()
         for job in jobs:
             self._open.pop(job.row_ids, None)
@@ -209,7 +209,7 @@ class Finish:
         if not claims:
             return
         self._run.state.forget_scenes([claim.scene_id for claim in claims])
-        self._done(claims)
+        self._acknowledge(claims)
         self.summary.scenes += len(claims)
         self.summary.gone += len(claims)
         for claim in claims:
@@ -222,7 +222,7 @@ class Finish:
         with self._run.state.transaction() as connection:
             reasons = [(scene.id, reason) for _, scene, reason in some]
             writes.put_left_out(connection, reasons, writes.LEFT_OUT, time.time())
-        self._done([claim for claim, _, _ in some])
+        self._acknowledge([claim for claim, _, _ in some])
         self.summary.scenes += len(some)
         self.summary.left_out += len(some)
         for _, scene, reason in some:
@@ -250,7 +250,7 @@ class Finish:
         # A try before its time, which a person asked for, is not counted.
         count = job.retry_count + (0 if job.early else 1)
         if self._is_lacking(claim, error):
-            self._done([claim])
+            self._acknowledge([claim])
             self.summary.not_in_plex += 1
             return [(log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")]
         # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.

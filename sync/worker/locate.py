@@ -110,7 +110,7 @@ class Locator:
         found: dict[int, Found] = {}
         left = list(scenes)
         for _ in range(LOOKS):
-            looked_at = [self._look(scene) for scene in left]
+            looked_at = [self._match_one(scene) for scene in left]
             found |= {one.scene.id: one for one in looked_at}
             self._ask_stash(looked_at)
             self._read({key for one in looked_at for key in one.to_read()} - self._items.keys() - self._gone)
@@ -121,7 +121,7 @@ class Locator:
             found[scene.id] = Found(scene, {}, {}, set(), is_asked=False)
         return found
 
-    def _look(self, scene: Scene) -> Found:
+    def _match_one(self, scene: Scene) -> Found:
         """Match a scene with what the index knows, asking Plex for files that it does not know by their path."""
         held = [(section, key) for section, key in self._held.get(scene.id, ()) if section in self._indexes]
         keys: dict[int, set[int]] = {section: set() for section in self._indexes}

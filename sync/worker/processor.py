@@ -55,7 +55,7 @@ class BulkWork(Protocol):
     def next(self, limit: int) -> list[ClaimedJob] | None:
         """Claim what comes next: an empty list where that is not known yet, None where nothing does."""
 
-    def take_up(self, *, everything: bool) -> None:
+    def take_up(self, *, all_batches: bool) -> None:
         """A person asked, for their batch or for all there are."""
 
 
@@ -91,8 +91,8 @@ class Drain:
         """What was done so far."""
         return self._finish.summary
 
-    def run(self, *, everything: bool) -> Summary:
-        """Drain the queue; `everything`: also what waits for a later try.
+    def run(self, *, hasten: bool) -> Summary:
+        """Drain the queue; `hasten`: also what waits for a later try.
 
         Raises PlexServerDown, PlexTemporaryError, StashTemporaryError and SetupError
         when it cannot go on; what was not finished is back on the queue then.
@@ -101,8 +101,8 @@ class Drain:
         is_waited = True
         try:
             while True:
-                self._take_request(everything=everything)
-                everything = False
+                self._take_request(hasten=hasten)
+                hasten = False
                 while (claimed := self._claim()) is not None:
                     self._work(claimed)
                     self._finish.give_back()  # for a person's save, or with the circuit breaker
@@ -195,10 +195,10 @@ class Drain:
 
     def _claim(self) -> Sequence[ClaimedJob] | None:
         """Claim what comes next: what was saved before what a batch has listed. None when nothing is left."""
-        while self._jobs.take_changes(ROUND, self._look()):
+        while self._jobs.take_changes(ROUND, self._note_look()):
             pass
         self._let_gather()
-        since, self._claimed_at = self._claimed_at, self._look()
+        since, self._claimed_at = self._claimed_at, self._note_look()
         claimed: list[ClaimedJob] | None = self._jobs.claim(self._round_size(), self._claimed_at, late=self._with_late)
         # A save amid a batch's scenes is no series of saves.
         self._is_series = not self._is_bulk and any(job.job.enqueued_at > since for job in claimed or ())
@@ -208,20 +208,20 @@ class Drain:
         self._finish.begin(claimed or ())
         return claimed
 
-    def _take_request(self, *, everything: bool) -> None:
+    def _take_request(self, *, hasten: bool) -> None:
         """Do what a run that lost the lock has asked of this one."""
         word = wake.take_word(self._jobs.connection)
-        if word >= wake.EVERYTHING or everything:
+        if word >= wake.BY_HAND or hasten:
             self._jobs.hasten(time.time())
-        if word >= wake.EVERYTHING:
+        if word >= wake.BY_HAND:
             self._with_late = True
             if self._bulk:
-                self._bulk.take_up(everything=word >= wake.ALL_BATCHES)
+                self._bulk.take_up(all_batches=word >= wake.ALL_BATCHES)
 
     def _let_gather(self) -> None:
         """Where one save follows another, wait a moment for more of them.
 
-        They share their reads then, and the hooks of a bulk edit the processor; and no other run has to be started.
+        They share their reads then, and the hooks of a bulk edit the machine; and no other run has to be started.
         """
         if self._is_series:
             if self._linger and self._jobs.due(time.time(), late=False) < self._round_size():
@@ -238,10 +238,10 @@ class Drain:
             raise
 
     def _is_something_left(self) -> bool:
-        is_due = self._jobs.is_due(self._look(), late=self._with_late)
+        is_due = self._jobs.is_due(self._note_look(), late=self._with_late)
         return is_due or (self._bulk is not None and self._bulk.has_work)
 
-    def _look(self) -> float:
+    def _note_look(self) -> float:
         self.looked_at = time.time()
         return self.looked_at
 

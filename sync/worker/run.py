@@ -13,7 +13,6 @@ from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
 from sync.plex.scan import FolderScans
 from sync.plex.sections import Section
-from sync.queue.batch import Batch
 from sync.queue.job import ClaimedJob
 from sync.queue.jobs import JobStore
 from sync.settings import Settings
@@ -22,36 +21,6 @@ from sync.state.state import State
 from sync.worker.circuit_breaker import PlexHealth
 from sync.worker.locate import Locator
 from sync.worker.portraits import Portraits
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Who asked for a run, and what for."""
-
-    trigger: str = ""
-    """`hook`, `sleeper`, `page` or `blocked`; empty: a person, so what waits for a later try is tried too.
-
-    `blocked`: the sleeper's own run, for saves alone, while other jobs of Stash's keep the task from beginning.
-    """
-    batch: Batch | None = None
-    """The batch whose own task this is."""
-    all_batches: bool = False
-    """Every unfinished batch goes on."""
-
-    @property
-    def by_hand(self) -> bool:
-        """A person asked."""
-        return not self.trigger
-
-    @property
-    def is_dry(self) -> bool:
-        """It only reports: nothing is begun or hastened along the way. What was saved goes on as ever."""
-        return self.batch is not None and bool(self.batch.args.get("dry_run"))
-
-    @property
-    def leaves_batches(self) -> bool:
-        """It leaves what batches have begun to the sleeper's run."""
-        return self.trigger in ("hook", "blocked") or self.is_dry
 
 
 @dataclass(slots=True)

@@ -52,7 +52,7 @@ def _batch(store: JobStore) -> dict[str, float]:
     marks = [time.perf_counter()]
     claims = store.claim(BATCH, time.time() + 1)
     marks.append(time.perf_counter())
-    store.done(claims)
+    store.acknowledge(claims)
     marks.append(time.perf_counter())
     store.clear_acknowledged()
     marks.append(time.perf_counter())

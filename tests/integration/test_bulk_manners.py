@@ -161,7 +161,7 @@ def test_what_was_put_off_stays_put_off_over_saves(site: Site) -> None:
     scene, _ = site.add()
     start(site, SYNC_ALL)
     store = site.store()
-    batches.interrupt(store.connection, ["1"])
+    batches.let_go_on(store.connection, ["1"])
     store.close()
     times = []
     for _ in range(2):
@@ -179,12 +179,12 @@ def test_a_word_left_for_a_batch_takes_no_other_up(site: Site) -> None:
     scene, _ = site.add("/media/saved.mp4", 99)
     site.hook(scene)
     store = site.store()
-    wake.leave_word(store.connection, everything=True)
+    wake.leave_word(store.connection, by_hand=True)
     store.close()
     site.drain()
     assert status(site)["batches"][0]["status"] == "PENDING"
     store = site.store()
-    wake.leave_word(store.connection, everything=True, all_batches=True)
+    wake.leave_word(store.connection, by_hand=True, all_batches=True)
     store.close()
     site.drain()
     assert status(site)["batches"][0]["status"] == "COMPLETED"

@@ -29,6 +29,7 @@ from sync.plex.pace import Pacer
 from sync.queue import schema, wake
 from sync.queue.job import ClaimedJob
 from sync.queue.jobs import JobStore
+from sync.queue.order import Order
 from sync.queue.outlook import claim_note
 from sync.settings import Settings
 from sync.setup import dependencies
@@ -203,7 +204,7 @@ class World:
         except SetupError:
             assert self.fails is not None
 
-    def process_queue(self, _connection: object, _data: object, order: process_queue.Order) -> str:
+    def process_queue(self, _connection: object, _data: object, order: Order) -> str:
         """`tasks.process_queue` without its servers: the real loop, each batch done at once."""
         store = SteppingStore(self)
         store.execute_resume()
@@ -211,7 +212,7 @@ class World:
             pause("the drain cannot go on")
             raise self.fails
         drain = BatchlessDrain(self, store)
-        return str(drain.run(everything=order.by_hand))
+        return str(drain.run(hasten=order.by_hand))
 
     # what can be seen
 
@@ -313,6 +314,7 @@ class BatchlessDrain(Drain):
         plex = SimpleNamespace(pacer=Pacer(), machine="")
         health = PlexHealth(CircuitBreaker(store.connection))
         run = SimpleNamespace(jobs=store, state=state, stash=None, plex=plex, settings=Settings(), health=health)
+        run.preserve = False
         super().__init__(cast(Any, run))
         self._world = world
 
@@ -321,7 +323,7 @@ class BatchlessDrain(Drain):
         assert self._world.batches == 1, f"two drains work at once\n{self._world.scheduler.told}"
         pause("work")
         self._world.seen += [job.scene_id for job in claimed]
-        self._finish._done(list(claimed))
+        self._finish._acknowledge(list(claimed))
         self._world.batches -= 1
 
     def _measure(self) -> None:

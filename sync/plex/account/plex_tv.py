@@ -22,8 +22,9 @@ _HOSTS = {
     "PLEXSYNC_APP_PLEX_TV": "https://app.plex.tv",
 }
 """The variable by which a test leads elsewhere -> Plex's address. All of them are set, or none counts."""
-LIFE, LONGEST_LIFE = 900.0, 3_600.0
-"""Seconds that a pin lives where plex.tv does not say so (15 minutes were measured), and that it lives at the most."""
+PIN_LIFE, LONGEST_LIFE = 900.0, 3_600.0
+"""Seconds that a person has to agree on Plex's page: where plex.tv does not say it (15 minutes were measured), and at
+the most."""
 
 
 class PlexTvError(PlexSyncError):
@@ -65,7 +66,7 @@ class PlexTv:
         if not number.isalnum() or not code:
             raise _not_as_plex_tv()
         life = told.get("expiresIn")
-        life = life if isinstance(life, (int, float)) else LIFE
+        life = life if isinstance(life, (int, float)) else PIN_LIFE
         said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
         page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
         return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))

@@ -83,12 +83,12 @@ def test_its_course(store: JobStore) -> None:
     assert put(store, batch, 1, 2, skipped=1, cursor=3, listed=False) == 2
     assert counts(store, batch) == (RUNNING, 5, 0, 0, 1)
     (one, two) = store.claim_bulk(10, NOW, batch.id)
-    store.done([one], {batch.id: {("Clips", "changed"): 1}})
+    store.acknowledge([one], {batch.id: {("Clips", "changed"): 1}})
     assert (seen(store, batch).progress, seen(store, batch).left) == (0.4, 3)
     store.bury(two, letter(2))
     assert counts(store, batch) == (RUNNING, 5, 1, 1, 1)
     put(store, batch, 5, cursor=5)
-    store.done(store.claim_bulk(10, NOW, batch.id), {batch.id: {("Clips", "changed"): 1, ("Films", "right"): 1}})
+    store.acknowledge(store.claim_bulk(10, NOW, batch.id), {batch.id: {("Clips", "changed"): 1, ("Films", "right"): 1}})
     batch = seen(store, batch)
     assert counts(store, batch) == (FAILED, 4, 2, 1, 1), "what there was, not what was counted"
     assert (batch.is_over, batch.progress, batch.left, batch.completed_at is None) == (True, 1.0, 0, False)
@@ -106,12 +106,12 @@ def test_what_waits_for_a_later_try_keeps_it_open(store: JobStore) -> None:
     batch = begin(store, start(store))
     put(store, batch, 1, 2)
     one, two = store.claim_bulk(10, NOW, batch.id)
-    store.done([one])
+    store.acknowledge([one])
     later(store, two)
     assert counts(store, batch) == (RUNNING, 2, 1, 0, 0)
     assert store.claim_bulk(10, LATER, batch.id) == []
     assert store.claim(10, LATER, late=False) == [], "not in a save's run"
-    store.done(store.claim(10, LATER))
+    store.acknowledge(store.claim(10, LATER))
     assert counts(store, batch) == (COMPLETED, 2, 2, 0, 0)
 
 
@@ -121,7 +121,7 @@ def test_a_scene_of_two_batches_is_one_job_and_counts_for_both(store: JobStore) 
     put(store, second, 1)
     (claim,) = store.claim_bulk(10, NOW, first.id)
     assert sorted(claim.batches) == sorted([first.id, second.id])
-    store.done([claim])
+    store.acknowledge([claim])
     assert seen(store, first).status == seen(store, second).status == COMPLETED
     assert store.waiting() == 0
 
@@ -185,7 +185,7 @@ def test_untried_and_claimed_rows_are_gone_on_with_and_later_tries_are_not(store
     assert fresh.id != batch.id, "all has been looked at: who presses wants it looked at again"
     begin(store, fresh)
     put(store, fresh, 1, 2)
-    store.done(store.claim_bulk(10, LATER, fresh.id))
+    store.acknowledge(store.claim_bulk(10, LATER, fresh.id))
     assert seen(store, batch).status == seen(store, fresh).status == COMPLETED
 
 
@@ -194,7 +194,7 @@ def test_it_begins_anew_and_counts_nothing_twice(store: JobStore, now: float, sh
     batch = begin(store, start(store))
     put(store, batch, 1, 2, 3, skipped=1, cursor=4, listed=False)
     one, two, three = store.claim_bulk(10, NOW, batch.id)
-    store.done([one])
+    store.acknowledge([one])
     later(store, two, at=now + 60)
     store.give_back([three])
     with store.transaction() as connection:
@@ -209,7 +209,7 @@ def test_what_an_outage_ended_goes_on_by_itself_until_it_is_taken_up(store: JobS
     batch = begin(store, start(store))
     assert not batches.goes_on_by_itself(store.connection)
     with store.transaction() as connection:
-        batches.interrupt(connection, [batch.id])
+        batches.let_go_on(connection, [batch.id])
     assert batches.goes_on_by_itself(store.connection)
     begin(store, batch)
     assert not batches.goes_on_by_itself(store.connection), "a person's Stop holds from here on"
@@ -221,7 +221,7 @@ def test_an_ended_batch_is_not_taken_up_again(store: JobStore) -> None:
         batches.drop_all(connection, NOW)
     assert begin(store, batch).status == FAILED
     with store.transaction() as connection:
-        batches.interrupt(connection, [batch.id])
+        batches.let_go_on(connection, [batch.id])
     assert not seen(store, batch).interrupted
     assert put(store, batch, 1) == 0
 
@@ -234,7 +234,7 @@ def test_clear_queue_ends_all(store: JobStore, tmp_path: Path) -> None:
     with closing(connection):
         assert steer.clear_queue(connection, str(tmp_path / "drain.lock"))[0] == 2, "nobody holds the drain's lock"
     assert seen(store, batch).error == "the queue was cleared"
-    store.done([claim])
+    store.acknowledge([claim])
     assert seen(store, batch).status == FAILED
 
 
@@ -264,7 +264,7 @@ def test_a_damaged_row_of_a_batch_is_a_job_all_the_same(store: JobStore, odd: ob
     data = json.dumps({"scene_id": 1, "update_type": "x", "job_key": "scene_1", "enqueued_at": 1.0, "batch_id": odd})
     store.connection.execute(schema.INSERT_JOB, (data.encode(), NOW))
     (claim,) = store.claim_bulk(10, NOW, None)
-    store.done([claim])
+    store.acknowledge([claim])
     assert store.waiting() == 0
 
 
@@ -308,7 +308,7 @@ class Model:
             elif claim.scene_id % 7 == 1:
                 self.store.bury(claim, letter(claim.scene_id))
             else:
-                self.store.done([claim], {claim.job.batch_id or "": {("Clips", "changed"): 1}})
+                self.store.acknowledge([claim], {claim.job.batch_id or "": {("Clips", "changed"): 1}})
 
     def save(self, size: int) -> None:
         self.store.put(Job(min(size, self.scenes)))

@@ -65,7 +65,7 @@ def test_a_row_that_comes_later_is_another_job(store: JobStore, tmp_path: Path) 
     save(tmp_path, 5)
     (claim,) = store.claim(10, NOW)
     save(tmp_path, 5)
-    store.done([claim])
+    store.acknowledge([claim])
     assert [claim.scene_id for claim in store.claim(10, NOW)] == [5]
 
 
@@ -125,14 +125,14 @@ def test_a_dead_letter_and_its_row_change_together(store: JobStore, tmp_path: Pa
     assert store.waiting() + count_claimed(store.connection) == 0
     save(tmp_path, 5)
     (claim,) = store.claim(10, NOW)
-    store.done([claim])
+    store.acknowledge([claim])
     assert store.dead_letters() == [], "a later success settles it"
 
 
 def test_acknowledged_rows_are_deleted(store: JobStore, tmp_path: Path) -> None:
     for scene_id in range(1, 2001):
         store.put(Job(scene_id))
-    store.done(store.claim(2000, NOW))
+    store.acknowledge(store.claim(2000, NOW))
     store.clear_acknowledged()
     assert store.connection.execute(f"SELECT count(*) FROM `{schema.JOBS}`").fetchone() == (0,)
 
@@ -169,15 +169,15 @@ def test_a_drain_does_not_end_while_something_is_due(store: JobStore, tmp_path: 
     wake.begin_drain(store.connection)
     save(tmp_path, 5)
     assert not wake.end_drain(store.connection, lambda: store.is_due(NOW))
-    store.done(store.claim(10, NOW))
+    store.acknowledge(store.claim(10, NOW))
     assert wake.end_drain(store.connection, lambda: store.is_due(NOW))
 
 
 def test_a_word_left_by_another_run_is_heeded(store: JobStore) -> None:
     wake.begin_drain(store.connection)
-    wake.leave_word(store.connection, everything=False)
-    wake.leave_word(store.connection, everything=True)
-    wake.leave_word(store.connection, everything=False)
+    wake.leave_word(store.connection, by_hand=False)
+    wake.leave_word(store.connection, by_hand=True)
+    wake.leave_word(store.connection, by_hand=False)
     assert not wake.end_drain(store.connection, lambda: store.is_due(NOW))
     assert wake.take_word(store.connection) == 2
     assert wake.take_word(store.connection) == 0
@@ -189,7 +189,7 @@ def test_a_hook_asks_nobody_while_a_drain_runs(store: JobStore, tmp_path: Path) 
     assert lock.acquire()
     wake.begin_drain(store.connection)
     assert save(tmp_path, 1) is None
-    store.done(store.claim(10, NOW))
+    store.acknowledge(store.claim(10, NOW))
     assert wake.end_drain(store.connection, lambda: store.is_due(NOW))
     assert save(tmp_path, 2) is not None, "the drain has taken its last look, though it still holds the lock"
     lock.release()

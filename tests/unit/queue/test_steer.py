@@ -114,7 +114,7 @@ def test_all_that_waits_is_cleared_and_nothing_that_a_drain_has_claimed(
     lock.release()
     assert (store.waiting(), count_claimed(store.connection)) == (0, 2)
     store.try_later(claims[0], claims[0].job.later(retry_count=1, at=NOW + 9, error=OSError()))
-    store.done(claims[1:])
+    store.acknowledge(claims[1:])
     assert scenes(store) == [1], "what the drain had begun comes to its own end"
     assert len(store.dead_letters()) == 1
 

@@ -307,14 +307,14 @@ class JobMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_is_done(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
-        self.store.done([claim])
+        self.store.acknowledge([claim])
         self.end(claim)
         self.dead.pop(claim.scene_id, None)
 
     @precondition(lambda self: self.claims)
     @rule()
     def all_are_done(self) -> None:
-        self.store.done(self.claims)
+        self.store.acknowledge(self.claims)
         for claim in list(self.claims):
             self.end(claim)
             self.dead.pop(claim.scene_id, None)
