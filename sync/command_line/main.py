@@ -140,19 +140,14 @@ def _explain(error: BaseException) -> tuple[Ending, str]:
 
 def _sink(stream: TextIO, *, least: str, has_bar: bool) -> Callable[[str, str], None]:
     """Return what shows a log line, or (level `p`) how far things are, from 0 to 1; see `log.use`."""
-    shown = ""
+    levels = "".join(_LEVELS)
 
     def show(level: str, text: str) -> None:
-        nonlocal shown
-        levels = "".join(_LEVELS)
-        if level == "p":
-            wanted = f"{float(text):4.0%}" if text and has_bar else ""
-            if wanted != shown:
-                _write(stream, "\r" + (wanted or " " * len(shown) + "\r"))
-                shown = wanted
+        if level == "p" and has_bar:
+            # The next line, or how far it is then, stands in its place.
+            _write(stream, f"\r{float(text):4.0%}\r" if text else "\r    \r")
         elif levels.find(level) >= levels.index(least):
-            _write(stream, f"{chr(13) if shown else ''}{_LEVELS[level]}{text}\n")
-            shown = ""
+            _write(stream, f"{_LEVELS[level]}{text}\n")
 
     return show
 

@@ -6,7 +6,7 @@ so it runs beside a drain, and a stop leaves nothing behind.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,6 +63,19 @@ def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: boo
         stash.close()
     ending = Ending.NEEDS_A_LOOK if check.to_fix else Ending.WELL
     return Report(check.summary(), ending, to_fix=check.to_fix)
+
+
+def listen(say: Callable[[str, str], None], progress: Callable[[float], None]) -> None:
+    """Hand `say` what the log says from now on, as (level in a word, text), and `progress` how far things are."""
+    words = {"i": "info", "w": "warning", "e": "error"}
+
+    def hear(level: str, text: str) -> None:
+        if level == "p":
+            progress(float(text))
+        elif level in words:
+            say(words[level], text)
+
+    log.use(hear)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,6 @@ from sync.plex.account.ask import Answer, Asker, NoAnswerError
 from sync.plex.account.servers import Server, read_servers
 from sync.plex.client import seconds_of
 
-_HOSTS = {
-    "PLEXSYNC_PLEX_TV": "https://plex.tv",
-    "PLEXSYNC_CLIENTS_PLEX_TV": "https://clients.plex.tv",
-    "PLEXSYNC_APP_PLEX_TV": "https://app.plex.tv",
-}
-"""The variable by which a test leads elsewhere -> Plex's address. All of them are set, or none counts."""
 LIFE, LONGEST_LIFE = 900.0, 3_600.0
 """Seconds that a pin lives where plex.tv does not say so (15 minutes were measured), and that it lives at the most."""
 
@@ -54,13 +48,11 @@ class PlexTv:
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        set_ = {name: os.environ.get(name, "").rstrip("/") for name in _HOSTS}
-        self._plex_tv, self._clients, self._app = (set_ if all(set_.values()) else _HOSTS).values()
 
     def make_pin(self) -> Pin:
         """Begin a sign-in. (`POST /api/v2/pins?strong=true`, Plex's developer pages)"""
         began = time.time()
-        told = _object(self._ask("POST", f"{self._plex_tv}/api/v2/pins?strong=true"))
+        told = _object(self._ask("POST", f"{_address('plex.tv')}/api/v2/pins?strong=true"))
         number, code = str(told.get("id") or ""), str(told.get("code") or "")
         if not number.isalnum() or not code:
             raise _not_as_plex_tv()
@@ -68,11 +60,13 @@ class PlexTv:
         life = life if isinstance(life, (int, float)) else LIFE
         said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
         page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
-        return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
+        return Pin(number, f"{_address('app.plex.tv')}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
     def ask_pin(self, pin: Pin) -> str:
         """Return the account's token; nothing while the person has not agreed. Raises PinOverError."""
-        token = _object(self._ask("GET", f"{self._plex_tv}/api/v2/pins/{pin.id}", is_of_pin=True)).get("authToken")
+        token = _object(self._ask("GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)).get(
+            "authToken"
+        )
         if not token:
             return ""
         log.keep_secret(str(token))
@@ -80,7 +74,7 @@ class PlexTv:
 
     def servers(self, token: str) -> list[Server]:
         """Return the servers of the account, those too that others share with it."""
-        address = f"{self._clients}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
+        address = f"{_address('clients.plex.tv')}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
         try:
             found = read_servers(self._ask("GET", address, token=token), token)
         except ValueError:
@@ -105,6 +99,11 @@ class PlexTv:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
             raise _not_as_plex_tv() from None
+
+
+def _address(host: str) -> str:
+    elsewhere = os.environ.get("PLEXSYNC_PLEX_TV")  # for a test, which plays all of Plex's hosts
+    return f"{elsewhere}/{host}" if elsewhere else f"https://{host}"
 
 
 def _failure(answer: Answer) -> PlexTvError:
