@@ -25,8 +25,7 @@ PATH_SETTINGS = ("path_map", "only_paths", "skip_paths")
 
 _ON = frozenset({"true", "on", "yes", "y", "t", "1", "1.0"})
 _OFF = frozenset({"false", "off", "no", "n", "f", "0", "0.0", "none", ""})
-_DIGEST = 4
-"""Bytes of a digest: a log tells dozens of paths apart, an installation some hundred thousand."""
+_DIGEST = 4  # bytes of a digest: a log tells dozens of paths apart, an installation some hundred thousand
 
 # Of other endings nothing is kept: what stands behind a dot may be half of a name.
 _KEPT = (

@@ -34,10 +34,8 @@ MODES = (
     *args_of_batch.MODES,
 )
 
-LOOK_AFTER = 3600.0
-"""Seconds without a run after which a page of Stash's has one look for what is new in Plex."""
-HOLD_AFTER_STOP = 600.0
-"""Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
+LOOK_AFTER = 3600.0  # seconds without a run after which a page of Stash's has one look for what is new in Plex
+HOLD_AFTER_STOP = 600.0  # seconds for which a page load leaves alone what a person's Stop (or a crash) has left
 
 LOCK_WAIT = 3.0
 """Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""

@@ -32,8 +32,7 @@ FAILED = {
 _SECRET = re.compile(r"--?[\w-]*(key|token|passw|secret|cookie)[\w-]*", re.IGNORECASE)
 _LONG_WORD = re.compile(r"'[^']{40,}'")
 
-PYTHON = "py" if sys.platform == "win32" else "python3"
-"""How a person calls Python here."""
+PYTHON = "py" if sys.platform == "win32" else "python3"  # how a person calls Python here
 
 _DESCRIPTION = """\
 Brings what you curate in Stash into Plex: the tasks of the Stash plugin PlexSync, for a shell or cron.

@@ -17,8 +17,7 @@ from sync.stash.questions import plugin_settings
 from sync.text.patterns import quoted
 from sync.text.typed import path_map_of
 
-_LISTS = ("path_map", "plex_library")
-"""Settings that a page may send as a list: of pairs, and of names."""
+_LISTS = ("path_map", "plex_library")  # settings that a page may send as a list: of pairs, and of names
 _URLS = ("plex_url", "stash_url")
 _LIMITS = {"minimum": "least", "exclusiveMinimum": "above", "maximum": "most"}
 """JSON Schema's names for the limits of a number -> the page's."""

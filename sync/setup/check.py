@@ -33,17 +33,13 @@ from sync.state import State
 from sync.text.typed import path_map_of
 from sync.worker.locate import Found, Locator
 
-SAMPLED = 420
-"""Scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed."""
-ROUND = 100
-"""Scenes that are located together."""
-COVERS = 5
-"""Covers that are fetched until one can be used."""
+SAMPLED = 420  # scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed
+ROUND = 100  # scenes that are located together
+COVERS = 5  # covers that are fetched until one can be used
 
 _OWNERS = ("/accounts", "/status/sessions")
 """Pages of Plex that a guest gets 401 or 403 for (its OpenAPI text: security admin; home-assistant/core 181394)."""
-PRIVATE = ""
-"""SQLite's name for a temporary database, which spills to disk where it grows and ends when closed."""
+PRIVATE = ""  # SQLite's name for a temporary database, which spills to disk where it grows and ends when closed
 
 
 def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> str:

@@ -30,8 +30,7 @@ class Requirement(NamedTuple):
 
     name: str
     minimum: str
-    below: str
-    """The first version that is too new; empty for none."""
+    below: str  # the first version that is too new; empty for none
 
 
 def requirements_file() -> str:

@@ -19,12 +19,9 @@ from sync.errors import SetupError, quoted
 from sync.queue.lock import FileLock
 from sync.setup import pip
 
-PIP_TIMEOUT = 600.0
-"""Seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes."""
-CHECK_TIMEOUT = 120.0
-"""Seconds that importing the installed packages may take."""
-LOCK_WAIT = 60.0
-"""Seconds to wait for another process that installs at this moment."""
+PIP_TIMEOUT = 600.0  # seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes
+CHECK_TIMEOUT = 120.0  # seconds that importing the installed packages may take
+LOCK_WAIT = 60.0  # seconds to wait for another process that installs at this moment
 RETRY_AFTER = 600.0
 """Seconds after a failed install in which only a press of the button tries again: a save a minute without
 network would hold Stash's one job slot for good."""

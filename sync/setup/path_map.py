@@ -16,8 +16,7 @@ from sync.model import MediaFile
 from sync.plex.media_paths import is_windows, map_path, path_key, trailing_folders, unify
 from sync.text.typed import PathPair
 
-MOST_PAIRS = 8
-"""Pairs that are proposed at the most; who needs more has another problem than `path_map`."""
+MOST_PAIRS = 8  # pairs that are proposed at the most; who needs more has another problem than `path_map`
 _MOST_TWINS = 20  # Plex files of one name that are looked at: the nearest by their folders
 _MOST_TRIALS = 200  # pairs that are tried in one round, the promising ones first
 _DEEPEST = 3  # folders of a path that is shown
@@ -34,8 +33,7 @@ class Sighting:
     twins: tuple[MediaFile, ...] = ()
 
 
-Sample = Sequence[Sighting]
-"""The files of one scene."""
+Sample = Sequence[Sighting]  # the files of one scene
 
 
 def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fold: bool) -> frozenset[int]:

@@ -12,8 +12,7 @@ import sys
 from sync import log
 from sync.errors import SetupError
 
-LOCK = "requirements.lock"
-"""Beside requirements.txt: the versions that were tested, with their hashes."""
+LOCK = "requirements.lock"  # beside requirements.txt: the versions that were tested, with their hashes
 
 # Stash kills the task and not its child. The child holds one end of a pipe whose other end the task
 # holds: when the task is gone, so is pip. Not on Windows, where a read that waits on standard input

@@ -27,8 +27,7 @@ class Sample:
     """How the sampled scenes match under some rules."""
 
     scenes: Sequence[Scene]
-    found: Mapping[int, Found]
-    """Scene id -> what each library has for it."""
+    found: Mapping[int, Found]  # scene id -> what each library has for it
     rules: Rules
 
     def of(self, *outcomes: str) -> list[Scene]:

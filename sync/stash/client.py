@@ -30,8 +30,7 @@ _SAMPLE_ORDER = "random_20250517"
 """Always the same: who has set what was proposed sees the very scenes match that did not."""
 
 _PIECE = 262_144  # bytes
-LARGEST_PICTURE = 10_000_000
-"""Bytes of a picture; about the most that Plex takes."""
+LARGEST_PICTURE = 10_000_000  # bytes of a picture; about the most that Plex takes
 _T = TypeVar("_T")
 
 _FILE_FIELDS = "id files { path size }"

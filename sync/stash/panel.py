@@ -13,8 +13,7 @@ from sync.queue.lock import FileLock
 from sync.stash.exceptions import StashTemporaryError
 from sync.stash.questions import plugin_settings, put_plugin_settings
 
-WAIT = 10.0
-"""Seconds for which a writer waits for another; each takes some milliseconds."""
+WAIT = 10.0  # seconds for which a writer waits for another; each takes some milliseconds
 
 
 def lock_of(data: str) -> FileLock:

@@ -5,10 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Generic, TypeVar
 
-IN_FLIGHT = 4
-"""Pictures that Stash is asked for at once."""
-AHEAD = 8
-"""Pictures that are fetched before they are wanted, those on their way among them."""
+IN_FLIGHT = 4  # pictures that Stash is asked for at once
+AHEAD = 8  # pictures that are fetched before they are wanted, those on their way among them
 
 _T = TypeVar("_T")
 

@@ -23,16 +23,13 @@ CREATE TABLE IF NOT EXISTS written (
 """
 LEFT_OUT, NOT_IN_PLEX = "left out", "not in Plex"
 """Why a scene has no place in Plex: the user's conditions, or (with skip_not_found) that Plex lacks its file."""
-IN_STASH = ""
-"""In the place of a library's name: it was written to Stash."""
+IN_STASH = ""  # in the place of a library's name: it was written to Stash
 PLAYS, RESUME_POINTS, RATINGS = "plays", "resume_points", "ratings"
 BROUGHT = {PLAYS: "plays brought", RESUME_POINTS: "resume points brought", RATINGS: "ratings brought"}
 """What comes back from Plex -> what it is counted as in the statistics."""
-KEPT_WRITTEN = 500
-"""Writes that are kept, the newest."""
+KEPT_WRITTEN = 500  # writes that are kept, the newest
 
-Written = tuple[int, str, str, int, int, str]
-"""scene id, title, library, section, ratingKey, what."""
+Written = tuple[int, str, str, int, int, str]  # scene id, title, library, section, ratingKey, what
 
 
 def put_left_out(connection: sqlite3.Connection, scenes: Iterable[tuple[int, str]], kind: str, now: float) -> None:

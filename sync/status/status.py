@@ -22,10 +22,8 @@ from sync.worker.circuit_breaker import Record, read_record, state_of
 Status = dict[str, Any]
 """Everything at one moment, ready for JSON: times in seconds since the epoch, durations in seconds. See `gather`."""
 
-BATCHES = 10
-"""Batches told, the newest, beside all that have not ended."""
-EXAMPLES = 3
-"""Failed jobs told of each cause."""
+BATCHES = 10  # batches told, the newest, beside all that have not ended
+EXAMPLES = 3  # failed jobs told of each cause
 
 _DAY = 24  # hours
 _WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"

@@ -14,12 +14,9 @@ from sync.status.reading import Files, files, libraries
 from sync.status.records import LEFT_OUT
 from sync.status.records import NOT_IN_PLEX as LACKING
 
-PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")
-"""A scene is in one of them alone."""
-ASKED = 1_000
-"""Scenes that Stash is asked for at once, in search of those that were never looked at."""
-QUESTIONS = 5
-"""Times that it is asked for one page of them."""
+PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")  # a scene is in one of them alone
+ASKED = 1_000  # scenes that Stash is asked for at once, in search of those that were never looked at
+QUESTIONS = 5  # times that it is asked for one page of them
 
 
 def coverage(call: Call) -> Answer:

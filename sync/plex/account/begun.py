@@ -17,8 +17,7 @@ from sync.queue.lock import FileLock
 
 FILE = "sign_in.json"
 _LOCK = "sign_in.lock"
-_WAIT = 10.0
-"""Seconds for which the file's lock is waited for; each holds it for some milliseconds."""
+_WAIT = 10.0  # seconds for which the file's lock is waited for; each holds it for some milliseconds
 
 SignIn = dict[str, Any]
 """`id`; `until`: seconds since the epoch after which its process was killed; `servers`: those to choose from."""

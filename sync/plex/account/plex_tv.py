@@ -37,10 +37,8 @@ class Pin(NamedTuple):
     """One sign-in that waits for the person."""
 
     id: str
-    url: str
-    """Plex's page, on which the person agrees."""
-    expires_at: float
-    """Seconds since the epoch."""
+    url: str  # Plex's page, on which the person agrees
+    expires_at: float  # seconds since the epoch
 
 
 class PlexTv:

@@ -34,10 +34,8 @@ class Tried(NamedTuple):
 
     address: str
     kind: Kind
-    ms: int | None
-    """Milliseconds until it had answered; None where it did not."""
-    error: str
-    """Why it cannot be used, in a few words; empty where it can."""
+    ms: int | None  # milliseconds until it had answered; None where it did not
+    error: str  # why it cannot be used, in a few words; empty where it can
 
 
 def read_servers(resources: object, account_token: str) -> list[Server]:
