@@ -1,6 +1,5 @@
 """How a task ended: a sentence for a person, and an ending that the command line's exit code is. Pure."""
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -29,14 +28,6 @@ class Report(str):
         report = super().__new__(cls, said)
         report.ending, report.facts = ending, facts
         return report
-
-    def after(self, said: str, **facts: Any) -> "Report":
-        """Return the report with a sentence, and facts, of what was done before."""
-        return Report(f"{said}. {self}", self.ending, **facts, **self.facts)
-
-    def told(self, tell: Callable[[str], str]) -> "Report":
-        """Return the report with another wording of its sentence, such as one without secrets."""
-        return Report(tell(str(self)), self.ending, **self.facts)
 
 
 def report_of(said: str) -> Report:

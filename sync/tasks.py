@@ -58,7 +58,8 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
         from sync.status import task  # not at the top: a drain has no use for it
 
         return task.run(server_connection, data)
-    return report_of(_run(mode, server_connection, args, data)).told(log.redact)
+    report = report_of(_run(mode, server_connection, args, data))
+    return Report(log.redact(report), report.ending, **report.facts)
 
 
 def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any], data: str) -> str:
@@ -102,14 +103,14 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
     said = f"{_jobs(count, 'failed job')} {'is' if count == 1 else 'are'} queued again"
     log.info(said)
     try:
-        return report_of(_process_queue(server_connection, data)).after(said, queued_again=count)
+        report = report_of(_process_queue(server_connection, data))
+        return Report(f"{said}. {report}", report.ending, queued_again=count, **report.facts)
     except PlexSyncError as error:
         error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
         raise
 
 
 def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:
-    """Record the batch that a task was started for, or find the one that is unfinished."""
     with opened_queue(data) as connection:
         batches.create_tables(connection)
         with transaction(connection):

@@ -79,6 +79,7 @@ class Place:
     """Where the sampled scenes are looked for."""
 
     client: PlexClient
+    stash: StashClient
     state: State
     indexes: Sequence[LibraryIndex]
 
@@ -87,31 +88,27 @@ class Place:
         """The folders of the libraries."""
         return [folder for index in self.indexes for folder in index.section.locations]
 
-    def find(self, stash: StashClient, scenes: Sequence[Scene], rules: Rules) -> dict[int, Found]:
-        locator = Locator(
-            client=self.client, stash=stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
-        )
+    def compare(self, scenes: Sequence[Scene], settings: Settings) -> tuple[Sample, Sample, str]:
+        """Return how scenes match under the settings, how they would with a better `path_map`, and that map.
+
+        Where no map is better, the two are the same and the map is empty. Raises PlexSyncError.
+        """
+        rules = Rules(settings.path_pairs, settings.strict_matching, self.client.folds_case)
+        sightings = [sightings_of(scene, self.indexes, rules) for scene in scenes]
+        sample = self._find(scenes, rules)
+        pairs = propose(sightings, rules.pairs, fold=rules.fold)
+        if not pairs:
+            return sample, sample, ""
+        return sample, self._find(scenes, replace(rules, pairs=pairs)), path_map_of(pairs)
+
+    def _find(self, scenes: Sequence[Scene], rules: Rules) -> Sample:
         found: dict[int, Found] = {}
+        locator = Locator(
+            client=self.client, stash=self.stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
+        )
         for start in range(0, len(scenes), ROUND):
             found |= locator.find(scenes[start : start + ROUND])
-        return found
-
-
-def compare(
-    place: Place, stash: StashClient, scenes: Sequence[Scene], settings: Settings
-) -> tuple[Sample, Sample, str]:
-    """Return how scenes match under the settings, how they would with a better `path_map`, and that map.
-
-    Where no map is better, the two are the same and the map is empty. Raises PlexSyncError.
-    """
-    rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
-    sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
-    sample = Sample(scenes, place.find(stash, scenes, rules), rules)
-    pairs = propose(sightings, rules.pairs, fold=rules.fold)
-    if not pairs:
-        return sample, sample, ""
-    rules = replace(rules, pairs=pairs)
-    return sample, Sample(scenes, place.find(stash, scenes, rules), rules), path_map_of(pairs)
+        return Sample(scenes, found, rules)
 
 
 class _Check:
@@ -161,7 +158,7 @@ class _Check:
                 indexes = self._list_libraries(client, state, settings) if client else []
                 scenes = self._sample(settings)
                 if client and scenes and any(index.count_items() for index in indexes):
-                    self._match(Place(client, state, indexes), scenes, settings)
+                    self._match(Place(client, self._stash, state, indexes), scenes, settings)
         finally:
             if client:
                 client.close()
@@ -247,7 +244,7 @@ class _Check:
         return [within_paths(scene, settings) for scene, why in reasons if not why]
 
     def _match(self, place: Place, scenes: Sequence[Scene], settings: Settings) -> None:
-        sample, better, path_map = compare(place, self._stash, scenes, settings)
+        sample, better, path_map = place.compare(scenes, settings)
         self._result = sample.told()
         log.info(self._result)
         if path_map:

@@ -164,8 +164,8 @@ def _set_aside(path: str) -> str:
 
 def _check(folder: str, work: str) -> None:
     """Import what was installed in a process of its own, so that a set that does not work here is never used."""
-    program, places = _CHECK, [folder, data_folder.PLUGIN_FOLDER]
-    code, output = pip.run(program, places, "importing the packages", work, CHECK_TIMEOUT)
+    places = [folder, data_folder.PLUGIN_FOLDER]
+    code, output = pip.run(_CHECK, places, "importing the packages", work, CHECK_TIMEOUT)
     if code:
         raise SetupError(f"the packages cannot be used: {pip.clean(pip.lines_of(output)[-1])}")
 
@@ -187,16 +187,14 @@ def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK
 def _failed(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:
     """Remember a failure for `_refuse_soon_after_failure`; return its error."""
     note = {"at": time.time(), "for": os.path.basename(target), "reason": reason}
-    path = os.path.join(os.path.dirname(target), _FAILED_FILE)
-    with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:
-        json.dump(note, file)
+    with contextlib.suppress(OSError):
+        data_folder.put(os.path.join(os.path.dirname(target), _FAILED_FILE), json.dumps(note))
     return _failure(target, requirements, reason, advice)
 
 
 def _refuse_soon_after_failure(folder: str, target: str, requirements: str) -> None:
     try:
-        with open(os.path.join(folder, _FAILED_FILE), encoding="utf-8") as file:
-            note = json.load(file)
+        note = json.loads(data_folder.get(os.path.join(folder, _FAILED_FILE)))
         at, whose, reason = float(note["at"]), note["for"], str(note["reason"])
     except (OSError, ValueError, TypeError, KeyError):
         return

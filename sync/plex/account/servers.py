@@ -99,7 +99,7 @@ def may_get_token(address: str) -> bool:
 
 def best_first(tried: Iterable[Tried]) -> list[Tried]:
     """Return tried addresses: those that can be used first, https before http, the relay last, then the fastest."""
-    return sorted(tried, key=lambda one: (bool(one.error), *_order(Address(one.address, one.kind)), one.ms or 0))
+    return sorted(tried, key=lambda one: (bool(one.error), *_order(one), one.ms or 0))
 
 
 def in_words(tried: Sequence[Tried]) -> str:
@@ -107,7 +107,7 @@ def in_words(tried: Sequence[Tried]) -> str:
     return ", ".join(f"{one.address} ({one.error or f'{one.ms} ms'})" for one in tried) or "no address is known"
 
 
-def _order(one: Address) -> tuple[bool, bool, bool]:
+def _order(one: Address | Tried) -> tuple[bool, bool, bool]:
     return one.kind == "relay", not one.address.startswith("https:"), one.kind == "remote"
 
 
