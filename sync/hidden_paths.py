@@ -142,7 +142,6 @@ def _word(value: object) -> str:
 
 
 def _recall(data: str) -> tuple[bool, str] | None:
-    """Return the switch and the key in hexadecimal; None where none is remembered."""
     try:
         read = json.loads(data_folder.get(os.path.join(data, REMEMBERED)))
         on, key = read["obfuscate_paths"] is True, str(read["key"])

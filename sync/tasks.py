@@ -87,7 +87,6 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
 
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
-    """Queue failed jobs again and drain as a press of "Process queue" does."""
     error_type = _error_type(args)
     count, there = _act_on_failed(data, lambda queue: steer.retry_failed(queue, error_type, time.time()))
     if not count:

@@ -31,13 +31,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def run() -> int:
-    """Serve this process's command line; return its exit code. Everything is flushed then."""
-    stdout, stderr = _able(sys.stdout), _able(sys.stderr)
-    code = main(sys.argv[1:], stdout, stderr)
-    for stream in (stdout, stderr):
-        with contextlib.suppress(OSError, ValueError):  # whoever read has gone (`| head`)
-            stream.flush()
-    return code
+    """Serve this process's command line; return its exit code."""
+    return main(sys.argv[1:], _able(sys.stdout), _able(sys.stderr))
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mapping[str, str] | None = None) -> int:

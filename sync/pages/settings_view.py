@@ -84,7 +84,6 @@ def _read(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
 
 
 def _field(name: str, schema: Mapping[str, Any]) -> Answer:
-    """Return of what kind a setting is, with its default, its limits or choices, and what it accepts in words."""
     told: Answer = {"default": schema["default"], "accepted": ACCEPTED.get(name, "on or off")}
     if name in SECRET_SETTINGS:
         return told | {"kind": "secret", "default": ""}

@@ -112,8 +112,6 @@ class Place:
 
 
 class _Check:
-    """One check. Each line goes to the log at once, and what is to be fixed into the answer too."""
-
     def __init__(self, stash: StashClient, data: str, to_show: bool) -> None:
         self._stash = stash
         self._data = data

@@ -153,20 +153,16 @@ def distrust(data: str) -> None:
 
 def _system() -> str:
     # "cpython-312-x86_64-linux-musl", "cpython-312-darwin" (both machines), "cp312-win_amd64"
-    tag = EXTENSION_SUFFIXES[0].strip(".").split(".")[0].lower()
+    tag, libc = EXTENSION_SUFFIXES[0].strip(".").split(".")[0].lower(), ""
     if sys.platform == "win32":
         return tag
-    return f"{tag}-{os.uname().machine}{_libc()}"
-
-
-def _libc() -> str:
-    # Asked for besides the tag: some builds for musl up to Python 3.12 bear the tag of glibc.
-    if not sys.platform.startswith("linux"):
-        return ""
-    try:
-        return "-glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "-other"
-    except (OSError, ValueError):
-        return "-other"
+    if sys.platform.startswith("linux"):
+        # Asked for besides the tag: some builds for musl up to Python 3.12 bear the tag of glibc.
+        try:
+            libc = "-glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "-other"
+        except (OSError, ValueError):
+            libc = "-other"
+    return f"{tag}-{os.uname().machine}{libc}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -185,7 +185,6 @@ def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK
 
 
 def _failed(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:
-    """Remember a failure for `_refuse_soon_after_failure`; return its error."""
     note = {"at": time.time(), "for": os.path.basename(target), "reason": reason}
     with contextlib.suppress(OSError):
         data_folder.put(os.path.join(os.path.dirname(target), _FAILED_FILE), json.dumps(note))

@@ -66,7 +66,6 @@ def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: boo
 
 
 def _suggested(samples: Sequence[Sample], matched: frozenset[int], fold: bool) -> dict[PathPair, set[int]]:
-    """Return the pairs that the scenes which do not match suggest, each with these scenes."""
     found: dict[PathPair, set[int]] = defaultdict(set)
     for number, sample in enumerate(samples):
         for file, twins in ((one.file, one.twins) for one in sample if one.file.path and number not in matched):

@@ -42,6 +42,7 @@ _SETTINGS_QUERY = (
     "query PlexSyncSettings { configuration { general { username apiKey maxSessionAge } "
     'plugins(include: ["PlexSync"]) } }'
 )
+_SCHEMA_LACKS = ("Cannot query field", "Unknown argument", "Unknown type", "Unknown field")
 _PING_QUERY = "query PlexSyncPing { version { version } }"
 
 
@@ -87,7 +88,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         messages = (
             [str(e.get("message", "")) for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
         )
-        if 400 <= status < 500 or any(_names_schema(message) for message in messages):
+        if 400 <= status < 500 or any(message.startswith(_SCHEMA_LACKS) for message in messages):
             raise SetupError(
                 f"Stash does not know what PlexSync asks for ({'; '.join(messages)[:300] or status}). PlexSync needs "
                 "Stash 0.27 or newer"
@@ -263,8 +264,3 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
 
 def _times(scenes: Iterable[Mapping[str, Any]]) -> list[tuple[int, float | None]]:
     return [(int(scene["id"]), seconds(scene.get("updated_at"))) for scene in scenes]
-
-
-def _names_schema(message: str) -> bool:
-    """Return whether an error says that the schema lacks a field, an argument or a type."""
-    return message.startswith(("Cannot query field", "Unknown argument", "Unknown type", "Unknown field"))

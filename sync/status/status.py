@@ -46,7 +46,13 @@ def gather(data: str, now: float | None = None) -> Status:
             "coverage": {
                 "scenes_synced": state.number("SELECT count(*) FROM scenes"),
                 "items_held": sum(library["items"] for library in known),
-                **_missing(queue),
+                "missing_waiting": queue.number(
+                    f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
+                    f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
+                ),
+                "missing_failed": queue.number(
+                    f"SELECT sum(scene_id > 0) FROM plexsync_dead_letters WHERE error_type IN {NOT_IN_PLEX}",
+                ),
             },
             "troubles": troubles,  # what could not be read, and why
         }
@@ -132,22 +138,8 @@ def _failed(queue: File) -> list[Status]:
 
 
 def _clean(letter: dict[str, Any]) -> dict[str, Any]:
-    """Return a dead letter without the media paths in its message."""
     clean = {name: log.redact(letter[name]) for name in ("title", "message", "job") if name in letter}
     return letter | clean | {"message": without_paths(clean["message"])}
-
-
-def _missing(queue: File) -> Status:
-    """Return how many scenes wait for Plex to have their file, and how many were given up for that."""
-    return {
-        "missing_waiting": queue.number(
-            f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
-            f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
-        ),
-        "missing_failed": queue.number(
-            f"SELECT sum(scene_id > 0) FROM plexsync_dead_letters WHERE error_type IN {NOT_IN_PLEX}",
-        ),
-    }
 
 
 def _outages(queue: File, at: float) -> Status:

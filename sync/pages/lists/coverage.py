@@ -69,7 +69,6 @@ def coverage_list(call: Call) -> Answer:
 
 
 def _parts(found: Files) -> dict[str, set[int]]:
-    """Return the scenes that are not simply in Plex."""
     waiting, failed, missing = set[int](), set[int](), set[int]()
     for status in (schema.WAITING, f"status = {schema.CLAIMED}"):
         waiting |= found.queue.ids(f"SELECT DISTINCT {schema.SCENE} AS id FROM `{schema.JOBS}` WHERE {status}")

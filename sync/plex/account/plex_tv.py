@@ -50,7 +50,7 @@ class PlexTv:
     def make_pin(self) -> Pin:
         """Begin a sign-in. (`POST /api/v2/pins?strong=true`, Plex's developer pages)"""
         began = time.time()
-        told = _object(self._ask("POST", f"{_address('plex.tv')}/api/v2/pins?strong=true"))
+        told = self._ask("POST", f"{_address('plex.tv')}/api/v2/pins?strong=true")
         number, code = str(told.get("id") or ""), str(told.get("code") or "")
         if not number.isalnum() or not code:
             raise _not_as_plex_tv()
@@ -62,9 +62,8 @@ class PlexTv:
 
     def ask_pin(self, pin: Pin) -> str:
         """Return the account's token; nothing while the person has not agreed. Raises PinOverError."""
-        token = _object(self._ask("GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)).get(
-            "authToken"
-        )
+        told = self._ask("GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)
+        token = told.get("authToken")
         if not token:
             return ""
         log.keep_secret(str(token))
@@ -73,14 +72,11 @@ class PlexTv:
     def servers(self, token: str) -> list[Server]:
         """Return the servers of the account, those too that others share with it."""
         address = f"{_address('clients.plex.tv')}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
-        try:
-            found = read_servers(self._ask("GET", address, token=token), token)
-        except ValueError:
-            raise _not_as_plex_tv() from None
+        found = read_servers(self._ask("GET", address, kind=list, token=token), token)
         log.keep_secret(*(server.token for server in found))
         return found
 
-    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> object:
+    def _ask(self, method: str, url: str, *, kind: type = dict, token: str = "", is_of_pin: bool = False) -> Any:
         try:
             answer = self._asker.ask(method, url, token=token, accept="application/json")
         except NoAnswerError as error:
@@ -94,9 +90,12 @@ class PlexTv:
         if answer.status >= 300:
             raise _failure(answer)
         try:
-            return json.loads(answer.body)
+            told = json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise _not_as_plex_tv() from None
+            told = None
+        if not isinstance(told, kind):
+            raise _not_as_plex_tv()
+        return told
 
 
 def _address(host: str) -> str:
@@ -116,12 +115,6 @@ def _failure(answer: Answer) -> PlexTvError:
     else:
         text = f"plex.tv refused the request {said}. Sign in again; where it does so again, please report it"
     return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)
-
-
-def _object(told: object) -> dict[str, Any]:
-    if not isinstance(told, dict):
-        raise _not_as_plex_tv()
-    return told
 
 
 def _not_as_plex_tv() -> PlexTvError:

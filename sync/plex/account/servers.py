@@ -38,13 +38,11 @@ class Tried(NamedTuple):
     error: str  # why it cannot be used, in a few words; empty where it can
 
 
-def read_servers(resources: object, account_token: str) -> list[Server]:
+def read_servers(resources: list[Any], account_token: str) -> list[Server]:
     """Return the Plex Media Servers among what `/api/v2/resources` lists (JSON, as Plex's developer pages show it).
 
-    A server without a token of its own takes the account's: that is the owner's. Raises ValueError for another list.
+    A server without a token of its own takes the account's: that is the owner's.
     """
-    if not isinstance(resources, list):
-        raise ValueError("no list")
     found = []
     for one in resources:
         if not isinstance(one, Mapping) or "server" not in _text(one, "provides").split(","):
