@@ -55,9 +55,12 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     if "DataDir" not in server_connection and not args.get("trigger"):  # what a person has pressed in Stash
         log.info(f"PlexSync {version()}")
     if mode == "status":
-        from sync.status import task  # not at the top: a drain has no use for it
+        from sync.status import page, status  # not at the top: a drain has no use for them
 
-        return task.run(server_connection, data)
+        found = status.gather_with_total(server_connection, data)
+        for text in reversed(page.page(found)):  # Stash's log page has the newest line first
+            (log.error if text in found["troubles"] else log.info)(text)
+        return page.summary(found)
     report = report_of(_run(mode, server_connection, args, data))
     return Report(log.redact(report), report.ending, **report.facts)
 

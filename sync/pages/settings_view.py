@@ -27,7 +27,11 @@ def settings(call: Call) -> Answer:
     """Return the settings as they are stored and as they are in force, or (args `try`) what values would mean."""
     tried = call.args.get("try")
     if tried is not None:
-        return _try(_mapping("try", tried))
+        texts = {name: as_text(name, value) for name, value in _mapping("try", tried).items()}
+        log.keep_secret(texts.get("plex_token"))
+        read, errors = _read(texts)
+        shown = [name for name in texts if name not in SECRET_SETTINGS and hasattr(read, name)]
+        return {"errors": errors, "in_force": {name: getattr(read, name) for name in shown}}
     return _view(plugin_settings(call.connection))
 
 
@@ -68,14 +72,6 @@ def _view(panel: Mapping[str, Any]) -> Answer:
         "path_pairs": [list(pair) for pair in read.path_pairs],
         "library_names": list(read.library_names),
     }
-
-
-def _try(values: Mapping[str, Any]) -> Answer:
-    texts = {name: as_text(name, value) for name, value in values.items()}
-    log.keep_secret(texts.get("plex_token"))
-    read, errors = _read(texts)
-    shown = [name for name in texts if name not in SECRET_SETTINGS and hasattr(read, name)]
-    return {"errors": errors, "in_force": {name: getattr(read, name) for name in shown}}
 
 
 def _read(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:

@@ -17,7 +17,7 @@ from sync.settings import read_each, told
 from sync.setup.check import check_setup, listen
 from sync.setup.dependencies import IMPORT_NAMES
 from sync.stash.questions import plugin_settings, stash_version
-from sync.status import page, task
+from sync.status import page, status
 from sync.status.version import version
 
 _OWN_MACHINE = ("127.0.0.1", "localhost", "[::1]")
@@ -34,7 +34,7 @@ def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float],
 
     listen(lambda level, text: checked.append(text if level == "info" else f"{level}: {text}"), progress)
     answer = report_of(check_setup(connection, data, to_show=True))
-    found = task.gather(connection, data)
+    found = status.gather_with_total(connection, data)
     for cause in found["failed"]:  # their messages name titles; those of errors in PlexSync itself name a place in it
         examples = cause["examples"] if cause["error_type"] == "UnforeseenError" else []
         cause["examples"] = [one | {"title": ""} for one in examples]

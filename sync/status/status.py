@@ -1,4 +1,4 @@
-"""How PlexSync is doing, read from its two files. Standard library alone; no server is asked.
+"""How PlexSync is doing, read from its two files. Standard library alone.
 
 Every number is counted over an index: 100,000 scenes are told as fast as a hundred.
 """
@@ -6,16 +6,18 @@ Every number is counted over an index: 100,000 scenes are told as fast as a hund
 import contextlib
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from sync import data_folder, log
-from sync.errors import SetupError
+from sync.errors import PlexSyncError, SetupError
 from sync.hidden_paths import without_paths
 from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX
 from sync.queue.lock import is_held
+from sync.stash.questions import count_scenes
 from sync.status.reading import File, files, libraries
 from sync.worker.circuit_breaker import Record, read_record, state_of
 
@@ -56,6 +58,16 @@ def gather(data: str, now: float | None = None) -> Status:
             },
             "troubles": troubles,  # what could not be read, and why
         }
+
+
+def gather_with_total(server_connection: Mapping[str, Any], data: str) -> Status:
+    """Return the status, with how many scenes Stash has: asked for, and None where it does not say."""
+    found = gather(data)
+    try:
+        found["coverage"]["scenes_in_stash"] = count_scenes(server_connection)
+    except PlexSyncError:
+        found["coverage"]["scenes_in_stash"] = None
+    return found
 
 
 def failed_jobs(data: str) -> list[dict[str, Any]]:

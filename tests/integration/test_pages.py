@@ -163,7 +163,7 @@ def test_packages_that_are_missing_are_told_not_installed(site: Site, monkeypatc
 def test_a_stash_that_does_not_answer(site: Site) -> None:
     site.stash.fail("status", status=502, times=None, query_contains="PlexSyncPanel")
     assert "Stash answered 502" in site.ask("settings")["error"]
-    assert "Stash did not answer" in site.ask("save_settings", changes={"max_tags": 1})["error"]
+    assert "Stash answered 502" in site.ask("save_settings", changes={"max_tags": 1})["error"]
 
 
 # Plex: who it is, its libraries, how scenes match
