@@ -52,7 +52,7 @@ _TOKEN = r"(?:path|file)-[0-9a-f]{8}.*|<plexsync>.*"
 class PathHider:
     """Replaces the paths of one installation. `key`: its own secret; `data`: its data folder, told as `<plexsync>`.
 
-    `panel`: the plugin's settings; the values of those that are paths are hidden as an error quotes them.
+    `panel`: settings whose values are paths, which are hidden as an error quotes them.
     """
 
     def __init__(self, key: bytes, data: str = "", panel: Mapping[str, Any] | None = None) -> None:

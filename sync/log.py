@@ -55,8 +55,7 @@ def keep_readable(text: str) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`; under
-    `obfuscate_paths` with every path replaced."""
+    """Return `text` with secrets, and what looks like a token, as `***`; under `obfuscate_paths` without paths."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     text = _TOKEN.sub(r"\1***", text)

@@ -36,10 +36,7 @@ def run() -> int:
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mapping[str, str] | None = None) -> int:
-    """Carry out a command line; return the exit code (see `Ending`).
-
-    The answer goes to `stdout`, with `--json` as one JSON object whatever happens; everything else to `stderr`.
-    """
+    """Carry out a command line; return an `Ending`. The answer goes to `stdout`, everything else to `stderr`."""
     as_json = "--json" in argv
     show = _sink(stderr, least="i", has_bar=False)
     try:

@@ -1,7 +1,4 @@
-"""The operation `paths`: how many scenes of a sample Plex finds by their path, and the `path_map` that would find more.
-
-Nothing is stored: args `path_map` (text, or a list of pairs) is tried in place of the stored one.
-"""
+"""The operation `paths`: how many scenes of a sample Plex finds by their path, under the stored `path_map` or args'."""
 
 from contextlib import closing
 

@@ -1,7 +1,6 @@
 """The operations `settings` and `save_settings`: every setting with its value in force, its kind and its limits.
 
-What the page shows, and what it takes, is told by the very model that a run reads the settings with. The token is
-never among the values.
+All of that is told by the very model that a run reads the settings with. The token is never among the values.
 """
 
 import time

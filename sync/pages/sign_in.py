@@ -1,7 +1,4 @@
-"""The operation `sign_in`: a person agrees on Plex's page, and PlexSync finds out which servers can be chosen.
-
-Tokens stand in no fact. Until `sign_in_choose` has stored another, the old token stays in use.
-"""
+"""The operation `sign_in`: a person agrees on Plex's page, and chooses a server. Tokens stand in no fact."""
 
 import time
 from collections.abc import Callable

@@ -89,10 +89,7 @@ class Place:
         return [folder for index in self.indexes for folder in index.section.locations]
 
     def compare(self, scenes: Sequence[Scene], settings: Settings) -> tuple[Sample, Sample, str]:
-        """Return how scenes match under the settings, how they would with a better `path_map`, and that map.
-
-        Where no map is better, the two are the same and the map is empty. Raises PlexSyncError.
-        """
+        """Return how scenes match, how they would with a better `path_map`, and that map; empty: none is better."""
         rules = Rules(settings.path_pairs, settings.strict_matching, self.client.folds_case)
         sightings = [sightings_of(scene, self.indexes, rules) for scene in scenes]
         sample = self._find(scenes, rules)

@@ -60,10 +60,8 @@ def read_requirements(path: str) -> list[Requirement]:
 def key_of(requirements: list[Requirement]) -> str:
     """Return the name of the folder for these requirements and this Python.
 
-    It goes by the lower bounds: what is newer than an upper one is found out when it cannot be imported. A lock that
-    changed is no reason to install: an update of PlexSync shall need no network. A mended package that people need
-    raises the lower bound. The system is part of it because pydantic is compiled: a data folder outlives
-    the move from Stash's image (musl) to another one (glibc).
+    It goes by the lower bounds: an update of PlexSync shall need no network, and a mended package that people need
+    raises one. The system is part of it because pydantic is compiled: a data folder outlives the move to another image.
     """
     # A check sum, no secret: hashlib would cost every task its import.
     minima = sorted((requirement.name, requirement.minimum) for requirement in requirements)
@@ -78,10 +76,7 @@ def target_folder(data: str) -> str:
 
 
 def missing(requirements: list[Requirement]) -> list[str]:
-    """Return what this Python lacks, in words: by distribution and version, and by where an import would go.
-
-    The import name alone says nothing: stashapp-tools, too, is imported as `stashapi`.
-    """
+    """Return what this Python lacks, in words: by distribution, for stashapp-tools, too, is imported as `stashapi`."""
     # Not at the top: 15 ms that a task with a folder of packages need not pay.
     import importlib.metadata
     import importlib.util

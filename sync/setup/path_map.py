@@ -37,10 +37,7 @@ Sample = Sequence[Sighting]  # the files of one scene
 
 
 def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fold: bool) -> frozenset[int]:
-    """Return the positions of the scenes of which Plex has a file under its mapped path.
-
-    `fold`: Plex's system takes paths that differ in case alone for one.
-    """
+    """Return the positions of the scenes that Plex has under their mapped path. `fold`: there case does not count."""
     found = set()
     for number, sample in enumerate(samples):
         for one in sample:
@@ -103,10 +100,7 @@ def _source_key(source: str) -> str:
 
 
 def pairs_between(stash: str, plex: str, *, fold: bool) -> Iterator[PathPair]:
-    """Yield the pairs of prefixes that lead from a path in Stash to one in Plex, the shortest first.
-
-    Those alone that the setting `path_map` can hold, and none that says nothing.
-    """
+    """Yield pairs of prefixes, the shortest first, that lead from a path in Stash to one in Plex and fit `path_map`."""
     own, theirs = _parts(stash)[1], _parts(plex)[1]
     common = 0
     for (a, _), (b, _) in zip(reversed(own), reversed(theirs), strict=False):

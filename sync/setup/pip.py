@@ -32,8 +32,7 @@ class NotToBeHadError(SetupError):
 def install(target: str, requirements: str, work: str, timeout: float) -> None:
     """Install what was tested into `target`, or, where that is not to be had, what is newest within the bounds.
 
-    `requirements`: the path of requirements.txt; `work`: a folder for temporary files; `timeout` in seconds for each
-    of the two. Raises SetupError.
+    `work`: a folder for temporary files; `timeout`: seconds for each of the two. Raises SetupError.
     """
     lock = os.path.join(os.path.dirname(requirements), LOCK)
     if os.path.exists(lock):

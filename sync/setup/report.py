@@ -27,8 +27,7 @@ _HOST = rf"(?<=://)(?!{'|'.join(map(re.escape, _OWN_MACHINE))})(?:\[[^\]\s]*\]|[
 def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float], None] = lambda done: None) -> Report:
     """Return what "Check setup" answers, with the lines of the report as the fact `report`.
 
-    `progress` gets how far it is, from 0 to 1. The log goes into the report from now on. Raises SetupError where Stash
-    cannot be addressed.
+    `progress` gets how far it is, from 0 to 1. The log goes into the report from now on. Raises SetupError.
     """
     checked: list[str] = []
 

@@ -61,10 +61,7 @@ class Sample:
         return "missing"
 
     def advice(self, folders: Sequence[str], *, skip_not_found: bool) -> list[str]:
-        """Return what to do about the scenes that do not match, a sentence each. `folders`: of the libraries.
-
-        `skip_not_found`: what Plex does not have is right as it is.
-        """
+        """Return what to do about scenes that do not match, a sentence each. `folders`: of the libraries."""
         missing = [] if skip_not_found else self.of("missing")
         of_all = f"of {len(self.scenes)} sampled scenes"
         said = []

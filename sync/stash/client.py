@@ -162,8 +162,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
     def files_named(self, names: Sequence[str], page_size: int = 500) -> list[tuple[int, MediaFile]]:
         """Return (scene id, file) of every scene that has a file of one of these names, and of others: look at each.
 
-        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE over all files,
-        where % and _ stand for anything and the end is open. One request, and more for a name of many scenes.
+        A name comes with the separator in front of it. Stash compares with LIKE over all files, where % and _ stand for
+        anything and the end is open. One request, and more for a name of many scenes.
         """
         found: dict[tuple[int, MediaFile], None] = {}
         # In quotes: Stash takes any one of several words for a hit.

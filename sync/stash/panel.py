@@ -27,10 +27,7 @@ def save(
     changes: Mapping[str, Any],
     lacking: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
 ) -> dict[str, Any]:
-    """Put changes on top of what Stash holds by now, and return the whole.
-
-    `lacking`: what else belongs into it, told from what it is with the changes. Raises PlexSyncError.
-    """
+    """Put changes, and what is `lacking` then, on top of what Stash holds by now; return it. Raises PlexSyncError."""
     lock = lock_of(data)
     try:
         if not lock.acquire(WAIT):

@@ -12,10 +12,7 @@ _T = TypeVar("_T")
 
 
 class Coming(Generic[_T]):
-    """Pictures that will be wanted in the order of `paths`, each once; those that come next are fetched ahead.
-
-    `fetch` gives one by its path, in any thread.
-    """
+    """Pictures that will be wanted in the order of `paths`, each once; `fetch` gives one by its path, in any thread."""
 
     def __init__(self, fetch: Callable[[str], _T], paths: Iterable[str]) -> None:
         self._fetch = fetch

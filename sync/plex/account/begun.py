@@ -1,7 +1,6 @@
-"""The sign-in that is under way: one file of the data folder, for its owner alone. Standard library alone.
+"""The sign-in that is under way, with the tokens among which a person chooses: one file, for its owner alone.
 
-It holds the tokens of the servers among which a person chooses, and goes away with the sign-in. Who finds another
-sign-in in it, or no file, knows that his own is over.
+Who finds another sign-in in it, or no file, knows that his own is over. Standard library alone.
 """
 
 import json

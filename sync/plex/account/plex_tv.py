@@ -1,8 +1,4 @@
-"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers.
-
-Nothing else of PlexSync's asks plex.tv. python-plexapi's own sign-in takes each failure for an expired pin, and its
-list of servers asks for the account first, so both are asked for here.
-"""
+"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers."""
 
 import json
 import os
