@@ -37,15 +37,10 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
         folder = chosen
     else:
         folder_of_config = server_connection.get("Dir")
-        if not isinstance(folder_of_config, str) or not folder_of_config.strip():
+        if not isinstance(folder_of_config, str) or not os.path.isdir(folder_of_config):
             raise SetupError(
                 f"server_connection.Dir is {quoted(folder_of_config, 100)}; accepted: the folder of Stash's "
                 "config.yml, which Stash sends by itself, or set PLEXSYNC_DATA_DIR"
-            )
-        if not os.path.isdir(folder_of_config):
-            raise SetupError(
-                f"server_connection.Dir {quoted(folder_of_config)} is not a folder; accepted: the folder of "
-                "Stash's config.yml"
             )
         folder = os.path.join(folder_of_config, "plexsync")
     folder = os.path.abspath(folder)  # who is handed it may stand elsewhere

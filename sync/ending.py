@@ -1,6 +1,5 @@
 """How a task ended: a sentence for a person, and an ending that the command line's exit code is. Pure."""
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -11,14 +10,11 @@ class Ending(IntEnum):
     """How it ended; the numbers are the command line's exit codes."""
 
     WELL = 0
-    NEEDS_A_LOOK = 1
-    """Done, but a scene failed for good, or there is something to fix."""
-    WRONG = 2
-    """Wrong usage or settings."""
+    NEEDS_A_LOOK = 1  # done, but a scene failed for good, or there is something to fix
+    WRONG = 2  # wrong usage or settings
     LATER = 3
     """Plex or Stash is away or stumbles, or Plex has not got a file yet: what is left goes on by itself."""
-    BUSY = 4
-    """Another run is at work, and takes what is queued."""
+    BUSY = 4  # another run is at work, and takes what is queued
     INTERRUPTED = 130
 
 
@@ -26,21 +22,12 @@ class Report(str):
     """What a task answers: its sentence, which alone Stash is told, with how it ended and the numbers behind it."""
 
     ending: Ending
-    facts: dict[str, Any]
-    """For a script: what the sentence says, by name."""
+    facts: dict[str, Any]  # for a script: what the sentence says, by name
 
     def __new__(cls, said: str, ending: Ending = Ending.WELL, **facts: Any) -> "Report":
         report = super().__new__(cls, said)
         report.ending, report.facts = ending, facts
         return report
-
-    def after(self, said: str, **facts: Any) -> "Report":
-        """Return the report with a sentence, and facts, of what was done before."""
-        return Report(f"{said}. {self}", self.ending, **facts, **self.facts)
-
-    def told(self, tell: Callable[[str], str]) -> "Report":
-        """Return the report with another wording of its sentence, such as one without secrets."""
-        return Report(tell(str(self)), self.ending, **self.facts)
 
 
 def report_of(said: str) -> Report:

@@ -22,8 +22,7 @@ else:
 
 __all__ = ["connect", "is_locked", "loads", "quote", "sqlite3", "transaction"]
 
-BUSY_TIMEOUT = 20.0
-"""Seconds a process waits for another's transaction; each of ours takes milliseconds."""
+BUSY_TIMEOUT = 20.0  # seconds a process waits for another's transaction; each of ours takes milliseconds
 _NO_LOG = ("disk I/O error", "unable to open database file", "locking protocol")
 """What SQLite says, among other times, where the write-ahead log's memory cannot be shared."""
 _FIRST_WAIT = 0.25  # seconds; where no lock works at all, a longer wait would be in vain

@@ -25,8 +25,7 @@ PATH_SETTINGS = ("path_map", "only_paths", "skip_paths")
 
 _ON = frozenset({"true", "on", "yes", "y", "t", "1", "1.0"})
 _OFF = frozenset({"false", "off", "no", "n", "f", "0", "0.0", "none", ""})
-_DIGEST = 4
-"""Bytes of a digest: a log tells dozens of paths apart, an installation some hundred thousand."""
+_DIGEST = 4  # bytes of a digest: a log tells dozens of paths apart, an installation some hundred thousand
 
 # Of other endings nothing is kept: what stands behind a dot may be half of a name.
 _KEPT = (
@@ -53,7 +52,7 @@ _TOKEN = r"(?:path|file)-[0-9a-f]{8}.*|<plexsync>.*"
 class PathHider:
     """Replaces the paths of one installation. `key`: its own secret; `data`: its data folder, told as `<plexsync>`.
 
-    `panel`: the plugin's settings; the values of those that are paths are hidden as an error quotes them.
+    `panel`: settings whose values are paths, which are hidden as an error quotes them.
     """
 
     def __init__(self, key: bytes, data: str = "", panel: Mapping[str, Any] | None = None) -> None:
@@ -143,7 +142,6 @@ def _word(value: object) -> str:
 
 
 def _recall(data: str) -> tuple[bool, str] | None:
-    """Return the switch and the key in hexadecimal; None where none is remembered."""
     try:
         read = json.loads(data_folder.get(os.path.join(data, REMEMBERED)))
         on, key = read["obfuscate_paths"] is True, str(read["key"])

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable, Collection
 from urllib.parse import quote
 
-LONGEST_LINE = 8_000
-"""Bytes of text in a line; Stash's reader ends at 65,536."""
+LONGEST_LINE = 8_000  # bytes of text in a line; Stash's reader ends at 65,536
 
 _SHORTEST_SECRET = 4  # shorter ones would blacken half of every line
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -56,8 +55,7 @@ def keep_readable(text: str) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` with every known secret, and whatever looks like a token in a URL, as `***`; under
-    `obfuscate_paths` with every path replaced."""
+    """Return `text` with secrets, and what looks like a token, as `***`; under `obfuscate_paths` without paths."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     text = _TOKEN.sub(r"\1***", text)

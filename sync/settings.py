@@ -209,10 +209,7 @@ def read_settings(panel: Mapping[str, Any]) -> Settings:
 
 
 def read_each(panel: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
-    """Return the settings without the wrong ones, and what is wrong with each of those.
-
-    Where `plex_url` or `plex_token` is missing, it is wrong, and an address that leads nowhere stands in its place.
-    """
+    """Return the settings without the wrong ones, and what is wrong with each; `plex_url` is where it is missing."""
     wrong: dict[str, str] = {}
     for name in dict.fromkeys((*_NEEDED, *panel)):
         try:

@@ -35,10 +35,8 @@ MODES = (
     *args_of_batch.MODES,
 )
 
-LOOK_AFTER = 3600.0
-"""Seconds without a run after which a page of Stash's has one look for what is new in Plex."""
-HOLD_AFTER_STOP = 600.0
-"""Seconds for which a page load leaves alone what a person's Stop (or a crash) has left."""
+LOOK_AFTER = 3600.0  # seconds without a run after which a page of Stash's has one look for what is new in Plex
+HOLD_AFTER_STOP = 600.0  # seconds for which a page load leaves alone what a person's Stop (or a crash) has left
 
 LOCK_WAIT = 3.0
 """Seconds a starting drain waits for the lock: a hook's look at it, or the last breath of another drain."""
@@ -58,10 +56,14 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     if "DataDir" not in server_connection and not args.get("trigger"):  # what a person has pressed in Stash
         log.info(f"PlexSync {version()}")
     if mode == "status":
-        from sync.status import task  # not at the top: a drain has no use for it
+        from sync.status import page, status  # not at the top: a drain has no use for them
 
-        return task.run(server_connection, data)
-    return report_of(_run(mode, server_connection, args, data)).told(log.redact)
+        found = status.gather_with_total(server_connection, data)
+        for text in reversed(page.page(found)):  # Stash's log page has the newest line first
+            (log.error if text in found["troubles"] else log.info)(text)
+        return page.summary(found)
+    report = report_of(_run(mode, server_connection, args, data))
+    return Report(log.redact(report), report.ending, **report.facts)
 
 
 def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any], data: str) -> str:
@@ -89,7 +91,6 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
 
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
-    """Queue failed jobs again and drain as a press of "Process queue" does."""
     error_type = _error_type(args)
     count, there = _act_on_failed(data, lambda queue: steer.retry_failed(queue, error_type, time.time()))
     if not count:
@@ -105,14 +106,14 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
     said = f"{_jobs(count, 'failed job')} {'is' if count == 1 else 'are'} queued again"
     log.info(said)
     try:
-        return report_of(_process_queue(server_connection, data)).after(said, queued_again=count)
+        report = report_of(_process_queue(server_connection, data))
+        return Report(f"{said}. {report}", report.ending, queued_again=count, **report.facts)
     except PlexSyncError as error:
         error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
         raise
 
 
 def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:
-    """Record the batch that a task was started for, or find the one that is unfinished."""
     with opened_queue(data) as connection:
         batches.create_tables(connection)
         with transaction(connection):

@@ -56,7 +56,6 @@ def read_url(url: str, name: str = "--stash-url") -> dict[str, Any]:
 
 
 def _key(options: Namespace, environment: Mapping[str, str]) -> str:
-    """Return the API key, empty where there is none; from here on no line shows it."""
     if options.api_key_file is None:
         return _checked(environment.get("STASH_API_KEY") or "", "STASH_API_KEY")
     path = os.path.expanduser(options.api_key_file)
@@ -97,7 +96,6 @@ def _chosen_folder(text: str, name: str) -> str:
 
 
 def _folder_of_stash(connection: Mapping[str, Any]) -> str:
-    """Return the data folder of the plugin in this Stash; made where it is not there yet."""
     scheme, host, port = stash_address(connection)
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     try:

@@ -31,20 +31,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def run() -> int:
-    """Serve this process's command line; return its exit code. Everything is flushed then."""
-    stdout, stderr = _able(sys.stdout), _able(sys.stderr)
-    code = main(sys.argv[1:], stdout, stderr)
-    for stream in (stdout, stderr):
-        with contextlib.suppress(OSError, ValueError):  # whoever read has gone (`| head`)
-            stream.flush()
-    return code
+    """Serve this process's command line; return its exit code."""
+    return main(sys.argv[1:], _able(sys.stdout), _able(sys.stderr))
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mapping[str, str] | None = None) -> int:
-    """Carry out a command line; return the exit code (see `Ending`).
-
-    The answer goes to `stdout`, with `--json` as one JSON object whatever happens; everything else to `stderr`.
-    """
+    """Carry out a command line; return an `Ending`. The answer goes to `stdout`, everything else to `stderr`."""
     as_json = "--json" in argv
     show = _sink(stderr, least="i", has_bar=False)
     try:
@@ -140,19 +132,14 @@ def _explain(error: BaseException) -> tuple[Ending, str]:
 
 def _sink(stream: TextIO, *, least: str, has_bar: bool) -> Callable[[str, str], None]:
     """Return what shows a log line, or (level `p`) how far things are, from 0 to 1; see `log.use`."""
-    shown = ""
+    levels = "".join(_LEVELS)
 
     def show(level: str, text: str) -> None:
-        nonlocal shown
-        levels = "".join(_LEVELS)
-        if level == "p":
-            wanted = f"{float(text):4.0%}" if text and has_bar else ""
-            if wanted != shown:
-                _write(stream, "\r" + (wanted or " " * len(shown) + "\r"))
-                shown = wanted
+        if level == "p" and has_bar:
+            # The next line, or how far it is then, stands in its place.
+            _write(stream, f"\r{float(text):4.0%}\r" if text else "\r    \r")
         elif levels.find(level) >= levels.index(least):
-            _write(stream, f"{chr(13) if shown else ''}{_LEVELS[level]}{text}\n")
-            shown = ""
+            _write(stream, f"{_LEVELS[level]}{text}\n")
 
     return show
 

@@ -32,8 +32,7 @@ FAILED = {
 _SECRET = re.compile(r"--?[\w-]*(key|token|passw|secret|cookie)[\w-]*", re.IGNORECASE)
 _LONG_WORD = re.compile(r"'[^']{40,}'")
 
-PYTHON = "py" if sys.platform == "win32" else "python3"
-"""How a person calls Python here."""
+PYTHON = "py" if sys.platform == "win32" else "python3"  # how a person calls Python here
 
 _DESCRIPTION = """\
 Brings what you curate in Stash into Plex: the tasks of the Stash plugin PlexSync, for a shell or cron.
@@ -100,14 +99,17 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        # Without defaults: those of a command would overwrite what stands before it.
+        super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **options)
+
     def error(self, message: str) -> NoReturn:
         # A long word is no slip of somebody who meant a command: it may be a key.
         raise UsageError(_LONG_WORD.sub("'…'", message))
 
 
 def _parser() -> _Parser:
-    # Without defaults: those of a command would overwrite what stands before it.
-    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = _Parser(add_help=False)
     group = shared.add_argument_group("options of all commands, before the command or after it")
     url, folder = DEFAULT_URL, "plexsync beside Stash's config.yml"
     group.add_argument("--stash-url", metavar="URL", help=f"where Stash is (normally $STASH_URL, or {url})")
@@ -117,31 +119,20 @@ def _parser() -> _Parser:
     group.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
     group.add_argument("--verbose", action="store_true", help="say more")
     parser = _Parser(
-        prog="plexsync.py",
-        usage=f"{PYTHON} plexsync.py [options] COMMAND",
+        prog=f"{PYTHON} plexsync.py",
         description=_DESCRIPTION + (_ON_WINDOWS if PYTHON == "py" else ""),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
         parents=[shared],
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
 
-    def add(to: Any, name: str, text: str, whole: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = to.add_parser(
-            name,
-            help=text,
-            usage=f"{PYTHON} plexsync.py {whole} [options]",
-            description=f"{text[0].upper()}{text[1:]}.",
-            allow_abbrev=False,
-            argument_default=argparse.SUPPRESS,
-            parents=[shared],
-        )
+    def add(to: Any, name: str, text: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = to.add_parser(name, help=text, description=text, parents=[shared])
         return made
 
-    made = {name: add(commands, name, text, name) for name, text in COMMANDS.items()}
+    made = {name: add(commands, name, text) for name, text in COMMANDS.items()}
     due = "take what is due alone, as after a save, and leave what waits for a later try: for every few minutes by cron"
     made["process-queue"].add_argument("--due", action="store_true", help=due)
     made["sync-recent"].add_argument("--days", type=_days, metavar="N", help="how far back, in days (normally 1)")
@@ -157,7 +148,7 @@ def _parser() -> _Parser:
     made["bring-back"].add_argument("--since", metavar="DAY", help=since)
     actions = made["failed"].add_subparsers(dest="action", title="actions", metavar="ACTION", required=True)
     for name, text in FAILED.items():
-        action = add(actions, name, text, f"failed {name}")
+        action = add(actions, name, text)
         action.add_argument("--error-type", metavar="X", help="of this class of error alone, such as PlexNotFound")
     return parser
 

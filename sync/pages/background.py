@@ -21,15 +21,11 @@ from sync.setup import dependencies
 from sync.sleeper.launch import leave_working_directory, start_detached
 from sync.stash.address import session_cookie
 
-PATIENCE = 60.0
-"""Seconds after which work that no page has asked for is not wanted any more."""
-KEPT_FOR = 3_600.0
-"""Seconds for which an answer is kept."""
-BEGINS_WITHIN = 20.0
-"""Seconds in which a started process has begun, on a machine that is busy."""
+PATIENCE = 60.0  # seconds after which work that no page has asked for is not wanted any more
+KEPT_FOR = 3_600.0  # seconds for which an answer is kept
+BEGINS_WITHIN = 20.0  # seconds in which a started process has begun, on a machine that is busy
 
-MOMENT = 3.0
-"""Seconds for which a page waits at once for what is over in a moment."""
+MOMENT = 3.0  # seconds for which a page waits at once for what is over in a moment
 
 _FOLDER = "pages"
 

@@ -15,9 +15,9 @@ its own."""
 
 
 def fields_of(item: PlexItem, wanted: Wanted, edit: Edit, memory: Memory) -> list[dict[str, Any]]:
-    """Return a row for each field: its `name`, what Plex has `before` and `after`, what Stash `has`, and `why`.
+    """Return a row a field: `name`, what Plex has `before` and `after`, what Stash `has`, and `why`.
 
-    Values of lists are lists of names; `others` are entries that stay although Stash does not have them.
+    `others`: entries of a list that stay although Stash does not have them.
     """
     rows = [_single(name, item, wanted, edit, memory) for name in SINGLE_FIELDS]
     return rows + [_list(name, item, wanted, edit, memory) for name in LIST_FIELDS]

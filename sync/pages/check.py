@@ -1,27 +1,21 @@
 """The operations `check` and `report`: the task "Check setup", for who sets up and for who helps."""
 
-from sync import log
 from sync.ending import Ending, report_of
 from sync.pages.background import Work
 from sync.pages.table import Answer
-from sync.setup.check import check_setup
+from sync.setup.check import check_setup, listen
 from sync.setup.report import gather
-
-_LEVELS = {"i": "info", "w": "warning", "e": "error"}
 
 
 def check(work: Work) -> Answer:
     """Return the `lines` of the check as said, each with its level; what is `to_fix`; whether it `is_good`."""
     lines: list[dict[str, str]] = []
 
-    def hear(level: str, text: str) -> None:
-        if level == "p":
-            work.progress(float(text))
-        elif level in _LEVELS:
-            lines.append({"level": _LEVELS[level], "text": text})
-            work.tell(lines=lines)
+    def say(level: str, text: str) -> None:
+        lines.append({"level": level, "text": text})
+        work.tell(lines=lines)
 
-    log.use(hear)
+    listen(say, work.progress)
     report = report_of(check_setup(work.connection, work.data))
     return {
         "lines": lines,

@@ -11,7 +11,6 @@ from sync.pages.table import Answer, Call
 from sync.queue.dead_letters import NOT_IN_PLEX
 from sync.stash.questions import jobs, plugin_settings
 from sync.status import status as status_of
-from sync.status import task
 from sync.worker.circuit_breaker import CircuitState
 
 TASKS = (
@@ -24,8 +23,8 @@ _TASK = "Running plugin task: "
 
 
 def status(call: Call) -> Answer:
-    """Return everything that `status.gather` gives, with Stash's jobs, and `state`; see `state_of`."""
-    found = task.gather(call.connection, call.data)
+    """Return everything that `status.gather_with_total` gives, with Stash's jobs, and `state`; see `state_of`."""
+    found = status_of.gather_with_total(call.connection, call.data)
     try:
         found["jobs"] = [_job(job) for job in jobs(call.connection)]
     except PlexSyncError:

@@ -1,7 +1,4 @@
-"""The operation `paths`: how many scenes of a sample Plex finds by their path, and the `path_map` that would find more.
-
-Nothing is stored: args `path_map` (text, or a list of pairs) is tried in place of the stored one.
-"""
+"""The operation `paths`: how many scenes of a sample Plex finds by their path, under the stored `path_map` or args'."""
 
 from contextlib import closing
 
@@ -15,7 +12,7 @@ from sync.pages.table import Answer
 from sync.plex.file_index import LibraryIndex
 from sync.plex.sections import choose_sections, read_sections
 from sync.settings import read_each
-from sync.setup.check import PRIVATE, SAMPLED, Place, compare
+from sync.setup.check import PRIVATE, SAMPLED, Place
 from sync.state.state import State
 from sync.text.typed import parse_path_map
 
@@ -30,12 +27,12 @@ def paths(work: Work) -> Answer:
                 raise SetupError(wrong["path_map"])
             settings = settings.model_copy(update={"path_map": read.path_map})
         sections = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
-        place = Place(client, state, [LibraryIndex(client, state, section) for section in sections])
+        place = Place(client, stash, state, [LibraryIndex(client, state, section) for section in sections])
         for number, index in enumerate(place.indexes):
             index.look_for_new()
             work.progress((number + 1) / (len(sections) + 1))
         scenes = [within_paths(scene, settings) for scene in stash.sample(SAMPLED) if not why_left_out(scene, settings)]
-        sample, better, path_map = compare(place, stash, scenes, settings)
+        sample, better, path_map = place.compare(scenes, settings)
         advice = sample.advice(place.folders, skip_not_found=settings.skip_not_found)
         pairs = [list(pair) for pair in parse_path_map(path_map)]
         return {

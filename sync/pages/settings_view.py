@@ -1,7 +1,6 @@
 """The operations `settings` and `save_settings`: every setting with its value in force, its kind and its limits.
 
-What the page shows, and what it takes, is told by the very model that a run reads the settings with. The token is
-never among the values.
+All of that is told by the very model that a run reads the settings with. The token is never among the values.
 """
 
 import time
@@ -17,8 +16,7 @@ from sync.stash.questions import plugin_settings
 from sync.text.patterns import quoted
 from sync.text.typed import path_map_of
 
-_LISTS = ("path_map", "plex_library")
-"""Settings that a page may send as a list: of pairs, and of names."""
+_LISTS = ("path_map", "plex_library")  # settings that a page may send as a list: of pairs, and of names
 _URLS = ("plex_url", "stash_url")
 _LIMITS = {"minimum": "least", "exclusiveMinimum": "above", "maximum": "most"}
 """JSON Schema's names for the limits of a number -> the page's."""
@@ -28,7 +26,11 @@ def settings(call: Call) -> Answer:
     """Return the settings as they are stored and as they are in force, or (args `try`) what values would mean."""
     tried = call.args.get("try")
     if tried is not None:
-        return _try(_mapping("try", tried))
+        texts = {name: as_text(name, value) for name, value in _mapping("try", tried).items()}
+        log.keep_secret(texts.get("plex_token"))
+        read, errors = _read(texts)
+        shown = [name for name in texts if name not in SECRET_SETTINGS and hasattr(read, name)]
+        return {"errors": errors, "in_force": {name: getattr(read, name) for name in shown}}
     return _view(plugin_settings(call.connection))
 
 
@@ -71,21 +73,12 @@ def _view(panel: Mapping[str, Any]) -> Answer:
     }
 
 
-def _try(values: Mapping[str, Any]) -> Answer:
-    texts = {name: as_text(name, value) for name, value in values.items()}
-    log.keep_secret(texts.get("plex_token"))
-    read, errors = _read(texts)
-    shown = [name for name in texts if name not in SECRET_SETTINGS and hasattr(read, name)]
-    return {"errors": errors, "in_force": {name: getattr(read, name) for name in shown}}
-
-
 def _read(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
     read, wrong = read_each({name: value for name, value in values.items() if value is not None})
     return read, {name: log.redact(text) for name, text in wrong.items() if name in values}
 
 
 def _field(name: str, schema: Mapping[str, Any]) -> Answer:
-    """Return of what kind a setting is, with its default, its limits or choices, and what it accepts in words."""
     told: Answer = {"default": schema["default"], "accepted": ACCEPTED.get(name, "on or off")}
     if name in SECRET_SETTINGS:
         return told | {"kind": "secret", "default": ""}

@@ -1,7 +1,4 @@
-"""The operation `sign_in`: a person agrees on Plex's page, and PlexSync finds out which servers can be chosen.
-
-Tokens stand in no fact. Until `sign_in_choose` has stored another, the old token stays in use.
-"""
+"""The operation `sign_in`: a person agrees on Plex's page, and chooses a server. Tokens stand in no fact."""
 
 import time
 from collections.abc import Callable
@@ -19,16 +16,12 @@ from sync.plex.account.servers import in_words
 from sync.plex.client import client_identifier
 
 _T = TypeVar("_T")
-TRIES = 4
-"""How often plex.tv is asked the same before its failure ends the sign-in."""
-LONGEST_WAIT = 30.0
-"""Seconds for which plex.tv is left alone at its wish; a longer wish ends the sign-in."""
+TRIES = 4  # how often plex.tv is asked the same before its failure ends the sign-in
+LONGEST_WAIT = 30.0  # seconds for which plex.tv is left alone at its wish; a longer wish ends the sign-in
 POLL = 1.0
 """Seconds between two questions about the pin: plex.tv wants no more than one a second (Plex's developer pages)."""
-CHOICE = 900.0
-"""Seconds for the choice of a server."""
-MARGIN = 60.0
-"""Seconds after the end of its time in which a sign-in that was not killed has told its end."""
+CHOICE = 900.0  # seconds for the choice of a server
+MARGIN = 60.0  # seconds after the end of its time in which a sign-in that was not killed has told its end
 
 _CANCELLED = (
     "The sign-in was given up: it was cancelled, Stash's page was closed, or another sign-in was begun since. Go on "

@@ -8,10 +8,7 @@ from sync.stash import panel as stored
 
 
 def choose(call: Call) -> Answer:
-    """Store the address and the token of the server that a person chose (args `machine`, `address`).
-
-    Returns its `name` and `address`, and `state` "done". Raises PlexSyncError; the sign-in goes on then.
-    """
+    """Store address and token of the server that a person chose (args `machine`, `address`). Raises PlexSyncError."""
     found = begun.read(call.data)
     if found is None or not found["servers"]:
         raise SetupError("No sign-in waits for a choice: it was cancelled, or is over. Sign in with Plex again")

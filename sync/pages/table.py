@@ -45,8 +45,7 @@ LONG = {
 A `background.Work` -> a dict.
 """
 
-OF_A_MOMENT = ("libraries", "preview")
-"""Those of them that are over in a second, as a rule."""
+OF_A_MOMENT = ("libraries", "preview")  # those of them that are over in a second, as a rule
 
 Answer = dict[str, Any]
 
@@ -54,10 +53,8 @@ Answer = dict[str, Any]
 class Call(NamedTuple):
     """One question of a page's."""
 
-    connection: Mapping[str, Any]
-    """Stash's `server_connection`."""
-    data: str
-    """PlexSync's data folder."""
+    connection: Mapping[str, Any]  # Stash's `server_connection`
+    data: str  # PlexSync's data folder
     args: Mapping[str, Any]
 
 

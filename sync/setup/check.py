@@ -6,7 +6,7 @@ so it runs beside a drain, and a stop leaves nothing behind.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,17 +33,13 @@ from sync.state.state import State
 from sync.text.typed import path_map_of
 from sync.worker.locate import Found, Locator
 
-SAMPLED = 420
-"""Scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed."""
-ROUND = 100
-"""Scenes that are located together."""
-COVERS = 5
-"""Covers that are fetched until one can be used."""
+SAMPLED = 420  # scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed
+ROUND = 100  # scenes that are located together
+COVERS = 5  # covers that are fetched until one can be used
 
 _OWNERS = ("/accounts", "/status/sessions")
 """Pages of Plex that a guest gets 401 or 403 for (its OpenAPI text: security admin; home-assistant/core 181394)."""
-PRIVATE = ""
-"""SQLite's name for a temporary database, which spills to disk where it grows and ends when closed."""
+PRIVATE = ""  # SQLite's name for a temporary database, which spills to disk where it grows and ends when closed
 
 
 def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> str:
@@ -65,11 +61,25 @@ def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: boo
     return Report(check.summary(), ending, to_fix=check.to_fix)
 
 
+def listen(say: Callable[[str, str], None], progress: Callable[[float], None]) -> None:
+    """Hand `say` what the log says from now on, as (level in a word, text), and `progress` how far things are."""
+    words = {"i": "info", "w": "warning", "e": "error"}
+
+    def hear(level: str, text: str) -> None:
+        if level == "p":
+            progress(float(text))
+        elif level in words:
+            say(words[level], text)
+
+    log.use(hear)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the sampled scenes are looked for."""
 
     client: PlexClient
+    stash: StashClient
     state: State
     indexes: Sequence[LibraryIndex]
 
@@ -78,36 +88,27 @@ class Place:
         """The folders of the libraries."""
         return [folder for index in self.indexes for folder in index.section.locations]
 
-    def find(self, stash: StashClient, scenes: Sequence[Scene], rules: Rules) -> dict[int, Found]:
-        locator = Locator(
-            client=self.client, stash=stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
-        )
+    def compare(self, scenes: Sequence[Scene], settings: Settings) -> tuple[Sample, Sample, str]:
+        """Return how scenes match, how they would with a better `path_map`, and that map; empty: none is better."""
+        rules = Rules(settings.path_pairs, settings.strict_matching, self.client.folds_case)
+        sightings = [sightings_of(scene, self.indexes, rules) for scene in scenes]
+        sample = self._find(scenes, rules)
+        pairs = propose(sightings, rules.pairs, fold=rules.fold)
+        if not pairs:
+            return sample, sample, ""
+        return sample, self._find(scenes, replace(rules, pairs=pairs)), path_map_of(pairs)
+
+    def _find(self, scenes: Sequence[Scene], rules: Rules) -> Sample:
         found: dict[int, Found] = {}
+        locator = Locator(
+            client=self.client, stash=self.stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
+        )
         for start in range(0, len(scenes), ROUND):
             found |= locator.find(scenes[start : start + ROUND])
-        return found
-
-
-def compare(
-    place: Place, stash: StashClient, scenes: Sequence[Scene], settings: Settings
-) -> tuple[Sample, Sample, str]:
-    """Return how scenes match under the settings, how they would with a better `path_map`, and that map.
-
-    Where no map is better, the two are the same and the map is empty. Raises PlexSyncError.
-    """
-    rules = Rules(settings.path_pairs, settings.strict_matching, place.client.folds_case)
-    sightings = [sightings_of(scene, place.indexes, rules) for scene in scenes]
-    sample = Sample(scenes, place.find(stash, scenes, rules), rules)
-    pairs = propose(sightings, rules.pairs, fold=rules.fold)
-    if not pairs:
-        return sample, sample, ""
-    rules = replace(rules, pairs=pairs)
-    return sample, Sample(scenes, place.find(stash, scenes, rules), rules), path_map_of(pairs)
+        return Sample(scenes, found, rules)
 
 
 class _Check:
-    """One check. Each line goes to the log at once, and what is to be fixed into the answer too."""
-
     def __init__(self, stash: StashClient, data: str, to_show: bool) -> None:
         self._stash = stash
         self._data = data
@@ -152,7 +153,7 @@ class _Check:
                 indexes = self._list_libraries(client, state, settings) if client else []
                 scenes = self._sample(settings)
                 if client and scenes and any(index.count_items() for index in indexes):
-                    self._match(Place(client, state, indexes), scenes, settings)
+                    self._match(Place(client, self._stash, state, indexes), scenes, settings)
         finally:
             if client:
                 client.close()
@@ -238,7 +239,7 @@ class _Check:
         return [within_paths(scene, settings) for scene, why in reasons if not why]
 
     def _match(self, place: Place, scenes: Sequence[Scene], settings: Settings) -> None:
-        sample, better, path_map = compare(place, self._stash, scenes, settings)
+        sample, better, path_map = place.compare(scenes, settings)
         self._result = sample.told()
         log.info(self._result)
         if path_map:

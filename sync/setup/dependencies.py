@@ -30,8 +30,7 @@ class Requirement(NamedTuple):
 
     name: str
     minimum: str
-    below: str
-    """The first version that is too new; empty for none."""
+    below: str  # the first version that is too new; empty for none
 
 
 def requirements_file() -> str:
@@ -61,10 +60,8 @@ def read_requirements(path: str) -> list[Requirement]:
 def key_of(requirements: list[Requirement]) -> str:
     """Return the name of the folder for these requirements and this Python.
 
-    It goes by the lower bounds: what is newer than an upper one is found out when it cannot be imported. A lock that
-    changed is no reason to install: an update of PlexSync shall need no network. A mended package that people need
-    raises the lower bound. The system is part of it because pydantic is compiled: a data folder outlives
-    the move from Stash's image (musl) to another one (glibc).
+    It goes by the lower bounds: an update of PlexSync shall need no network, and a mended package that people need
+    raises one. The system is part of it because pydantic is compiled: a data folder outlives the move to another image.
     """
     # A check sum, no secret: hashlib would cost every task its import.
     minima = sorted((requirement.name, requirement.minimum) for requirement in requirements)
@@ -79,10 +76,7 @@ def target_folder(data: str) -> str:
 
 
 def missing(requirements: list[Requirement]) -> list[str]:
-    """Return what this Python lacks, in words: by distribution and version, and by where an import would go.
-
-    The import name alone says nothing: stashapp-tools, too, is imported as `stashapi`.
-    """
+    """Return what this Python lacks, in words: by distribution, for stashapp-tools, too, is imported as `stashapi`."""
     # Not at the top: 15 ms that a task with a folder of packages need not pay.
     import importlib.metadata
     import importlib.util
@@ -154,20 +148,16 @@ def distrust(data: str) -> None:
 
 def _system() -> str:
     # "cpython-312-x86_64-linux-musl", "cpython-312-darwin" (both machines), "cp312-win_amd64"
-    tag = EXTENSION_SUFFIXES[0].strip(".").split(".")[0].lower()
+    tag, libc = EXTENSION_SUFFIXES[0].strip(".").split(".")[0].lower(), ""
     if sys.platform == "win32":
         return tag
-    return f"{tag}-{os.uname().machine}{_libc()}"
-
-
-def _libc() -> str:
-    # Asked for besides the tag: some builds for musl up to Python 3.12 bear the tag of glibc.
-    if not sys.platform.startswith("linux"):
-        return ""
-    try:
-        return "-glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "-other"
-    except (OSError, ValueError):
-        return "-other"
+    if sys.platform.startswith("linux"):
+        # Asked for besides the tag: some builds for musl up to Python 3.12 bear the tag of glibc.
+        try:
+            libc = "-glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "-other"
+        except (OSError, ValueError):
+            libc = "-other"
+    return f"{tag}-{os.uname().machine}{libc}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

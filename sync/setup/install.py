@@ -19,12 +19,9 @@ from sync.errors import SetupError, quoted
 from sync.lock import FileLock
 from sync.setup import pip
 
-PIP_TIMEOUT = 600.0
-"""Seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes."""
-CHECK_TIMEOUT = 120.0
-"""Seconds that importing the installed packages may take."""
-LOCK_WAIT = 60.0
-"""Seconds to wait for another process that installs at this moment."""
+PIP_TIMEOUT = 600.0  # seconds that pip may take in all; a Raspberry Pi on a slow line needs minutes
+CHECK_TIMEOUT = 120.0  # seconds that importing the installed packages may take
+LOCK_WAIT = 60.0  # seconds to wait for another process that installs at this moment
 RETRY_AFTER = 600.0
 """Seconds after a failed install in which only a press of the button tries again: a save a minute without
 network would hold Stash's one job slot for good."""
@@ -167,8 +164,8 @@ def _set_aside(path: str) -> str:
 
 def _check(folder: str, work: str) -> None:
     """Import what was installed in a process of its own, so that a set that does not work here is never used."""
-    program, places = _CHECK, [folder, data_folder.PLUGIN_FOLDER]
-    code, output = pip.run(program, places, "importing the packages", work, CHECK_TIMEOUT)
+    places = [folder, data_folder.PLUGIN_FOLDER]
+    code, output = pip.run(_CHECK, places, "importing the packages", work, CHECK_TIMEOUT)
     if code:
         raise SetupError(f"the packages cannot be used: {pip.clean(pip.lines_of(output)[-1])}")
 
@@ -188,18 +185,15 @@ def _failure(target: str, requirements: str, reason: str, advice: str = _NETWORK
 
 
 def _failed(target: str, requirements: str, reason: str, advice: str = _NETWORK) -> SetupError:
-    """Remember a failure for `_refuse_soon_after_failure`; return its error."""
     note = {"at": time.time(), "for": os.path.basename(target), "reason": reason}
-    path = os.path.join(os.path.dirname(target), _FAILED_FILE)
-    with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:
-        json.dump(note, file)
+    with contextlib.suppress(OSError):
+        data_folder.put(os.path.join(os.path.dirname(target), _FAILED_FILE), json.dumps(note))
     return _failure(target, requirements, reason, advice)
 
 
 def _refuse_soon_after_failure(folder: str, target: str, requirements: str) -> None:
     try:
-        with open(os.path.join(folder, _FAILED_FILE), encoding="utf-8") as file:
-            note = json.load(file)
+        note = json.loads(data_folder.get(os.path.join(folder, _FAILED_FILE)))
         at, whose, reason = float(note["at"]), note["for"], str(note["reason"])
     except (OSError, ValueError, TypeError, KeyError):
         return

@@ -16,8 +16,7 @@ from sync.model import MediaFile
 from sync.text.media_paths import is_windows, map_path, path_key, prefix_key, trailing_folders
 from sync.text.typed import PathPair
 
-MOST_PAIRS = 8
-"""Pairs that are proposed at the most; who needs more has another problem than `path_map`."""
+MOST_PAIRS = 8  # pairs that are proposed at the most; who needs more has another problem than `path_map`
 _MOST_TWINS = 20  # Plex files of one name that are looked at: the nearest by their folders
 _MOST_TRIALS = 200  # pairs that are tried in one round, the promising ones first
 _DEEPEST = 3  # folders of a path that is shown
@@ -34,15 +33,11 @@ class Sighting:
     twins: tuple[MediaFile, ...] = ()
 
 
-Sample = Sequence[Sighting]
-"""The files of one scene."""
+Sample = Sequence[Sighting]  # the files of one scene
 
 
 def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fold: bool) -> frozenset[int]:
-    """Return the positions of the scenes of which Plex has a file under its mapped path.
-
-    `fold`: Plex's system takes paths that differ in case alone for one.
-    """
+    """Return the positions of the scenes that Plex has under their mapped path. `fold`: there case does not count."""
     found = set()
     for number, sample in enumerate(samples):
         for one in sample:
@@ -68,7 +63,6 @@ def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: boo
 
 
 def _suggested(samples: Sequence[Sample], matched: frozenset[int], fold: bool) -> dict[PathPair, set[int]]:
-    """Return the pairs that the scenes which do not match suggest, each with these scenes."""
     found: dict[PathPair, set[int]] = defaultdict(set)
     for number, sample in enumerate(samples):
         for file, twins in ((one.file, one.twins) for one in sample if one.file.path and number not in matched):
@@ -100,10 +94,7 @@ def _with_best(pairs: list[PathPair], suggested: Mapping[PathPair, set[int]], ma
 
 
 def pairs_between(stash: str, plex: str, *, fold: bool) -> Iterator[PathPair]:
-    """Yield the pairs of prefixes that lead from a path in Stash to one in Plex, the shortest first.
-
-    Those alone that the setting `path_map` can hold, and none that says nothing.
-    """
+    """Yield pairs of prefixes, the shortest first, that lead from a path in Stash to one in Plex and fit `path_map`."""
     own, theirs = _parts(stash)[1], _parts(plex)[1]
     common = 0
     for (a, _), (b, _) in zip(reversed(own), reversed(theirs), strict=False):

@@ -12,8 +12,7 @@ import sys
 from sync import log
 from sync.errors import SetupError
 
-LOCK = "requirements.lock"
-"""Beside requirements.txt: the versions that were tested, with their hashes."""
+LOCK = "requirements.lock"  # beside requirements.txt: the versions that were tested, with their hashes
 
 # Stash kills the task and not its child. The child holds one end of a pipe whose other end the task
 # holds: when the task is gone, so is pip. Not on Windows, where a read that waits on standard input
@@ -33,8 +32,7 @@ class NotToBeHadError(SetupError):
 def install(target: str, requirements: str, work: str, timeout: float) -> None:
     """Install what was tested into `target`, or, where that is not to be had, what is newest within the bounds.
 
-    `requirements`: the path of requirements.txt; `work`: a folder for temporary files; `timeout` in seconds for each
-    of the two. Raises SetupError.
+    `work`: a folder for temporary files; `timeout`: seconds for each of the two. Raises SetupError.
     """
     lock = os.path.join(os.path.dirname(requirements), LOCK)
     if os.path.exists(lock):

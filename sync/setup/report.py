@@ -14,35 +14,26 @@ from sync import log
 from sync.ending import Report, report_of
 from sync.errors import PlexSyncError
 from sync.settings import read_each, told
-from sync.setup.check import check_setup
+from sync.setup.check import check_setup, listen
 from sync.setup.dependencies import IMPORT_NAMES
 from sync.stash.questions import plugin_settings, stash_version
-from sync.status import page, task
+from sync.status import page, status
 from sync.status.version import version
 
-_LEVELS = {"i": "", "w": "warning: ", "e": "error: "}
 _OWN_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 _HOST = rf"(?<=://)(?!{'|'.join(map(re.escape, _OWN_MACHINE))})(?:\[[^\]\s]*\]|[^\s/:\"',;)]+)"
 
 
-def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float], None] | None = None) -> Report:
+def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float], None] = lambda done: None) -> Report:
     """Return what "Check setup" answers, with the lines of the report as the fact `report`.
 
-    `progress` gets how far it is, from 0 to 1. The log goes into the report from now on. Raises SetupError where Stash
-    cannot be addressed.
+    `progress` gets how far it is, from 0 to 1. The log goes into the report from now on. Raises SetupError.
     """
     checked: list[str] = []
 
-    def hear(level: str, text: str) -> None:
-        if level == "p":
-            if progress:
-                progress(float(text))
-        elif level in _LEVELS:
-            checked.append(_LEVELS[level] + text)
-
-    log.use(hear)
+    listen(lambda level, text: checked.append(text if level == "info" else f"{level}: {text}"), progress)
     answer = report_of(check_setup(connection, data, to_show=True))
-    found = task.gather(connection, data)
+    found = status.gather_with_total(connection, data)
     for cause in found["failed"]:  # their messages name titles; those of errors in PlexSync itself name a place in it
         examples = cause["examples"] if cause["error_type"] == "UnforeseenError" else []
         cause["examples"] = [one | {"title": ""} for one in examples]

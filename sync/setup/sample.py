@@ -27,8 +27,7 @@ class Sample:
     """How the sampled scenes match under some rules."""
 
     scenes: Sequence[Scene]
-    found: Mapping[int, Found]
-    """Scene id -> what each library has for it."""
+    found: Mapping[int, Found]  # scene id -> what each library has for it
     rules: Rules
 
     def of(self, *outcomes: str) -> list[Scene]:
@@ -62,10 +61,7 @@ class Sample:
         return "missing"
 
     def advice(self, folders: Sequence[str], *, skip_not_found: bool) -> list[str]:
-        """Return what to do about the scenes that do not match, a sentence each. `folders`: of the libraries.
-
-        `skip_not_found`: what Plex does not have is right as it is.
-        """
+        """Return what to do about scenes that do not match, a sentence each. `folders`: of the libraries."""
         missing = [] if skip_not_found else self.of("missing")
         of_all = f"of {len(self.scenes)} sampled scenes"
         said = []

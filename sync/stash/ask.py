@@ -24,8 +24,7 @@ else:
 PLUGIN_ID = "PlexSync"
 TASK_NAME = "Process queue"
 DESCRIPTION = "PlexSync: Process queue (after a save)"
-TIMEOUT = 5.0
-"""Seconds; Stash answers from memory, and the person who saves waits."""
+TIMEOUT = 5.0  # seconds; Stash answers from memory, and the person who saves waits
 
 _CLOCK_SLACK = 60.0  # seconds between our note and Stash's addTime for what is still the same ask
 _ALIVE = ("READY", "RUNNING", "STOPPING")

@@ -30,8 +30,7 @@ _SAMPLE_ORDER = "random_20250517"
 """Always the same: who has set what was proposed sees the very scenes match that did not."""
 
 _PIECE = 262_144  # bytes
-LARGEST_COVER = 10_000_000
-"""Bytes of a picture; about the most that Plex takes."""
+LARGEST_COVER = 10_000_000  # bytes of a picture; about the most that Plex takes
 _T = TypeVar("_T")
 
 _FILE_FIELDS = "id files { path size }"
@@ -43,6 +42,7 @@ _SETTINGS_QUERY = (
     "query PlexSyncSettings { configuration { general { username apiKey maxSessionAge } "
     'plugins(include: ["PlexSync"]) } }'
 )
+_SCHEMA_LACKS = ("Cannot query field", "Unknown argument", "Unknown type", "Unknown field")
 _PING_QUERY = "query PlexSyncPing { version { version } }"
 
 
@@ -88,7 +88,7 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         messages = (
             [str(e.get("message", "")) for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
         )
-        if 400 <= status < 500 or any(_names_schema(message) for message in messages):
+        if 400 <= status < 500 or any(message.startswith(_SCHEMA_LACKS) for message in messages):
             raise SetupError(
                 f"Stash does not know what PlexSync asks for ({'; '.join(messages)[:300] or status}). PlexSync needs "
                 "Stash 0.27 or newer"
@@ -162,8 +162,8 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
     def files_named(self, names: Sequence[str], page_size: int = 500) -> list[tuple[int, MediaFile]]:
         """Return (scene id, file) of every scene that has a file of one of these names, and of others: look at each.
 
-        A name comes with the separator in front of it, as Stash writes a path. Stash compares with LIKE over all files,
-        where % and _ stand for anything and the end is open. One request, and more for a name of many scenes.
+        A name comes with the separator in front of it. Stash compares with LIKE over all files, where % and _ stand for
+        anything and the end is open. One request, and more for a name of many scenes.
         """
         found: dict[tuple[int, MediaFile], None] = {}
         # In quotes: Stash takes any one of several words for a hit.
@@ -264,8 +264,3 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
 
 def _times(scenes: Iterable[Mapping[str, Any]]) -> list[tuple[int, float | None]]:
     return [(int(scene["id"]), seconds(scene.get("updated_at"))) for scene in scenes]
-
-
-def _names_schema(message: str) -> bool:
-    """Return whether an error says that the schema lacks a field, an argument or a type."""
-    return message.startswith(("Cannot query field", "Unknown argument", "Unknown type", "Unknown field"))

@@ -13,8 +13,7 @@ from sync.lock import FileLock
 from sync.stash.exceptions import StashTemporaryError
 from sync.stash.questions import plugin_settings, put_plugin_settings
 
-WAIT = 10.0
-"""Seconds for which a writer waits for another; each takes some milliseconds."""
+WAIT = 10.0  # seconds for which a writer waits for another; each takes some milliseconds
 
 
 def lock_of(data: str) -> FileLock:
@@ -28,10 +27,7 @@ def save(
     changes: Mapping[str, Any],
     lacking: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
 ) -> dict[str, Any]:
-    """Put changes on top of what Stash holds by now, and return the whole.
-
-    `lacking`: what else belongs into it, told from what it is with the changes. Raises PlexSyncError.
-    """
+    """Put changes, and what is `lacking` then, on top of what Stash holds by now; return it. Raises PlexSyncError."""
     lock = lock_of(data)
     try:
         if not lock.acquire(WAIT):

@@ -5,19 +5,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Generic, TypeVar
 
-IN_FLIGHT = 4
-"""Pictures that Stash is asked for at once."""
-AHEAD = 8
-"""Pictures that are fetched before they are wanted, those on their way among them."""
+IN_FLIGHT = 4  # pictures that Stash is asked for at once
+AHEAD = 8  # pictures that are fetched before they are wanted, those on their way among them
 
 _T = TypeVar("_T")
 
 
 class Coming(Generic[_T]):
-    """Pictures that will be wanted in the order of `paths`, each once; those that come next are fetched ahead.
-
-    `fetch` gives one by its path, in any thread.
-    """
+    """Pictures that will be wanted in the order of `paths`, each once; `fetch` gives one by its path, in any thread."""
 
     def __init__(self, fetch: Callable[[str], _T], paths: Iterable[str]) -> None:
         self._fetch = fetch

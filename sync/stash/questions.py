@@ -6,8 +6,7 @@ from typing import Any
 
 from sync.stash.ask import PLUGIN_ID, AskFailedError, graphql
 
-HIGHEST_ID = 2**31 - 1
-"""Stash's ids are numbers of GraphQL's Int."""
+HIGHEST_ID = 2**31 - 1  # Stash's ids are numbers of GraphQL's Int
 
 
 def plugin_settings(connection: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,8 @@ import requests
 from sync import log
 from sync.stash.exceptions import StashTemporaryError
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds; the Stash that started this process is on this machine."""
-READ_TIMEOUT = 60.0
-"""Seconds; Stash answers slowly while it scans."""
+CONNECT_TIMEOUT = 5.0  # seconds; the Stash that started this process is on this machine
+READ_TIMEOUT = 60.0  # seconds; Stash answers slowly while it scans
 
 
 class StashSession(requests.Session):

@@ -23,16 +23,13 @@ CREATE TABLE IF NOT EXISTS written (
 """
 LEFT_OUT, NOT_IN_PLEX = "left out", "not in Plex"
 """Why a scene has no place in Plex: the user's conditions, or (with skip_not_found) that Plex lacks its file."""
-IN_STASH = ""
-"""In the place of a library's name: it was written to Stash."""
+IN_STASH = ""  # in the place of a library's name: it was written to Stash
 PLAYS, RESUME_POINTS, RATINGS = "plays", "resume_points", "ratings"
 BROUGHT = {PLAYS: "plays brought", RESUME_POINTS: "resume points brought", RATINGS: "ratings brought"}
 """What comes back from Plex -> what it is counted as in the statistics."""
-KEPT_WRITTEN = 500
-"""Writes that are kept, the newest."""
+KEPT_WRITTEN = 500  # writes that are kept, the newest
 
-Written = tuple[int, str, str, int, int, str]
-"""scene id, title, library, section, ratingKey, what."""
+Written = tuple[int, str, str, int, int, str]  # scene id, title, library, section, ratingKey, what
 
 
 def put_left_out(connection: sqlite3.Connection, scenes: Iterable[tuple[int, str]], kind: str, now: float) -> None:
@@ -43,16 +40,15 @@ def put_left_out(connection: sqlite3.Connection, scenes: Iterable[tuple[int, str
     )
 
 
-def are_left_out(connection: sqlite3.Connection, scene_ids: Sequence[int], kind: str = LEFT_OUT) -> list[int]:
-    """Return those of these scenes that are noted, of one kind or ('') of any."""
-    query = "SELECT scene_id FROM left_out WHERE scene_id IN (SELECT value FROM json_each(?)) AND ? IN (kind, '')"
-    return [row[0] for row in connection.execute(query, (json.dumps(list(scene_ids)), kind))]
+def are_left_out(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> list[int]:
+    """Return those of these scenes that the user's conditions left out."""
+    query = "SELECT scene_id FROM left_out WHERE kind = ? AND scene_id IN (SELECT value FROM json_each(?))"
+    return [row[0] for row in connection.execute(query, (LEFT_OUT, json.dumps(list(scene_ids))))]
 
 
 def take_in(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> None:
-    """Forget that these scenes were left out."""
-    if back := are_left_out(connection, scene_ids, ""):
-        connection.executemany("DELETE FROM left_out WHERE scene_id = ?", [(scene_id,) for scene_id in back])
+    """Forget that these scenes were left out, or not in Plex."""
+    connection.executemany("DELETE FROM left_out WHERE scene_id = ?", [(scene_id,) for scene_id in scene_ids])
 
 
 def put_written(connection: sqlite3.Connection, rows: Sequence[Written], now: float) -> None:

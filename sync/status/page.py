@@ -9,10 +9,8 @@ from sync.state.writes import BROUGHT, brought_in_words
 from sync.status.status import Status
 from sync.worker.circuit_breaker import CircuitState
 
-SHOWN_OUTAGES = 5
-"""Outages on the page; the JSON has all that are kept."""
-LONGEST_MESSAGE = 300
-"""Characters of a failed job's message on the page."""
+SHOWN_OUTAGES = 5  # outages on the page; the JSON has all that are kept
+LONGEST_MESSAGE = 300  # characters of a failed job's message on the page
 
 _OUTCOMES = {"right": "right already", "gone": "gone from Stash", "later": "to be tried again later"}
 """What is counted -> how the page names it; all else by its own name."""

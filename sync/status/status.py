@@ -1,4 +1,4 @@
-"""How PlexSync is doing, read from its two files. Standard library alone; no server is asked.
+"""How PlexSync is doing, read from its two files. Standard library alone.
 
 Every number is counted over an index: 100,000 scenes are told as fast as a hundred.
 """
@@ -6,26 +6,26 @@ Every number is counted over an index: 100,000 scenes are told as fast as a hund
 import contextlib
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from sync import data_folder, log
-from sync.errors import SetupError
+from sync.errors import PlexSyncError, SetupError
 from sync.hidden_paths import without_paths
 from sync.lock import is_held
 from sync.queue import batches, history, schema
 from sync.queue.batch import Batch, title_of
 from sync.queue.dead_letters import LETTER_COLUMNS, NOT_IN_PLEX
+from sync.stash.questions import count_scenes
 from sync.status.reading import File, files, libraries
 from sync.worker.circuit_breaker import Record, read_record, state_of
 
 Status = dict[str, Any]
 """Everything at one moment, ready for JSON: times in seconds since the epoch, durations in seconds. See `gather`."""
 
-BATCHES = 10
-"""Batches told, the newest, beside all that have not ended."""
-EXAMPLES = 3
-"""Failed jobs told of each cause."""
+BATCHES = 10  # batches told, the newest, beside all that have not ended
+EXAMPLES = 3  # failed jobs told of each cause
 
 _DAY = 24  # hours
 _WAITS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE}"
@@ -48,10 +48,26 @@ def gather(data: str, now: float | None = None) -> Status:
             "coverage": {
                 "scenes_synced": state.number("SELECT count(*) FROM scenes"),
                 "items_held": sum(library["items"] for library in known),
-                **_missing(queue),
+                "missing_waiting": queue.number(
+                    f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
+                    f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
+                ),
+                "missing_failed": queue.number(
+                    f"SELECT sum(scene_id > 0) FROM plexsync_dead_letters WHERE error_type IN {NOT_IN_PLEX}",
+                ),
             },
             "troubles": troubles,  # what could not be read, and why
         }
+
+
+def gather_with_total(server_connection: Mapping[str, Any], data: str) -> Status:
+    """Return the status, with how many scenes Stash has: asked for, and None where it does not say."""
+    found = gather(data)
+    try:
+        found["coverage"]["scenes_in_stash"] = count_scenes(server_connection)
+    except PlexSyncError:
+        found["coverage"]["scenes_in_stash"] = None
+    return found
 
 
 def failed_jobs(data: str) -> list[dict[str, Any]]:
@@ -134,22 +150,8 @@ def _failed(queue: File) -> list[Status]:
 
 
 def _clean(letter: dict[str, Any]) -> dict[str, Any]:
-    """Return a dead letter without the media paths in its message."""
     clean = {name: log.redact(letter[name]) for name in ("title", "message", "job") if name in letter}
     return letter | clean | {"message": without_paths(clean["message"])}
-
-
-def _missing(queue: File) -> Status:
-    """Return how many scenes wait for Plex to have their file, and how many were given up for that."""
-    return {
-        "missing_waiting": queue.number(
-            f"SELECT count(DISTINCT {schema.SCENE}) FROM `{schema.JOBS}` "
-            f"WHERE {schema.HAS_FAILED} AND {schema.LAST_ERROR} IN {NOT_IN_PLEX}",
-        ),
-        "missing_failed": queue.number(
-            f"SELECT sum(scene_id > 0) FROM plexsync_dead_letters WHERE error_type IN {NOT_IN_PLEX}",
-        ),
-    }
 
 
 def _outages(queue: File, at: float) -> Status:

@@ -13,11 +13,9 @@ from sync.text.typed import day_begins, normal_url, parse_path_map
 
 TITLE_PLACES = ("title", "studio", "parent_studio", "date", "year", "performers", "code", "director", "group", "id")
 """What `title_template` may name."""
-ROLE_PLACES = ("disambiguation", "gender", "age", "country", "alias")
-"""What `performer_role` may name."""
+ROLE_PLACES = ("disambiguation", "gender", "age", "country", "alias")  # what `performer_role` may name
 
-LONGEST_PREFIX = 100
-"""Characters of `collection_prefix`: what stands behind it is to be told apart."""
+LONGEST_PREFIX = 100  # characters of `collection_prefix`: what stands behind it is to be told apart
 
 
 def _text(value: object) -> object:

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from sync.text.patterns import may_match_a_path, parts_of, quoted, unquoted
 
-PathPair = tuple[str, str]
-"""(prefix in Stash, prefix in Plex)"""
+PathPair = tuple[str, str]  # (prefix in Stash, prefix in Plex)
 _AROUND = " \t\r\n\xa0\"'`“”„<>"
 
 

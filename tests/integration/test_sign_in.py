@@ -20,7 +20,7 @@ from sync.errors import PlexSyncError, quoted
 from sync.pages import sign_in as operation
 from sync.pages.sign_in import sign_in
 from sync.plex.account import ask, begun
-from sync.plex.account.plex_tv import PlexTv
+from sync.plex.account import plex_tv as plex_tv_module
 from sync.plex.client import client_identifier
 from tests.servers.plex import PlexStandIn
 from tests.servers.plex_tv import Connection, PlexTvStandIn
@@ -142,7 +142,7 @@ def test_from_the_click_to_the_stored_token(site: Site, plex_tv: PlexTvStandIn) 
     assert waiting["expires_at"] == pytest.approx(time.time() + 900, abs=10)
     pin = plex_tv.wait_for_pin()
     where = urlsplit(waiting["url"])
-    assert waiting["url"].startswith(plex_tv.environment["PLEXSYNC_APP_PLEX_TV"] + "/auth#?")
+    assert waiting["url"].startswith(f"{plex_tv.url}/app.plex.tv/auth#?")
     assert parse_qs(where.fragment.lstrip("?")) == {
         "clientID": [client_identifier(str(site.data))],
         "code": [pin.code],
@@ -234,16 +234,13 @@ def test_each_request_says_who_asks(site: Site, plex_tv: PlexTvStandIn) -> None:
     assert [one.host for one in plex_tv.requests if one.place == "/api/v2/resources"] == ["clients.plex.tv"]
 
 
-def test_the_addresses_of_plex_tv_are_changed_together_or_not_at_all(
+def test_plex_itself_is_asked_where_nothing_leads_elsewhere(
     monkeypatch: pytest.MonkeyPatch, plex_tv: PlexTvStandIn
 ) -> None:
-    def asks() -> list[str]:
-        told = vars(PlexTv(None))  # type: ignore[arg-type]
-        return [str(told[name]) for name in ("_plex_tv", "_clients", "_app")]
-
-    assert asks() == list(plex_tv.environment.values())
-    monkeypatch.delenv("PLEXSYNC_APP_PLEX_TV")
-    assert asks() == ["https://plex.tv", "https://clients.plex.tv", "https://app.plex.tv"]
+    assert plex_tv_module._address("app.plex.tv") == f"{plex_tv.url}/app.plex.tv"
+    monkeypatch.delenv("PLEXSYNC_PLEX_TV")
+    hosts = ("plex.tv", "clients.plex.tv", "app.plex.tv")
+    assert [plex_tv_module._address(host) for host in hosts] == [f"https://{host}" for host in hosts]
 
 
 # Which server, at which address

@@ -27,12 +27,6 @@ from tests.servers import http_base
 from tests.servers.http_base import BROKEN_PAGE, Fault, FaultKind, HttpServer, RefusedError, Response, Run
 from tests.servers.plex import VERSION, PlexStandIn
 
-HOSTS = {
-    "PLEXSYNC_PLEX_TV": "plex.tv",
-    "PLEXSYNC_CLIENTS_PLEX_TV": "clients.plex.tv",
-    "PLEXSYNC_APP_PLEX_TV": "app.plex.tv",
-}
-"""The variable of the environment that names a host's address -> the host."""
 _PIN = re.compile(r"/api/v2/pins/(\d+)\Z")
 _NO_IDENTIFIER = (400, 1000, "X-Plex-Client-Identifier is missing")
 _NO_PRODUCT = (400, 1000, "X-Plex-Product is missing")
@@ -137,8 +131,8 @@ class PlexTvStandIn(HttpServer[Request]):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead PlexSync here."""
-        return {name: f"{self.url}/{host}" for name, host in HOSTS.items()}
+        """The variable that leads PlexSync here."""
+        return {"PLEXSYNC_PLEX_TV": self.url}
 
     def add_server(self, plex: PlexStandIn, connections: list[Connection] | None = None, **more: Any) -> Resource:
         """Put a Plex Media Server on the list, under the address where it listens if no other is given."""

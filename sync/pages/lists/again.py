@@ -12,8 +12,7 @@ from sync.queue import steer
 from sync.queue.outlook import claim_note
 from sync.tasks import opened_queue
 
-MOST_SCENES = 10_000
-"""Scenes that one call may name."""
+MOST_SCENES = 10_000  # scenes that one call may name
 
 
 def retry(call: Call) -> Answer:

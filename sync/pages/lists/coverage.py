@@ -14,12 +14,9 @@ from sync.state.writes import LEFT_OUT
 from sync.state.writes import NOT_IN_PLEX as LACKING
 from sync.status.reading import Files, files, libraries
 
-PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")
-"""A scene is in one of them alone."""
-ASKED = 1_000
-"""Scenes that Stash is asked for at once, in search of those that were never looked at."""
-QUESTIONS = 5
-"""Times that it is asked for one page of them."""
+PARTS = ("waiting", "failed", "not_in_plex", "left_out", "in_plex", "never")  # a scene is in one of them alone
+ASKED = 1_000  # scenes that Stash is asked for at once, in search of those that were never looked at
+QUESTIONS = 5  # times that it is asked for one page of them
 
 
 def coverage(call: Call) -> Answer:
@@ -72,7 +69,6 @@ def coverage_list(call: Call) -> Answer:
 
 
 def _parts(found: Files) -> dict[str, set[int]]:
-    """Return the scenes that are not simply in Plex."""
     waiting, failed, missing = set[int](), set[int](), set[int]()
     for status in (schema.WAITING, f"status = {schema.CLAIMED}"):
         waiting |= found.queue.ids(f"SELECT DISTINCT {schema.SCENE} AS id FROM `{schema.JOBS}` WHERE {status}")

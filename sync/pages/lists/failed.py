@@ -8,8 +8,7 @@ from sync.queue.dead_letters import ENDING, NOT_IN_PLEX, OPENING, SERVER_ERRORS,
 from sync.status.reading import File, files
 
 SETTINGS_ERRORS = ("SettingsError", "SetupError", "PlexSetupError", "StashAuthError")
-_FIRST = -(2**53)
-"""Below every letter's scene; those of damaged rows have negative ones."""
+_FIRST = -(2**53)  # below every letter's scene; those of damaged rows have negative ones
 
 
 def failed(call: Call) -> Answer:

@@ -7,8 +7,7 @@ from sync.pages.table import Answer, Call
 from sync.status.reading import files
 
 DAYS = 30
-WRITTEN = 100
-"""Writes that are told, the newest."""
+WRITTEN = 100  # writes that are told, the newest
 _DAY = 86_400.0
 
 

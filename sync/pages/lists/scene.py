@@ -11,8 +11,7 @@ from sync.pages.table import Answer, Call, number_in
 from sync.queue import schema, wake
 from sync.status.reading import Files, files, trouble_of
 
-MOST_MARKS = 500
-"""Scenes that are marked at once."""
+MOST_MARKS = 500  # scenes that are marked at once
 
 
 def scene(call: Call) -> Answer:

@@ -12,8 +12,7 @@ from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 from sync import log
 from sync.plex.client import NameUnknown, causes_of, trust_the_system
 
-LONGEST = 4_000_000
-"""Bytes of an answer; plex.tv's list has some thousand for each server."""
+LONGEST = 4_000_000  # bytes of an answer; plex.tv's list has some thousand for each server
 _PART = 32
 """Bytes that are read at once: an answer that comes byte by byte reaches no time-out, and is looked at so often."""
 
@@ -39,8 +38,7 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-    ms: int
-    """Milliseconds from the request to the end of the answer."""
+    ms: int  # milliseconds from the request to the end of the answer
 
 
 class Asker:

@@ -1,7 +1,6 @@
-"""The sign-in that is under way: one file of the data folder, for its owner alone. Standard library alone.
+"""The sign-in that is under way, with the tokens among which a person chooses: one file, for its owner alone.
 
-It holds the tokens of the servers among which a person chooses, and goes away with the sign-in. Who finds another
-sign-in in it, or no file, knows that his own is over.
+Who finds another sign-in in it, or no file, knows that his own is over. Standard library alone.
 """
 
 import json
@@ -17,8 +16,7 @@ from sync.lock import FileLock
 
 FILE = "sign_in.json"
 _LOCK = "sign_in.lock"
-_WAIT = 10.0
-"""Seconds for which the file's lock is waited for; each holds it for some milliseconds."""
+_WAIT = 10.0  # seconds for which the file's lock is waited for; each holds it for some milliseconds
 
 SignIn = dict[str, Any]
 """`id`; `until`: seconds since the epoch after which its process was killed; `servers`: those to choose from."""

@@ -1,8 +1,4 @@
-"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers.
-
-Nothing else of PlexSync's asks plex.tv. python-plexapi's own sign-in takes each failure for an expired pin, and its
-list of servers asks for the account first, so both are asked for here.
-"""
+"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers."""
 
 import json
 import os
@@ -16,12 +12,6 @@ from sync.plex.account.ask import Answer, Asker, NoAnswerError
 from sync.plex.account.servers import Server, read_servers
 from sync.plex.client import seconds_of
 
-_HOSTS = {
-    "PLEXSYNC_PLEX_TV": "https://plex.tv",
-    "PLEXSYNC_CLIENTS_PLEX_TV": "https://clients.plex.tv",
-    "PLEXSYNC_APP_PLEX_TV": "https://app.plex.tv",
-}
-"""The variable by which a test leads elsewhere -> Plex's address. All of them are set, or none counts."""
 PIN_LIFE, LONGEST_LIFE = 900.0, 3_600.0
 """Seconds that a person has to agree on Plex's page: where plex.tv does not say it (15 minutes were measured), and at
 the most."""
@@ -44,10 +34,8 @@ class Pin(NamedTuple):
     """One sign-in that waits for the person."""
 
     id: str
-    url: str
-    """Plex's page, on which the person agrees."""
-    expires_at: float
-    """Seconds since the epoch."""
+    url: str  # Plex's page, on which the person agrees
+    expires_at: float  # seconds since the epoch
 
 
 class PlexTv:
@@ -55,13 +43,11 @@ class PlexTv:
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        set_ = {name: os.environ.get(name, "").rstrip("/") for name in _HOSTS}
-        self._plex_tv, self._clients, self._app = (set_ if all(set_.values()) else _HOSTS).values()
 
     def make_pin(self) -> Pin:
         """Begin a sign-in. (`POST /api/v2/pins?strong=true`, Plex's developer pages)"""
         began = time.time()
-        told = _object(self._ask("POST", f"{self._plex_tv}/api/v2/pins?strong=true"))
+        told = self._ask("POST", f"{_address('plex.tv')}/api/v2/pins?strong=true")
         number, code = str(told.get("id") or ""), str(told.get("code") or "")
         if not number.isalnum() or not code:
             raise _not_as_plex_tv()
@@ -69,11 +55,12 @@ class PlexTv:
         life = life if isinstance(life, (int, float)) else PIN_LIFE
         said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
         page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
-        return Pin(number, f"{self._app}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
+        return Pin(number, f"{_address('app.plex.tv')}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
     def ask_pin(self, pin: Pin) -> str:
         """Return the account's token; nothing while the person has not agreed. Raises PinOverError."""
-        token = _object(self._ask("GET", f"{self._plex_tv}/api/v2/pins/{pin.id}", is_of_pin=True)).get("authToken")
+        told = self._ask("GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)
+        token = told.get("authToken")
         if not token:
             return ""
         log.keep_secret(str(token))
@@ -81,15 +68,12 @@ class PlexTv:
 
     def servers(self, token: str) -> list[Server]:
         """Return the servers of the account, those too that others share with it."""
-        address = f"{self._clients}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
-        try:
-            found = read_servers(self._ask("GET", address, token=token), token)
-        except ValueError:
-            raise _not_as_plex_tv() from None
+        address = f"{_address('clients.plex.tv')}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
+        found = read_servers(self._ask("GET", address, kind=list, token=token), token)
         log.keep_secret(*(server.token for server in found))
         return found
 
-    def _ask(self, method: str, url: str, *, token: str = "", is_of_pin: bool = False) -> object:
+    def _ask(self, method: str, url: str, *, kind: type = dict, token: str = "", is_of_pin: bool = False) -> Any:
         try:
             answer = self._asker.ask(method, url, token=token, accept="application/json")
         except NoAnswerError as error:
@@ -103,9 +87,17 @@ class PlexTv:
         if answer.status >= 300:
             raise _failure(answer)
         try:
-            return json.loads(answer.body)
+            told = json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise _not_as_plex_tv() from None
+            told = None
+        if not isinstance(told, kind):
+            raise _not_as_plex_tv()
+        return told
+
+
+def _address(host: str) -> str:
+    elsewhere = os.environ.get("PLEXSYNC_PLEX_TV")  # for a test, which plays all of Plex's hosts
+    return f"{elsewhere}/{host}" if elsewhere else f"https://{host}"
 
 
 def _failure(answer: Answer) -> PlexTvError:
@@ -120,12 +112,6 @@ def _failure(answer: Answer) -> PlexTvError:
     else:
         text = f"plex.tv refused the request {said}. Sign in again; where it does so again, please report it"
     return PlexTvError(text, passes=status == 429 or status >= 500, wait=wait)
-
-
-def _object(told: object) -> dict[str, Any]:
-    if not isinstance(told, dict):
-        raise _not_as_plex_tv()
-    return told
 
 
 def _not_as_plex_tv() -> PlexTvError:

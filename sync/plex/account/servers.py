@@ -34,19 +34,15 @@ class Tried(NamedTuple):
 
     address: str
     kind: Kind
-    ms: int | None
-    """Milliseconds until it had answered; None where it did not."""
-    error: str
-    """Why it cannot be used, in a few words; empty where it can."""
+    ms: int | None  # milliseconds until it had answered; None where it did not
+    error: str  # why it cannot be used, in a few words; empty where it can
 
 
-def read_servers(resources: object, account_token: str) -> list[Server]:
+def read_servers(resources: list[Any], account_token: str) -> list[Server]:
     """Return the Plex Media Servers among what `/api/v2/resources` lists (JSON, as Plex's developer pages show it).
 
-    A server without a token of its own takes the account's: that is the owner's. Raises ValueError for another list.
+    A server without a token of its own takes the account's: that is the owner's.
     """
-    if not isinstance(resources, list):
-        raise ValueError("no list")
     found = []
     for one in resources:
         if not isinstance(one, Mapping) or "server" not in _text(one, "provides").split(","):
@@ -101,7 +97,7 @@ def may_get_token(address: str) -> bool:
 
 def best_first(tried: Iterable[Tried]) -> list[Tried]:
     """Return tried addresses: those that can be used first, https before http, the relay last, then the fastest."""
-    return sorted(tried, key=lambda one: (bool(one.error), *_order(Address(one.address, one.kind)), one.ms or 0))
+    return sorted(tried, key=lambda one: (bool(one.error), *_order(one), one.ms or 0))
 
 
 def in_words(tried: Sequence[Tried]) -> str:
@@ -109,7 +105,7 @@ def in_words(tried: Sequence[Tried]) -> str:
     return ", ".join(f"{one.address} ({one.error or f'{one.ms} ms'})" for one in tried) or "no address is known"
 
 
-def _order(one: Address) -> tuple[bool, bool, bool]:
+def _order(one: Address | Tried) -> tuple[bool, bool, bool]:
     return one.kind == "relay", not one.address.startswith("https:"), one.kind == "remote"
 
 

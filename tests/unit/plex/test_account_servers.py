@@ -73,12 +73,6 @@ def test_owned_is_a_switch_in_any_dress(owned: object, is_owned: bool) -> None:
     assert read_servers([LISTED | {"owned": owned}], "")[0].owned is is_owned
 
 
-@pytest.mark.parametrize("listed", [None, {}, "list", 7, {"errors": []}])
-def test_what_is_no_list_is_refused(listed: object) -> None:
-    with pytest.raises(ValueError, match="no list"):
-        read_servers(listed, "")
-
-
 @PROPERTY
 @given(st.lists(ODD | JSON, max_size=3))
 def test_no_list_of_odd_things_breaks_the_reading(listed: list[Any]) -> None:

@@ -25,17 +25,17 @@ def plex_tv() -> Iterator[PlexTvStandIn]:
 
 
 def make_pin(plex_tv: PlexTvStandIn, **headers: str | None) -> requests.Response:
-    address = plex_tv.environment["PLEXSYNC_PLEX_TV"]
+    address = f"{plex_tv.url}/plex.tv"
     return requests.post(f"{address}/api/v2/pins?strong=true", headers={**WHO, **headers}, timeout=10)
 
 
 def ask_pin(plex_tv: PlexTvStandIn, number: int, **headers: str | None) -> requests.Response:
-    address = plex_tv.environment["PLEXSYNC_PLEX_TV"]
+    address = f"{plex_tv.url}/plex.tv"
     return requests.get(f"{address}/api/v2/pins/{number}", headers={**WHO, **headers}, timeout=10)
 
 
 def resources(plex_tv: PlexTvStandIn, token: str, query: str = EVERYTHING, **headers: str) -> requests.Response:
-    address = plex_tv.environment["PLEXSYNC_CLIENTS_PLEX_TV"]
+    address = f"{plex_tv.url}/clients.plex.tv"
     asked = {**WHO, "X-Plex-Token": token, **headers}
     return requests.get(f"{address}/api/v2/resources{query}", headers=asked, timeout=10)
 
@@ -154,7 +154,7 @@ def test_it_can_be_down(plex_tv: PlexTvStandIn) -> None:
 
 
 def test_plexapis_own_sign_in_works(plex_tv: PlexTvStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MyPlexPinLogin, "PINS", f"{plex_tv.environment['PLEXSYNC_PLEX_TV']}/api/v2/pins")
+    monkeypatch.setattr(MyPlexPinLogin, "PINS", f"{plex_tv.url}/plex.tv/api/v2/pins")
     login = MyPlexPinLogin(oauth=True, headers={"X-Plex-Client-Identifier": "of-plexapi"})
     assert login.oauthUrl().startswith("https://app.plex.tv/auth/#!?clientID=of-plexapi&")
     assert not login.checkLogin()
