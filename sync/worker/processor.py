@@ -98,7 +98,6 @@ class Drain:
         when it cannot go on; what was not finished is back on the queue then.
         """
         self._jobs.hasten(time.time(), schema.LONGEST_WAIT)  # the clock was set back since
-        is_waited = True
         try:
             while True:
                 self._take_request(everything=everything)
@@ -111,11 +110,7 @@ class Drain:
                     self._bulk.find_unseen()
                 if wake.end_drain(self._jobs.connection, self._is_something_left):
                     return self.summary
-        except KeyboardInterrupt:
-            is_waited = False  # as with a kill, the next run looks what became of it
-            raise
         finally:
-            self._writer.close(wait=is_waited)  # before its scenes are given back: what is under way is known then
             self._finish.give_back()
             self._jobs.clear_acknowledged()
             self._jobs.clear_old_letters(time.time())
