@@ -11,15 +11,14 @@ their outcome is on disk, and what is about to be written is noted before it is.
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from sync import log
+from sync.bulk.runner import Bulk
 from sync.errors import PlexSyncError, SetupError, TransientError, describe
 from sync.mapping.conditions import why_left_out
 from sync.model import Scene
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.queue import schema, wake
-from sync.queue.batch import Batch
 from sync.queue.job import ClaimedJob
 from sync.queue.outlook import still_alive
 from sync.stash.exceptions import StashTemporaryError
@@ -38,27 +37,6 @@ class UnforeseenError(TransientError):
     """A defect of PlexSync's: the job is tried again and its place is named."""
 
 
-class BulkWork(Protocol):
-    """Batches, as a drain sees them; see `bulk/runner.py`."""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether `next` has something to do."""
-
-    def find_unseen(self) -> None:
-        """Look what has changed without a hook."""
-
-    @property
-    def shown(self) -> Batch | None:
-        """The batch whose progress is shown, as it is now."""
-
-    def next(self, limit: int) -> list[ClaimedJob] | None:
-        """Claim what comes next: an empty list where that is not known yet, None where nothing does."""
-
-    def take_up(self, *, everything: bool) -> None:
-        """A person asked, for their batch or for all there are."""
-
-
 class Drain:
     """Takes what is due from the queue into Plex, until nothing is left.
 
@@ -67,7 +45,7 @@ class Drain:
     another.
     """
 
-    def __init__(self, run: Run, *, bulk: BulkWork | None = None, with_late: bool = True, linger: float = 0.0) -> None:
+    def __init__(self, run: Run, *, bulk: Bulk | None = None, with_late: bool = True, linger: float = 0.0) -> None:
         self._run = run
         self._jobs = run.jobs
         self._bulk = bulk
