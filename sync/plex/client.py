@@ -216,7 +216,7 @@ class ServerWays:
 
 
 class PlexClient:
-    """A Plex server, for several threads. Its requests raise the errors of `plex/exceptions.py`.
+    """A Plex server. Its requests raise the errors of `plex/exceptions.py`.
 
     It answers with XML: plexapi's objects of a listing are partial, and ask for more at the first empty attribute.
     """

@@ -5,7 +5,6 @@ rule, half as much after each failure, and a little more after each good answer.
 """
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ class Pacer:
 
     def __init__(self, max_edits_per_second: float = 0.0) -> None:
         self._gap = min(LONGEST_GAP, 1 / max_edits_per_second) if max_edits_per_second > 0 else 0.0
-        self._closed = threading.Event()
         self._is_told = False
         self.share = 1.0  # of the time, what edits may take: from LEAST_SHARE to 1, which is no pause at all
         self.edits = 0  # edits that Plex has answered or failed
@@ -38,14 +36,13 @@ class Pacer:
         while (left := self.next_at - time.monotonic()) > 0:
             if stop():
                 return False
-            self._closed.wait(min(left, 0.25))
+            time.sleep(min(left, 0.25))
         return True
 
     @contextmanager
     def edit(self) -> Iterator[None]:
         """Wait until an edit may be sent, and learn from how it goes; it is sent inside."""
-        if not self.wait(self._closed.is_set):
-            raise PlexTemporaryError("the run ends before this edit's turn")
+        self.wait(lambda: False)
         began = time.monotonic()
         change = 0.0  # a refusal says nothing of how busy Plex is
         try:
@@ -75,10 +72,6 @@ class Pacer:
         """Tell how long to leave Plex alone after an edit that took `seconds`."""
         # An error that comes at once is no reason to come back at once.
         return min(LONGEST_PAUSE, PAUSE_PER_EDIT * self.edits, max(seconds, self.usual) * (1 / self.share - 1))
-
-    def close(self) -> None:
-        """Have nothing wait any more: the run ends."""
-        self._closed.set()
 
     def edits_within(self, seconds: float) -> int:
         """Tell how many edits fit into that time at the present pace, as far as it is known; at least one."""

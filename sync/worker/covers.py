@@ -19,7 +19,7 @@ NO_PICTURE = "none"
 
 @dataclass(slots=True)
 class Upload:
-    """The upload of a poster or a background, with its lock. Sent in the helper thread: it touches no file."""
+    """The upload of a poster or a background, with its lock."""
 
     plex: PlexClient
     item: ItemSync
@@ -31,11 +31,6 @@ class Upload:
     """What Plex calls the picture will matter: the setting `preserve_plex_edits`."""
     name: str = ""
     """What Plex calls it, once it is there."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Names the picture by its content."""
-        return self.picture.sha1
 
     def send(self) -> bool:
         """Upload the picture and lock it; False where Plex shows this very picture already. Raises PlexSyncError."""
@@ -70,7 +65,7 @@ class Covers:
         self._stash = run.stash
         self._plex = run.plex
         self._state = run.state
-        self._preserve = run.preserve
+        self._preserve = run.settings.preserve_plex_edits
         is_on = {POSTER: run.settings.sync_poster, BACKGROUND: run.settings.sync_background}
         self._kinds = [kind for kind in is_on if is_on[kind]]
         self._coming: Coming[Picture | None] | None = None

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
 from sync import log
@@ -25,9 +25,6 @@ LATE_ROUND = 60.0
 """Seconds. What waits of a batch for a later try becomes due at the full minute."""
 MISSING_ROUND = 300.0
 """The same for scenes of a batch that Plex does not have yet: there may be thousands."""
-
-_Line = tuple[Callable[[str], None], str]
-"""A line of the log, and how it is written."""
 
 
 @dataclass(slots=True)
@@ -74,17 +71,6 @@ class Summary:
             libraries.setdefault(library, {})[outcome] = count
         ending = worst(Ending.NEEDS_A_LOOK if self.failed else Ending.WELL, Ending.LATER if self.later else Ending.WELL)
         return Report(str(self), ending, scenes=self.scenes, **self._scenes(), libraries=libraries)
-
-    def by_library(self) -> str:
-        """What was done in each library, where there are several."""
-        names = dict.fromkeys(library for library, _ in self.libraries)
-        if len(names) < 2:
-            return ""
-        parts = []
-        for name in names:
-            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
-            parts.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
-        return "; ".join(parts)
 
 
 class Finish:
@@ -142,14 +128,12 @@ class Finish:
             writes.take_in(connection, [one.scene.id for one in done])
             self._note_lacking([(one.job, one.scene, deciding_error(one.errors)) for one in failed])
             writes.put_written(connection, [row for one in scenes for row in _writes_of(one)], now)
-        lines: list[_Line] = []
         for one in scenes:
             self._tell(one)
         with self._jobs.transaction():
             for one in failed:
-                lines += self._fail(one.job, one.scene, deciding_error(one.errors))
+                self._fail(one.job, one.scene, deciding_error(one.errors))
             self._acknowledge([one.job for one in done])
-        _say(lines)
 
     def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
         """Note what an item holds now, by what was read back of it."""
@@ -232,8 +216,7 @@ class Finish:
         """End a try that went wrong: the scene is tried again later, or becomes a dead letter."""
         self._note_lacking([(claim, scene, error)])
         with self._jobs.transaction():
-            lines = self._fail(claim, scene, error)
-        _say(lines)
+            self._fail(claim, scene, error)
 
     def _note_lacking(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
         """Note which of these scenes Plex need not have."""
@@ -242,8 +225,7 @@ class Finish:
             writes.take_in(connection, [scene.id for _, scene, _ in failed])
             writes.put_left_out(connection, lacking, writes.NOT_IN_PLEX, time.time())
 
-    def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> list[_Line]:
-        """Return what is to be said of it, once it is on disk and nothing is locked any more."""
+    def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> None:
         self.summary.scenes += 1
         job, now = claim.job, time.time()
         base, cap, most = get_retry_params(error, self._run.settings.max_retries)
@@ -252,13 +234,14 @@ class Finish:
         if self._is_lacking(claim, error):
             self._acknowledge([claim])
             self.summary.not_in_plex += 1
-            return [(log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")]
+            log.info(f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")
+            return
         # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.
         is_given_up = (
             job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._jobs.with_letters([scene.id]))
         )
         if isinstance(error, PermanentError) or self._is_last(claim, error) or is_given_up:
-            line = self._bury(claim, scene, error, count, now)
+            self._bury(claim, scene, error, count, now)
         else:
             delay = max(calculate_delay(job.retry_count, base, cap), getattr(error, "wait", 0.0))
             if job.batch_id is not None:  # a thousand of them become due together, not one by one
@@ -270,14 +253,12 @@ class Finish:
                 "%s: %s, tried again in %.0f s (backoff from %.0f s, at most %.0f s)",
                 *(scene.label, type(error).__name__, delay, base, cap),
             )
-            said = (
-                f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
-            )
             # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
             is_said = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
-            line = log.debug if is_said else log.warning, said
+            (log.debug if is_said else log.warning)(
+                f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
+            )
         self._open.pop(claim.row_ids, None)
-        return [line]
 
     def _is_lacking(self, claim: ClaimedJob, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
@@ -289,7 +270,7 @@ class Finish:
         most = get_retry_params(error, self._run.settings.max_retries)[2]
         return claim.job.retry_count + 1 >= most and not claim.job.early
 
-    def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
+    def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
         letter = DeadLetter(
             scene_id=scene.id,
             title=log.redact(scene.name),
@@ -307,16 +288,10 @@ class Finish:
         # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
         # told before.
         is_told = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
-        return (
-            log.debug if is_told else log.error,
+        (log.debug if is_told else log.error)(
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
-            'press "Retry failed jobs"',
+            'press "Retry failed jobs"'
         )
-
-
-def _say(lines: Iterable[_Line]) -> None:
-    for tell, text in lines:
-        tell(text)
 
 
 def _writes_of(one: SceneSync) -> list[writes.Written]:

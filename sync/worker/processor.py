@@ -11,7 +11,7 @@ their outcome is on disk, and what is about to be written is noted before it is.
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from sync import log
 from sync.errors import PlexSyncError, SetupError, TransientError, describe
@@ -19,7 +19,6 @@ from sync.mapping.conditions import why_left_out
 from sync.model import Scene
 from sync.plex.exceptions import PlexServerDown, PlexTemporaryError
 from sync.queue import schema, wake
-from sync.queue.batch import Batch
 from sync.queue.job import ClaimedJob
 from sync.queue.outlook import still_alive
 from sync.stash.exceptions import StashTemporaryError
@@ -27,6 +26,9 @@ from sync.worker.finish import Finish, Summary
 from sync.worker.plan import plan
 from sync.worker.run import Run, SceneSync
 from sync.worker.write import Writer
+
+if TYPE_CHECKING:  # batches stand above the drain, which is given them
+    from sync.bulk.runner import Bulk
 
 ROUND = 100
 """Scenes that share their reads."""
@@ -38,27 +40,6 @@ class UnforeseenError(TransientError):
     """A defect of PlexSync's: the job is tried again and its place is named."""
 
 
-class BulkWork(Protocol):
-    """Batches, as a drain sees them; see `bulk/runner.py`."""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether `next` has something to do."""
-
-    def find_unseen(self) -> None:
-        """Look what has changed without a hook."""
-
-    @property
-    def shown(self) -> Batch | None:
-        """The batch whose progress is shown, as it is now."""
-
-    def next(self, limit: int) -> list[ClaimedJob] | None:
-        """Claim what comes next: an empty list where that is not known yet, None where nothing does."""
-
-    def take_up(self, *, all_batches: bool) -> None:
-        """A person asked, for their batch or for all there are."""
-
-
 class Drain:
     """Takes what is due from the queue into Plex, until nothing is left.
 
@@ -67,7 +48,7 @@ class Drain:
     another.
     """
 
-    def __init__(self, run: Run, *, bulk: BulkWork | None = None, with_late: bool = True, linger: float = 0.0) -> None:
+    def __init__(self, run: Run, *, bulk: "Bulk | None" = None, with_late: bool = True, linger: float = 0.0) -> None:
         self._run = run
         self._jobs = run.jobs
         self._bulk = bulk
@@ -98,7 +79,6 @@ class Drain:
         when it cannot go on; what was not finished is back on the queue then.
         """
         self._jobs.hasten(time.time(), schema.LONGEST_WAIT)  # the clock was set back since
-        is_waited = True
         try:
             while True:
                 self._take_request(hasten=hasten)
@@ -111,11 +91,7 @@ class Drain:
                     self._bulk.find_unseen()
                 if wake.end_drain(self._jobs.connection, self._is_something_left):
                     return self.summary
-        except KeyboardInterrupt:
-            is_waited = False  # as with a kill, the next run looks what became of it
-            raise
         finally:
-            self._writer.close(wait=is_waited)  # before its scenes are given back: what is under way is known then
             self._finish.give_back()
             self._jobs.clear_acknowledged()
             self._jobs.clear_old_letters(time.time())

@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 from sync import log
-from sync.errors import PermanentError, PlexSyncError, SetupError
+from sync.errors import PermanentError, SetupError
 from sync.model import METADATA, PICTURES, RATING, PlexItem
 from sync.plex import client, edits
 from sync.plex.difference import difference, may_teach, whole_lists
@@ -23,30 +22,6 @@ from sync.plex.exceptions import (
 from sync.plex.items import read_items
 from sync.plex.read_back import seen_to_replace, unset_details
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
-
-
-class Write(Protocol):
-    """One thing to write to an item. It is sent in the helper thread and touches no file."""
-
-    @property
-    def item(self) -> ItemSync:
-        """The item."""
-
-    @property
-    def step(self) -> str:
-        """The step that it completes."""
-
-    def send(self) -> bool:
-        """Write; False where the effect is there already. Raises PlexSyncError and PlexItemGone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one write; `error` None: it went well."""
-
-    write: Write
-    wrote: bool = False
-    error: PlexSyncError | None = None
 
 
 @dataclass(slots=True)
@@ -96,21 +71,6 @@ def once_more(write: Callable[[], object], is_there: Callable[[], bool], name: s
         write()
     except PlexItemGone:
         raise PlexItemRemoved(f"{name} was removed from Plex a moment ago") from None
-
-
-def send_in_order(writes: Sequence[Write]) -> list[Answer]:
-    """Send a scene's writes; return their answers, up to the first that Plex failed."""
-    answers: list[Answer] = []
-    for write in writes:
-        try:
-            answers.append(Answer(write, write.send()))
-            if write.step == METADATA:
-                write.item.sent.append(METADATA)  # a picture that follows leaves out a lock that went along
-        except PlexSyncError as error:
-            answers.append(Answer(write, error=error))
-            if not isinstance(error, PermanentError) or isinstance(error, SetupError):
-                break
-    return answers
 
 
 def lock_pictures(item: ItemSync, ours: Sequence[str] | set[str]) -> None:

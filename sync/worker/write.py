@@ -1,14 +1,11 @@
 """Writing to the items of a round: noted before, sent one scene after another, read back after.
 
-A helper thread sends one scene's requests while this one makes the next scene ready;
-its answer is looked at before the next goes. What fails is noted with its scene and is
-no reason to leave the rest out. A Plex that is away, or refuses everybody, ends the round.
+What fails is noted with its scene and is no reason to leave the rest out. A Plex that is away, or refuses everybody,
+ends the round.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.mapping.performer_pictures import dated_cover
@@ -18,16 +15,11 @@ from sync.plex.edits import without
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError, PlexTooLong
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.worker.covers import Covers, Upload
-from sync.worker.round_edits import Answer, MetadataEdit, RoundEdits, Write, lock_pictures, send_in_order
+from sync.worker.round_edits import MetadataEdit, RoundEdits, lock_pictures
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
-
-class _UnderWay(NamedTuple):
-    """A scene whose writes are being sent."""
-
-    one: SceneSync
-    writes: list[Write]
-    answers: Future[list[Answer]]
+Write = MetadataEdit | Upload
+"""One thing to write to an item."""
 
 
 class Writer:
@@ -37,15 +29,9 @@ class Writer:
         self._run = run
         self._edits = RoundEdits(run)
         self.covers = Covers(run)
-        self._helper = ThreadPoolExecutor(1, "plex")
         self._now = 0.0
         self.interruption: PlexSyncError | None = None
         """Why the last round was left before its end, where Plex had no part in it."""
-
-    def close(self, *, wait: bool = True) -> None:
-        """Send nothing more, and `wait` for what is under way."""
-        self._run.plex.pacer.close()
-        self._helper.shutdown(wait=wait, cancel_futures=True)
 
     def note_intended(self, scenes: Sequence[SceneSync], now: float) -> None:
         """Commit what is about to be written, for the whole round at once; `now` in seconds since the epoch."""
@@ -98,80 +84,56 @@ class Writer:
         stop: Callable[[], bool],
         show: Callable[[int], None],
     ) -> None:
-        before: _UnderWay | None = None
         for one in scenes:
             if not self._run.health.is_good or (tried and not one.has_sent and stop()):
                 break
-            try:
-                writes = self._prepare(one)
-            except PlexSyncError:
-                if before:
-                    self._end(before)
-                raise
+            writes = self._prepare(one)
             if not self._run.plex.pacer.wait(lambda: bool(tried) and stop()):
                 break
-            following = None
-            if before:
-                answers = before.answers.result()
-                # Nothing goes ahead of a failure: it is looked at first.
-                if writes and not any(answer.error for answer in answers):
-                    following = self._begin(one, writes)
-                self._end(before)
-                before = None
-                if not following and not self._run.health.is_good:
-                    break
-            before = following or (self._begin(one, writes) if writes else None)
             show(len(tried))
             tried.append(one)
-            if not writes:
-                self._tell_health(one)
-        if before:
-            self._end(before)
+            self._send(one, writes)
         show(len(tried))
 
-    def _begin(self, one: SceneSync, writes: list[Write]) -> _UnderWay:
-        return _UnderWay(one, writes, self._helper.submit(send_in_order, writes))
-
-    def _end(self, under_way: _UnderWay) -> None:
-        """Wait for a scene's answers and note them; what is left after a failure goes as long as Plex is well."""
-        one, left, coming = under_way
-        while left:
-            answers = coming.result()
-            left = [*self._take(one, answers), *left[len(answers) :]]
-            if not left or not self._run.health.is_good:
-                break
-            coming = self._helper.submit(send_in_order, left)
+    def _send(self, one: SceneSync, writes: Sequence[Write]) -> None:
+        """Send a scene's writes one after another, as long as Plex is well, and note what became of them."""
+        left = list(writes)
+        while left and self._run.health.is_good:
+            if self._send_one(one, left[0]):
+                del left[0]
         self._tell_health(one)
 
-    def _take(self, one: SceneSync, answers: Sequence[Answer]) -> list[Write]:
-        """Note what became of writes; return those that go again, shorter."""
-        again: list[Write] = []
-        for write, wrote, error in ((answer.write, answer.wrote, answer.error) for answer in answers):
-            record = write.item.record
-            if error is None:
-                if wrote and write.step not in write.item.sent:
-                    write.item.sent.append(write.step)
-                if isinstance(write, Upload):
-                    self.covers.note_sent(write, self._now)
-                else:
-                    self._edits.note_taken(one, write.item)
-                continue
-            if isinstance(error, PlexTooLong) and self._edits.shorten(write.item, error):
+    def _send_one(self, one: SceneSync, write: Write) -> bool:
+        """Send a write and note what became of it; False where it has become shorter and is to be sent again."""
+        item, record = write.item, write.item.record
+        try:
+            wrote = write.send()
+        except PlexSyncError as error:
+            if isinstance(error, PlexTooLong) and self._edits.shorten(item, error):
                 self.note_intended([one], self._now)
-                again.append(write)
-                continue
+                return False
             record.steps[write.step] = record.step(write.step).failed(error)
-            if isinstance(error, (PlexServerDown, SetupError)):
-                raise error
-            if isinstance(write, Upload) and isinstance(error, PermanentError):
-                self.covers.note_refused(one.scene, write, error)
-                continue
-            one.errors.append(_refusal_of(write.item, error) if isinstance(error, PermanentError) else error)
-            if isinstance(error, PlexPermanentError) and error.fields:
-                write.item.edit = without(write.item.edit, error.fields)
-                write.item.sent += [METADATA] if write.item.edit else []
-            self._run.health.failed(error, one.job.job.job_key)
-        return again
+            self._note_failure(one, write, error)
+            return True
+        if wrote and write.step not in item.sent:
+            item.sent.append(write.step)
+        if isinstance(write, Upload):
+            self.covers.note_sent(write, self._now)
+        else:
+            self._edits.note_taken(one, item)
+        return True
+
+    def _note_failure(self, one: SceneSync, write: Write, error: PlexSyncError) -> None:
+        if isinstance(error, (PlexServerDown, SetupError)):
+            raise error
+        if isinstance(write, Upload) and isinstance(error, PermanentError):
+            self.covers.note_refused(one.scene, write, error)
+            return
+        one.errors.append(_refusal_of(write.item, error) if isinstance(error, PermanentError) else error)
+        if isinstance(error, PlexPermanentError) and error.fields:
+            write.item.edit = without(write.item.edit, error.fields)
+            write.item.sent += [METADATA] if write.item.edit else []
+        self._run.health.failed(error, one.job.job.job_key)
 
     def _tell_health(self, one: SceneSync) -> None:
         # A write that went well clears nothing where Plex failed another of the scene.
@@ -188,14 +150,12 @@ class Writer:
                 continue
             writes = self._prepare(one)
             tried.append(one)
-            self._end(self._begin(one, [write for write in writes if write.item is item]))
+            self._send(one, [write for write in writes if write.item is item])
             if METADATA in item.sent:
                 self._edits.read_back([one])
             else:
                 self._edits.mend_unanswered(item)
-            rest = [write for write in writes if write.item is not item]
-            if rest and self._run.health.is_good:
-                self._end(self._begin(one, rest))
+            self._send(one, [write for write in writes if write.item is not item])
 
     # One scene
 
