@@ -117,6 +117,7 @@ class Finish:
         for one in scenes:
             for item in one.items:
                 self._remember(one, item, now)
+        # Only now: what was read back may be an error.
         done, failed = [one for one in scenes if not one.errors], [one for one in scenes if one.errors]
         for one in done:
             for item in one.items:
