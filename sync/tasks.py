@@ -70,10 +70,10 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
         # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
         # the flag of a drain that was killed would take this for a drain and ask for none.
         if is_on("report", args.get("report")):
-            report: str = _load("sync.setup.report", data, try_again_now=True).gather(server_connection, data)
-            return report
-        outcome: str = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
-        return outcome
+            said = _load("sync.setup.report", data, try_again_now=True).gather(server_connection, data)
+        else:
+            said = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
+        return report_of(said)
     if mode in ("clear_failed", "clear_queue"):  # beside a drain: see `queue/steer.py`
         said = _clear_failed(data, args) if mode == "clear_failed" else _clear_queue(data)
         log.info(said)
