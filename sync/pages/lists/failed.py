@@ -12,8 +12,7 @@ _FIRST = -(2**53)  # below every letter's scene; those of damaged rows have nega
 
 
 def failed(call: Call) -> Answer:
-    """Return the `groups` by cause, the largest first; of args `cause` the `rows` instead, up to `limit` behind the
-    scene `after`. Raises SetupError."""
+    """Return the `groups` by cause; of args `cause` up to `limit` `rows` behind scene `after`. Raises SetupError."""
     limit, after, cause = limit_in(call.args), _after(call.args.get("after")), cause_in(call)
     with files(call.data) as found:
         if cause is None:

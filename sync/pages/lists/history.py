@@ -13,8 +13,7 @@ _DAY = 86_400.0
 
 
 def history(call: Call) -> Answer:
-    """Return `days` (the oldest first, each with the scenes by outcome), `outages` and `written` (the newest first),
-    and the `machine` of the server in use."""
+    """Return `days`, the oldest first; `outages` and `written`, the newest first; `machine` of the server in use."""
     now = time.time()
     today = date.fromtimestamp(now)
     days: dict[str, dict[str, int]] = {(today - timedelta(back)).isoformat(): {} for back in reversed(range(DAYS))}
