@@ -83,8 +83,7 @@ def move(source: str, target: str, patience: float | None = None) -> None:
 
 
 def _patiently(do: Callable[[], Any], patience: float | None = None) -> Any:
-    """Do something with files; where that is Windows and another process has one open, again for `patience` (normally
-    PATIENCE) seconds."""
+    """Do something with files; again for some seconds where Windows says that another process has one open."""
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
         try:

@@ -29,7 +29,14 @@ def main() -> None:
         background.main(sys.stdin.buffer.read())
         return
     if len(sys.argv) > 1:
-        _command_line()
+        try:
+            from sync.command_line.main import run
+
+            code = run()
+        except KeyboardInterrupt:  # before the command line has begun to look out for it
+            code = 130
+        # Not sys.exit: a Ctrl-C, or a reader that has gone, would change the code after the answer was given.
+        os._exit(code)
     if sys.stdin is None or sys.stdin.isatty():
         from sync.command_line.options import PYTHON  # not at the top: Stash never sees this
 
@@ -57,17 +64,6 @@ def main() -> None:
     # Not sys.exit: taking the interpreter down, and SQLite's last close copying its log into its
     # file, would cost the person who saves some more milliseconds. All that counts is committed.
     os._exit(0)
-
-
-def _command_line() -> None:
-    try:
-        from sync.command_line.main import run
-
-        code = run()
-    except KeyboardInterrupt:  # before the command line has begun to look out for it
-        code = 130
-    # Not sys.exit: a Ctrl-C, or a reader that has gone, would change the code after the answer was given.
-    os._exit(code)
 
 
 def answer(raw: bytes) -> str:

@@ -112,8 +112,7 @@ def connect(file: str, uri: str = "") -> sqlite3.Connection:
 
 
 def _give_journal(file: str) -> None:
-    """Give a new file the log where that works, and a file whose log does not work a rollback journal; one process
-    at a time."""
+    """Give a new file the log, and a file whose log does not work a rollback journal; one process at a time."""
     from sync.lock import FileLock  # not at the top: once in the life of a file
 
     guard = FileLock(os.path.join(os.path.dirname(file), "journal.lock"))

@@ -113,7 +113,8 @@ def follow(panel: Mapping[str, Any], data: str, example: str, *, always: bool = 
     known = _recall(data)
     key = known[1] if known else os.urandom(32).hex()
     if known != (on, key) and (known or on):
-        _remember(data, on, key)
+        with contextlib.suppress(OSError):  # a folder that cannot be written: this run's names differ then
+            data_folder.put(os.path.join(data, REMEMBERED), json.dumps({"obfuscate_paths": on, "key": key}))
     paths = {name: panel.get(name) for name in PATH_SETTINGS}
     log.hide_paths(PathHider(bytes.fromhex(key), data, paths).hide if on or always else None)
 
@@ -148,9 +149,3 @@ def _recall(data: str) -> tuple[bool, str] | None:
         return (on, key) if 16 <= len(bytes.fromhex(key)) <= 64 else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def _remember(data: str, on: bool, key: str) -> None:
-    """Write it in one go. A folder that cannot be written is no reason to do nothing: this run's names differ then."""
-    with contextlib.suppress(OSError):
-        data_folder.put(os.path.join(data, REMEMBERED), json.dumps({"obfuscate_paths": on, "key": key}))

@@ -46,16 +46,14 @@ CHANGE_HOOKS = {
 }
 """Hooks of what scenes name, which leave `updated_at` of the scenes alone and fire no hook of theirs."""
 
-SHOWN_FIELDS = {
-    "performer": frozenset(
-        {
-            *("name", "disambiguation", "image", "gender", "birthdate", "country", "alias_list", "aliases"),
-            *("tag_ids", "tags"),
-        }
+SHOWN_FIELDS: dict[str, tuple[str, ...]] = {
+    "performer": (
+        *("name", "disambiguation", "image", "gender", "birthdate", "country", "alias_list", "aliases"),
+        *("tag_ids", "tags"),
     ),
-    "studio": frozenset({"name", "parent_id"}),
-    "tag": frozenset({"name"}),
-    "group": frozenset({"name"}),
+    "studio": ("name", "parent_id"),
+    "tag": ("name",),
+    "group": ("name",),
 }
 """Fields of theirs that a Plex item may show. Whether they changed, and are synced, is seen when the job runs:
 Stash's own pages send every field with every save."""

@@ -238,13 +238,8 @@ def _in_a_word(value: object) -> str:
 
 def _refusal(name: str, value: object) -> str:
     shown = "a value that is not shown here" if name in SECRET_SETTINGS else quoted(value, 200)
-    if name in ("plex_url", "stash_url"):
-        shown = _without_secrets(str(value))
+    if name in ("plex_url", "stash_url"):  # a token or a password may have been typed into it
+        scheme, mark, rest = str(value).rpartition("://")
+        bare = re.split(r"[?#&;=]|%3[dDfF]|%26", rest.rpartition("@")[2])[0]
+        shown = repr(f"{scheme.rpartition('@')[2]}{mark}{bare}"[:200])
     return f"{name} is {shown}; accepted: {ACCEPTED.get(name, _ACCEPTED_SWITCH)}"
-
-
-def _without_secrets(url: str) -> str:
-    """A token or a password may have been typed into the address."""
-    scheme, mark, rest = url.rpartition("://")
-    shown = re.split(r"[?#&;=]|%3[dDfF]|%26", rest.rpartition("@")[2])[0]
-    return repr(f"{scheme.rpartition('@')[2]}{mark}{shown}"[:200])

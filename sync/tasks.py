@@ -71,10 +71,10 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
         # Without the drain's lock: it touches nothing of the drain's, and a hook that saw the lock held beside
         # the flag of a drain that was killed would take this for a drain and ask for none.
         if is_on("report", args.get("report")):
-            report: str = _load("sync.setup.report", data, try_again_now=True).gather(server_connection, data)
-            return report
-        outcome: str = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
-        return outcome
+            said = _load("sync.setup.report", data, try_again_now=True).gather(server_connection, data)
+        else:
+            said = _load("sync.setup.check", data, try_again_now=True).check_setup(server_connection, data)
+        return report_of(said)
     if mode in ("clear_failed", "clear_queue"):  # beside a drain: see `queue/steer.py`
         said = _clear_failed(data, args) if mode == "clear_failed" else _clear_queue(data)
         log.info(said)
@@ -82,7 +82,12 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
     if mode == "retry_failed":
         return _retry_failed(server_connection, data, args)
     if mode in args_of_batch.MODES:
-        return _process_queue(server_connection, data, batch=_start_batch(data, mode, args_of_batch.read(mode, args)))
+        recorded = args_of_batch.read(mode, args)
+        with opened_queue(data) as connection:
+            batches.create_tables(connection)
+            with transaction(connection):
+                batch = batches.start(connection, mode, recorded, time.time())
+        return _process_queue(server_connection, data, batch=batch)
     # Hook, sleeper and page say who they are; a press of the button does not, and wants everything tried now.
     trigger = str(args.get("trigger") or "")
     if trigger != "blocked":
@@ -111,13 +116,6 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
     except PlexSyncError as error:
         error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
         raise
-
-
-def _start_batch(data: str, kind: str, args: Mapping[str, Any]) -> Batch:
-    with opened_queue(data) as connection:
-        batches.create_tables(connection)
-        with transaction(connection):
-            return batches.start(connection, kind, args, time.time())
 
 
 def _clear_failed(data: str, args: Mapping[str, Any]) -> str:

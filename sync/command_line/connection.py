@@ -14,6 +14,7 @@ from sync.stash.address import stash_address
 from sync.stash.ask import AskFailedError
 from sync.stash.exceptions import StashAuthError, StashTemporaryError, refusal
 from sync.stash.questions import config_file
+from sync.text.typed import normal_url
 
 DEFAULT_URL = "http://localhost:9999"
 
@@ -42,10 +43,9 @@ def read_url(url: str, name: str = "--stash-url") -> dict[str, Any]:
     if "@" in url or "?" in url or "#" in url:
         # Not shown: such a URL is there to carry a password or a key.
         raise SetupError(f"{name} holds more than an address; {accepted}. An API key belongs into --api-key-file")
-    text = url.strip()
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        parts = urlsplit(normal_url(url, whole_path=True))
+        if parts.path:
             raise ValueError
         port = parts.port or (443 if parts.scheme == "https" else 80)
         found = {"Scheme": parts.scheme, "Host": parts.hostname, "Port": port}

@@ -88,8 +88,7 @@ def start(call: Call) -> Answer:
 
 
 def _see_it_end(process: int) -> None:
-    """Wait a moment for the end of a child. Where Stash is the first process of its container, what outlives us is
-    never waited for and stays as a dead process."""
+    """Wait a moment for a child. One that outlives us stays dead where Stash is the first process of a container."""
     end = time.monotonic() + MOMENT
     with suppress(ChildProcessError):  # the system sees to the dead itself
         while process and time.monotonic() < end and not os.waitpid(process, os.WNOHANG)[0]:

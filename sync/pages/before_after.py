@@ -25,11 +25,10 @@ def fields_of(item: PlexItem, wanted: Wanted, edit: Edit, memory: Memory) -> lis
 
 def watched(scene: Scene, item: PlexItem) -> dict[str, Any]:
     """Return what Stash and Plex know of plays, rating and resume point (in seconds)."""
-    in_stash = {"plays": len(scene.plays), "played_at": max(scene.plays, default=None)}
-    in_plex = {"plays": item.plays, "played_at": item.played_at}
+    plays, at, rating = len(scene.plays), max(scene.plays, default=None), user_rating(scene.rating)
     return {
-        "stash": in_stash | {"rating": user_rating(scene.rating), "resume": scene.resume},
-        "plex": in_plex | {"rating": item.rating, "resume": item.resume},
+        "stash": {"plays": plays, "played_at": at, "rating": rating, "resume": scene.resume},
+        "plex": {"plays": item.plays, "played_at": item.played_at, "rating": item.rating, "resume": item.resume},
     }
 
 

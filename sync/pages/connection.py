@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sync import log
 from sync.errors import PlexSyncError, SetupError
@@ -15,13 +15,8 @@ from sync.settings import Settings, read_each
 from sync.setup.check import is_owner
 from sync.stash.client import StashClient
 
-
-class Servers(NamedTuple):
-    """Both servers, as the stored settings have them; what is not accepted of these has its default."""
-
-    settings: Settings
-    stash: StashClient
-    plex: PlexClient
+Servers = tuple[Settings, StashClient, PlexClient]
+"""Both servers, as the stored settings have them; what is not accepted of these has its default."""
 
 
 @contextlib.contextmanager
@@ -35,7 +30,7 @@ def servers(work: Work) -> Iterator[Servers]:
             if name in wrong:
                 raise SetupError(wrong[name])
         with contextlib.closing(open_plex(settings, work.data)) as plex:
-            yield Servers(settings, stash, plex)
+            yield settings, stash, plex
 
 
 def libraries(work: Work) -> Answer:

@@ -25,10 +25,9 @@ _TASK = "Running plugin task: "
 def status(call: Call) -> Answer:
     """Return everything that `status.gather_with_total` gives, with Stash's jobs, and `state`; see `state_of`."""
     found = status_of.gather_with_total(call.connection, call.data)
-    try:
+    found["jobs"] = []
+    with contextlib.suppress(PlexSyncError):
         found["jobs"] = [_job(job) for job in jobs(call.connection)]
-    except PlexSyncError:
-        found["jobs"] = []
     return found | state_of(found)
 
 

@@ -50,7 +50,16 @@ def preview(work: Work) -> Answer:
         if told["left_out"]:
             return told
         with _own_run(work.data, opened, scene) as run:
-            return told | {"server": client.machine} | _compared(run, scene, brings=settings.bring_ratings)
+            one = SceneSync(ClaimedJob(Job(scene.id), ()), scene)
+            plan(run, [one])
+            paths = [file.path for file in within_paths(scene, run.settings).files if file.path]
+            return told | {
+                "server": client.machine,
+                "items": [_item(run, one, item, brings=settings.bring_ratings) for item in one.items],
+                "problems": [{"error_type": type(e).__name__, "text": log.redact(str(e))} for e in one.errors],
+                "looked_for": [map_path(path, run.rules.pairs) for path in paths],
+                "libraries": [index.section.title for index in run.libraries],
+            }
 
 
 @contextlib.contextmanager
@@ -68,18 +77,6 @@ def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
             yield Run(inside, stash, client, jobs, state, health, chosen, by_hand=True)
         finally:
             jobs.close()
-
-
-def _compared(run: Run, scene: Scene, *, brings: bool) -> Answer:
-    one = SceneSync(ClaimedJob(Job(scene.id), ()), scene)
-    plan(run, [one])
-    pairs = run.rules.pairs
-    return {
-        "items": [_item(run, one, item, brings=brings) for item in one.items],
-        "problems": [{"error_type": type(e).__name__, "text": log.redact(str(e))} for e in one.errors],
-        "looked_for": [map_path(file.path, pairs) for file in within_paths(scene, run.settings).files if file.path],
-        "libraries": [index.section.title for index in run.libraries],
-    }
 
 
 def _item(run: Run, one: SceneSync, item: ItemSync, *, brings: bool) -> dict[str, Any]:

@@ -47,16 +47,14 @@ def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: boo
 
     `to_show`: for a report that others see; no line shows a path.
     """
-    stash = StashClient(server_connection)
-    check = _Check(stash, data, to_show)
-    try:
-        check.run()
-    except PlexSyncError as error:
-        check.fault(str(error))
-    except sqlite3.Error as error:
-        check.fault(f"The check's temporary database failed ({error}): free space in the system's temporary folder")
-    finally:
-        stash.close()
+    with closing(StashClient(server_connection)) as stash:
+        check = _Check(stash, data, to_show)
+        try:
+            check.run()
+        except PlexSyncError as error:
+            check.fault(str(error))
+        except sqlite3.Error as error:
+            check.fault(f"The check's temporary database failed ({error}): free space in the system's temporary folder")
     ending = Ending.NEEDS_A_LOOK if check.to_fix else Ending.WELL
     return Report(check.summary(), ending, to_fix=check.to_fix)
 

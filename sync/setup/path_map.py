@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from sync.model import MediaFile
 from sync.text.media_paths import is_windows, map_path, path_key, prefix_key, trailing_folders
@@ -25,8 +25,7 @@ _Matching = Callable[[Sequence[PathPair]], frozenset[int]]
 _ROOT = re.compile(r"[A-Za-z]:|[\\/]{2}[^\\/]+(?:[\\/]+[^\\/]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A file of a scene, as Stash writes it, and the Plex files of its name in all libraries that are synced."""
 
     file: MediaFile

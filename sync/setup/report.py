@@ -3,6 +3,7 @@
 It is made to be shown in public: no secret, no path, no title of a scene, no address but of this machine.
 """
 
+import contextlib
 import importlib.metadata
 import platform
 import re
@@ -30,32 +31,24 @@ def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float],
     `progress` gets how far it is, from 0 to 1. The log goes into the report from now on. Raises SetupError.
     """
     checked: list[str] = []
-
     listen(lambda level, text: checked.append(text if level == "info" else f"{level}: {text}"), progress)
     answer = report_of(check_setup(connection, data, to_show=True))
     found = status.gather_with_total(connection, data)
     for cause in found["failed"]:  # their messages name titles; those of errors in PlexSync itself name a place in it
         examples = cause["examples"] if cause["error_type"] == "UnforeseenError" else []
         cause["examples"] = [one | {"title": ""} for one in examples]
-    try:
+    panel, stash = {}, "which does not answer"
+    with contextlib.suppress(PlexSyncError):  # the check says why
         panel = plugin_settings(connection)
-    except PlexSyncError:
-        panel = {}  # the check says why
-    changed = f"Settings changed: {told(read_each(panel)[0]) or 'none'}"
-    lines = [*_versions(connection), changed, "", *checked, "", *page.page(found)]
-    return Report(answer, answer.ending, report=_without_hosts([log.redact(line) for line in lines], panel))
-
-
-def _versions(connection: Mapping[str, Any]) -> list[str]:
-    try:
         stash = stash_version(connection)
-    except PlexSyncError:
-        stash = "which does not answer"
+    changed = f"Settings changed: {told(read_each(panel)[0]) or 'none'}"
     packages = [f"{name} {importlib.metadata.version(name)}" for name in IMPORT_NAMES]
-    return [
+    lines = [
         f"PlexSync {version()}, Stash {stash}",
         f"Python {sys.version.split()[0]} on {platform.platform()}: {', '.join(packages)}",
+        *(changed, "", *checked, "", *page.page(found)),
     ]
+    return Report(answer, answer.ending, report=_without_hosts([log.redact(line) for line in lines], panel))
 
 
 def _without_hosts(lines: Sequence[str], panel: Mapping[str, Any]) -> list[str]:

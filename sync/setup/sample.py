@@ -77,7 +77,12 @@ class Sample:
             )
         roots = tuple(self.rules.key(folder).rstrip("/") + "/" for folder in folders)
         doubtful = [*self.of("by name"), *several, *missing]
-        outside = [scene for scene in doubtful if folders and not self._is_within(scene, roots)]
+        key = self.rules.key_in_plex
+        outside = [
+            scene
+            for scene in doubtful
+            if folders and not any(key(file.path).startswith(roots) for file in scene.files if file.path)
+        ]
         if outside:
             shared = shared_folders(scene.files[0].path for scene in outside)
             named = ", ".join(f'"{folder}" ({count})' for folder, count in shared[:_SHOWN])
@@ -97,9 +102,6 @@ class Sample:
                 else f"{len(unscanned)} {of_all} are not in Plex: check path_map and plex_library, and let Plex scan"
             )
         return said
-
-    def _is_within(self, scene: Scene, roots: tuple[str, ...]) -> bool:
-        return any(self.rules.key_in_plex(file.path).startswith(roots) for file in scene.files if file.path)
 
 
 def sightings_of(scene: Scene, indexes: Sequence[LibraryIndex], rules: Rules) -> list[Sighting]:

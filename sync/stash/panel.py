@@ -13,12 +13,8 @@ from sync.lock import FileLock
 from sync.stash.exceptions import StashTemporaryError
 from sync.stash.questions import plugin_settings, put_plugin_settings
 
+LOCK = "panel.lock"  # in the data folder: held by the one who writes the settings
 WAIT = 10.0  # seconds for which a writer waits for another; each takes some milliseconds
-
-
-def lock_of(data: str) -> FileLock:
-    """Return the lock under which the settings are written."""
-    return FileLock(os.path.join(data, "panel.lock"))
 
 
 def save(
@@ -28,7 +24,7 @@ def save(
     lacking: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
 ) -> dict[str, Any]:
     """Put changes, and what is `lacking` then, on top of what Stash holds by now; return it. Raises PlexSyncError."""
-    lock = lock_of(data)
+    lock = FileLock(os.path.join(data, LOCK))
     try:
         if not lock.acquire(WAIT):
             # Temporary, so that a run that cannot fill in defaults comes back by itself.

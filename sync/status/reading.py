@@ -19,8 +19,6 @@ class File:
     A file that is missing, damaged, or so young or so old that a table is not there, has no rows.
     """
 
-    __slots__ = ("_path", "_troubles", "_what", "connection")
-
     def __init__(self, what: str, path: str, troubles: list[str]) -> None:
         self._what = what
         self._path = path

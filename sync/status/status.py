@@ -63,10 +63,9 @@ def gather(data: str, now: float | None = None) -> Status:
 def gather_with_total(server_connection: Mapping[str, Any], data: str) -> Status:
     """Return the status, with how many scenes Stash has: asked for, and None where it does not say."""
     found = gather(data)
-    try:
+    found["coverage"]["scenes_in_stash"] = None
+    with contextlib.suppress(PlexSyncError):
         found["coverage"]["scenes_in_stash"] = count_scenes(server_connection)
-    except PlexSyncError:
-        found["coverage"]["scenes_in_stash"] = None
     return found
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from sync import data_folder
 from sync.pages.lists import coverage
 from sync.pages.lists import history as pages_history
+from sync.pages.table import Call
 from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.state import writes
@@ -437,13 +439,15 @@ def test_what_was_written_last_and_on_which_day(site: Site) -> None:
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="no time zone to set")
 @pytest.mark.parametrize("now", ["2026-04-05T00:30", "2026-04-05T23:30", "2026-11-05T00:30", "2026-11-05T23:30"])
-def test_every_day_of_the_calendar_is_there_once(now: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_day_of_the_calendar_is_there_once(now: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
     try:
         at = datetime.fromisoformat(now)
+        monkeypatch.setattr(pages_history, "time", SimpleNamespace(time=at.timestamp))
         expected = [(at.date() - timedelta(days=back)).isoformat() for back in reversed(range(30))]
-        assert pages_history._days(at.timestamp()) == expected
+        found = pages_history.history(Call({}, str(tmp_path), {}))
+        assert [day["day"] for day in found["days"]] == expected
     finally:
         monkeypatch.undo()
         time.tzset()

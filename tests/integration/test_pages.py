@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from freezegun import freeze_time
+from sync.queue.lock import FileLock
 
 from sync import data_folder
 from sync.pages import background
@@ -144,7 +145,7 @@ def test_ten_tabs_that_save_at_once_lose_nothing(site: Site) -> None:
 
 
 def test_a_save_waits_for_a_run_that_fills_the_panel(site: Site) -> None:
-    lock = panel.lock_of(str(site.data))
+    lock = FileLock(str(site.data / panel.LOCK))
     site.data.mkdir(exist_ok=True)
     assert lock.acquire()
     child = Child(site, {"mode": "save_settings", "changes": {"sync_title": False}})

@@ -41,4 +41,4 @@ def _chosen(call: Call) -> dict[str, Any]:
     are_some = isinstance(scenes, list) and 0 < len(scenes) <= MOST_SCENES
     if scenes is not None and not (are_some and all(type(one) is int and abs(one) < 2**53 for one in scenes)):
         raise SetupError(f"args.scenes is {scenes!r:.100}; accepted: up to {MOST_SCENES} numbers of scenes")
-    return {"scenes": scenes, "cause": None if call.args.get("cause") is None else cause_in(call)}
+    return {"scenes": scenes, "cause": cause_in(call)}

@@ -12,10 +12,8 @@ _FIRST = -(2**53)  # below every letter's scene; those of damaged rows have nega
 
 
 def failed(call: Call) -> Answer:
-    """Return the `groups` by cause, the largest first; of args `cause` the `rows` instead, up to `limit` behind the
-    scene `after`. Raises SetupError."""
-    limit, after = limit_in(call.args), _after(call.args.get("after"))
-    cause = None if call.args.get("cause") is None else cause_in(call)
+    """Return the `groups` by cause; of args `cause` up to `limit` `rows` behind scene `after`. Raises SetupError."""
+    limit, after, cause = limit_in(call.args), _after(call.args.get("after")), cause_in(call)
     with files(call.data) as found:
         if cause is None:
             return {"groups": _groups(found.queue), "troubles": found.troubles}
@@ -24,10 +22,11 @@ def failed(call: Call) -> Answer:
     return {"rows": letters[:limit], "next": following, "troubles": found.troubles}
 
 
-def cause_in(call: Call) -> Cause:
-    """Return args `cause`, which was told as a group's. Raises SetupError."""
+def cause_in(call: Call) -> Cause | None:
+    """Return args `cause`, which was told as a group's; None where there is none. Raises SetupError."""
     value = call.args.get("cause")
-    if isinstance(value, str) and (cause := read_cause(value)):
+    cause = read_cause(value) if isinstance(value, str) else None
+    if cause or value is None:
         return cause
     raise SetupError(f"args.cause is {value!r:.100}; accepted: the cause of a group, as `failed` tells it")
 

@@ -1,6 +1,7 @@
 """The operation `history`: what was done on each of the last 30 days, when Plex was away, and what was written last."""
 
 import time
+from datetime import date, timedelta
 
 from sync import log
 from sync.pages.table import Answer, Call
@@ -12,16 +13,16 @@ _DAY = 86_400.0
 
 
 def history(call: Call) -> Answer:
-    """Return `days` (the oldest first, each with the scenes by outcome), `outages` and `written` (the newest first),
-    and the `machine` of the server in use."""
+    """Return `days`, the oldest first; `outages` and `written`, the newest first; `machine` of the server in use."""
     now = time.time()
-    days: dict[str, dict[str, int]] = {day: {} for day in _days(now)}
+    today = date.fromtimestamp(now)
+    days: dict[str, dict[str, int]] = {(today - timedelta(back)).isoformat(): {} for back in reversed(range(DAYS))}
     counts = "SELECT hour, outcome, count FROM statistics_by_hour WHERE library = '' AND hour >= ?"
     outages = "SELECT began_at, ended_at FROM plexsync_outages WHERE coalesce(ended_at, ?) > ? ORDER BY began_at DESC"
     written = "SELECT at, scene_id, title, library, section, rating_key, what FROM written ORDER BY id DESC LIMIT ?"
     with files(call.data) as found:
         for hour, outcome, count in found.state.rows(counts, (now // 3600 - 24 * (DAYS + 1),)):
-            if (day := days.get(_day(hour * 3600.0))) is not None:
+            if (day := days.get(date.fromtimestamp(hour * 3600.0).isoformat())) is not None:
                 day[outcome] = day.get(outcome, 0) + count
         away = [dict(row) for row in found.queue.rows(outages, (now, now - _DAY * DAYS))]
         wrote = [dict(row) for row in found.state.rows(written, (WRITTEN,))]
@@ -33,15 +34,3 @@ def history(call: Call) -> Answer:
         "machine": used["machine"] if used else "",
         "troubles": found.troubles,
     }
-
-
-def _days(now: float) -> list[str]:
-    """Return the last days on the calendar that hangs where Stash runs, the oldest first."""
-    today = time.localtime(now)
-    year, month, day = today.tm_year, today.tm_mon, today.tm_mday
-    # Noon, for a day may have 23 or 25 hours.
-    return [_day(time.mktime((year, month, day - back, 12, 0, 0, 0, 0, -1))) for back in reversed(range(DAYS))]
-
-
-def _day(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(at))
