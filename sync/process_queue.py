@@ -34,12 +34,9 @@ from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.processor import Drain
 from sync.worker.run import Order, Run
 
-STASH_PAUSE = 30.0
-"""Seconds until a drain that Stash failed is tried again."""
-LINGER = 0.3
-"""Seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them."""
-HAND_OVER = 60.0
-"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
+STASH_PAUSE = 30.0  # seconds until a drain that Stash failed is tried again
+LINGER = 0.3  # seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them
+HAND_OVER = 60.0  # seconds after a save's run until the sleeper has one begin for what a save's run leaves alone
 
 
 def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:

@@ -11,8 +11,7 @@ from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 from sync.plex.items import plain_rating, whole_number
 from sync.plex.sections import Section, listing, pages
 
-OWNER = 1
-"""Plex's number for the account of the server's owner, whose token PlexSync has."""
+OWNER = 1  # Plex's number for the account of the server's owner, whose token PlexSync has
 PAGE = 1_000  # entries or rows in one answer; Plex is to refuse more in future
 _IDENTIFIER = "com.plexapp.plugins.library"
 

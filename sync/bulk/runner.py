@@ -30,8 +30,7 @@ from sync.worker.run import Run
 PIECE = 25
 """Scenes of a page that are looked at before a look for what was saved meanwhile: their pictures may have to be
 fetched from Stash."""
-PIECE_IN_PLEX = 100
-"""The same for a reconcile, which reads the items of as many in one request."""
+PIECE_IN_PLEX = 100  # the same for a reconcile, which reads the items of as many in one request
 
 
 _ELSEWHERE = {
@@ -77,8 +76,7 @@ class Bulk:
         self._everything = everything
         self._after_outage = after_outage
         self._begun: dict[str, None] = {}
-        self._looked_through: set[str] = set()
-        """Batches of which only rows that wait for a later try are left."""
+        self._looked_through: set[str] = set()  # batches of which only rows that wait for a later try are left
 
     def take_up(self, *, everything: bool) -> None:
         """A person asked while this run was at work: for their batch, or for every one there is."""

@@ -19,14 +19,10 @@ from sync.plex.media_paths import file_name, name_key, path_key
 from sync.plex.sections import Listed, Section, read_page, read_pages
 from sync.state import State
 
-PAGE = 1_000
-"""Items in a page of a full listing."""
-NEW_PAGE = 200
-"""Items in a page of a look for new ones."""
-LOOK_PAUSE = 5.0
-"""Seconds between two looks for new items within one run."""
-ASKED_ITEMS = 500
-"""Items of one file's name that are brought in; a server with more of them is listed."""
+PAGE = 1_000  # items in a page of a full listing
+NEW_PAGE = 200  # items in a page of a look for new ones
+LOOK_PAUSE = 5.0  # seconds between two looks for new items within one run
+ASKED_ITEMS = 500  # items of one file's name that are brought in; a server with more of them is listed
 SEARCH_AGAIN = 86_400.0
 """Seconds until a server that does not find files by name is asked so again: it may have been updated."""
 ODD = frozenset("&#+%'\"\\")

@@ -11,8 +11,7 @@ from sync.plex.items import files_in, whole_number
 from sync.text.clean import name_key
 from sync.text.patterns import quoted
 
-Listed = tuple[int, tuple[MediaFile, ...]]
-"""The ratingKey of an item and its files."""
+Listed = tuple[int, tuple[MediaFile, ...]]  # the ratingKey of an item and its files
 _UNUSED = (
     ("excludeElements", "Genre,Role,Director,Writer,Country,Collection,Image,UltraBlurColors"),
     ("excludeFields", "summary,tagline"),
@@ -28,8 +27,7 @@ class Section:
     title: str
     type: str
     uuid: str = ""
-    locations: tuple[str, ...] = ()
-    """Its folders, as the server writes them."""
+    locations: tuple[str, ...] = ()  # its folders, as the server writes them
 
 
 def read_sections(client: PlexClient) -> list[Section]:

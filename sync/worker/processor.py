@@ -27,8 +27,7 @@ from sync.worker.plan import plan
 from sync.worker.run import Run, SceneSync
 from sync.worker.write import Writer
 
-ROUND = 100
-"""Scenes that share their reads."""
+ROUND = 100  # scenes that share their reads
 ROUND_SECONDS = 10.0
 """Seconds of edits that a round holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 
@@ -53,16 +52,12 @@ class Drain:
         self._linger = linger
         self._writer = Writer(run)
         self._finish = Finish(run, self._writer.covers)
-        self._is_bulk = False
-        """Whether the scenes at work are a batch's."""
-        self._is_series = False
-        """Whether somebody has saved a scene while another was dealt with."""
+        self._is_bulk = False  # whether the scenes at work are a batch's
+        self._is_series = False  # whether somebody has saved a scene while another was dealt with
         self._claimed_at = time.time()
-        self._extent = 0, 0
-        """Scenes that are through without those at work, and all there are."""
+        self._extent = 0, 0  # scenes that are through without those at work, and all there are
         self._shown = -1  # percent on Stash's bar
-        self.looked_at = time.time()
-        """When the queue was looked at last for what is due, in seconds since the epoch."""
+        self.looked_at = time.time()  # when the queue was looked at last for what is due, in seconds since the epoch
 
     @property
     def summary(self) -> Summary:

@@ -33,10 +33,8 @@ class Order:
 
     `blocked`: the sleeper's own run, for saves alone, while other jobs of Stash's keep the task from beginning.
     """
-    batch: Batch | None = None
-    """The batch whose own task this is."""
-    all_batches: bool = False
-    """Every unfinished batch goes on."""
+    batch: Batch | None = None  # the batch whose own task this is
+    all_batches: bool = False  # every unfinished batch goes on
 
     @property
     def by_hand(self) -> bool:
@@ -71,8 +69,7 @@ class Run:
     locator: Locator = field(init=False)
     portraits: Portraits = field(init=False)
     ratings: Ratings = field(init=False)
-    pictures: PictureAccess | None = field(init=False)
-    """How Plex reaches performers' pictures; None: it gets none."""
+    pictures: PictureAccess | None = field(init=False)  # how Plex reaches performers' pictures; None: it gets none
     scans: FolderScans | None = field(init=False)
     """Where Plex may be asked to look for a file that it does not have; None: nowhere."""
     read_at: dict[int, float | None] = field(default_factory=dict)
@@ -107,23 +104,17 @@ class Run:
 class ItemSync:
     """One Plex item of a scene on its way through a round."""
 
-    item: PlexItem
-    """As it was read before the round's edits."""
+    item: PlexItem  # as it was read before the round's edits
     record: ItemRecord
-    library: str
-    """The library's name, for people."""
+    library: str  # the library's name, for people
     wanted: Wanted
     edit: Edit
-    fingerprint: str
-    """Names what the item should hold."""
-    sent: list[str] = field(default_factory=list)
-    """The names of the steps that wrote to Plex, in order."""
-    goes_alone: bool = False
-    """An earlier edit failed: it goes by itself now, so that others are not sent in vain."""
+    fingerprint: str  # names what the item should hold
+    sent: list[str] = field(default_factory=list)  # the names of the steps that wrote to Plex, in order
+    goes_alone: bool = False  # an earlier edit failed: it goes by itself now, so that others are not sent in vain
     limit: int = 0
     """Characters of an edit that are tried, after a longer one was refused; 0: what the server is known to take."""
-    is_cut: bool = False
-    """Its summary is shorter than in Stash, for that would not go through."""
+    is_cut: bool = False  # its summary is shorter than in Stash, for that would not go through
     after: PlexItem | None = None
     """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
 
@@ -147,10 +138,8 @@ class SceneSync:
     scene: Scene
     items: list[ItemSync] = field(default_factory=list)
     errors: list[PlexSyncError] = field(default_factory=list)
-    cover: str = ""
-    """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
-    has_no_cover: bool = False
-    """Stash was asked for the cover and has none that Plex would take."""
+    cover: str = ""  # Stash's address of the cover that its items have at the end; empty where that would tell nothing
+    has_no_cover: bool = False  # Stash was asked for the cover and has none that Plex would take
 
     @property
     def has_sent(self) -> bool:
