@@ -35,7 +35,6 @@ from sync.worker.processor import Drain
 from sync.worker.run import Order, Run
 
 STASH_PAUSE = 30.0  # seconds until a drain that Stash failed is tried again
-LINGER = 0.3  # seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them
 HAND_OVER = 60.0  # seconds after a save's run until the sleeper has one begin for what a save's run leaves alone
 
 
@@ -172,21 +171,10 @@ class _Task:
             )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             health = PlexHealth(self._breaker)
-            run = Run(settings, stash, client, self._store, state, health, chosen, by_hand=self._everything)
+            run = Run(settings, stash, client, self._store, state, health, chosen, self._order)
             self._reconcile_when_due(settings)
-            self._bulk = bulk = Bulk(
-                run,
-                own=self._own,
-                everything=self._order.all_batches,
-                after_outage=not self._order.leaves_batches,
-                looks=not self._order.is_dry,
-            )
-            drain = Drain(
-                run,
-                bulk=None if self._order.trigger == "blocked" else bulk,
-                with_late=not self._order.leaves_batches,
-                linger=LINGER,
-            )
+            self._bulk = bulk = Bulk(run, self._own)
+            drain = Drain(run, None if self._order.trigger == "blocked" else bulk)
             try:
                 drain.run(everything=self._everything and not self._order.is_dry)
                 self._hand_over()

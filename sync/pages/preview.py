@@ -34,7 +34,7 @@ from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.contenders import Target
 from sync.worker.covers import Covers
 from sync.worker.plan import plan
-from sync.worker.run import ItemSync, Run, SceneSync
+from sync.worker.run import ItemSync, Order, Run, SceneSync
 
 
 def preview(work: Work) -> Answer:
@@ -70,7 +70,7 @@ def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
             # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
             inside = settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False})
             health = PlexHealth(CircuitBreaker(jobs.connection))
-            yield Run(inside, stash, client, jobs, state, health, chosen, by_hand=True)
+            yield Run(inside, stash, client, jobs, state, health, chosen, Order())
         finally:
             jobs.close()
 

@@ -27,6 +27,7 @@ from sync.worker.plan import plan
 from sync.worker.run import Run, SceneSync
 from sync.worker.write import Writer
 
+LINGER = 0.3  # seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them
 ROUND = 100  # scenes that share their reads
 ROUND_SECONDS = 10.0
 """Seconds of edits that a round holds at the most, where they are slow or spaced out: what was read is to be fresh."""
@@ -39,17 +40,15 @@ class UnforeseenError(TransientError):
 class Drain:
     """Takes what is due from the queue into Plex, until nothing is left.
 
-    `bulk`: the batches this run may work on, when nothing of a person's is due. `with_late`: it takes scenes of
-    batches too that failed and waited for a later try. `linger`: seconds to wait for more where one save follows
-    another.
+    `bulk`: the batches this run may work on, when nothing of a person's is due.
     """
 
-    def __init__(self, run: Run, *, bulk: Bulk | None = None, with_late: bool = True, linger: float = 0.0) -> None:
+    def __init__(self, run: Run, bulk: Bulk | None) -> None:
         self._run = run
         self._jobs = run.jobs
         self._bulk = bulk
-        self._with_late = with_late
-        self._linger = linger
+        # Whether it takes scenes of batches too that failed and waited for a later try.
+        self._with_late = not run.order.leaves_batches
         self._writer = Writer(run)
         self._finish = Finish(run, self._writer.covers)
         self._is_bulk = False  # whether the scenes at work are a batch's
@@ -192,8 +191,8 @@ class Drain:
         They share their reads then, and the hooks of a bulk edit the processor; and no other run has to be started.
         """
         if self._is_series:
-            if self._linger and self._jobs.due(time.time(), late=False) < self._round_size():
-                time.sleep(self._linger)
+            if self._jobs.due(time.time(), late=False) < self._round_size():
+                time.sleep(LINGER)
             self._is_series = False
 
     def _next_of_batches(self) -> list[ClaimedJob] | None:

@@ -63,7 +63,7 @@ class Run:
     state: State
     health: PlexHealth
     chosen: Sequence[Section]
-    by_hand: bool  # a person asked for it
+    order: Order
     libraries: Sequence[LibraryIndex] = field(init=False)
     rules: Rules = field(init=False)
     locator: Locator = field(init=False)
@@ -81,7 +81,7 @@ class Run:
         self.libraries = [LibraryIndex(plex, state, section) for section in self.chosen]
         self.rules = Rules(settings.path_pairs, settings.strict_matching, plex.folds_case)
         self.locator = Locator(
-            client=plex, stash=stash, state=state, indexes=self.libraries, rules=self.rules, by_hand=self.by_hand
+            client=plex, stash=stash, state=state, indexes=self.libraries, rules=self.rules, by_hand=self.order.by_hand
         )
         self.pictures = picture_access(
             settings.performer_pictures,

@@ -36,6 +36,7 @@ from sync.sleeper import launch
 from sync.stash import ask
 from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.processor import Drain
+from sync.worker.run import Order
 from tests.site import PATIENCE, SLOWNESS, Child, Site, kill_sleepers_below
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 * SLOWNESS)]
@@ -313,7 +314,8 @@ class BatchlessDrain(Drain):
         plex = SimpleNamespace(pacer=Pacer(), machine="")
         health = PlexHealth(CircuitBreaker(store.connection))
         run = SimpleNamespace(jobs=store, state=state, stash=None, plex=plex, settings=Settings(), health=health)
-        super().__init__(cast(Any, run))
+        run.order = Order("sleeper")
+        super().__init__(cast(Any, run), None)
         self._world = world
 
     def _work(self, claimed: Sequence[ClaimedJob]) -> None:
@@ -340,6 +342,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(schema, "connect", lambda path, **_: connect_plainly(path, SteppingConnection))
     monkeypatch.setattr(schema, "create", lambda _: None)
     monkeypatch.setattr(wake, "is_held", look)
+    monkeypatch.setattr("sync.worker.processor.LINGER", 0)
     monkeypatch.setattr(tasks, "FileLock", SteppingLock)
     monkeypatch.setattr(dependencies, "ensure", lambda *_, **__: None)
     monkeypatch.setattr(process_queue, "process_queue", made.process_queue)
