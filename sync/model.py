@@ -68,12 +68,10 @@ class Scene:
     cover: str = ""  # path and query of its cover in Stash
     files: tuple[MediaFile, ...] = ()  # the first is the primary one
     refs: str = ""  # its studio with the parent, performers, tags and groups by their numbers: `,studio 3,tag 17,`
-    updated_at: float | None = None
-    """When Stash changed it last, in seconds since the epoch; None where it did not say."""
+    updated_at: float | None = None  # when Stash changed it last, in seconds since the epoch; None where it did not say
     plays: tuple[int, ...] = ()
     """When it was played, in seconds since the epoch. This and `resume` are read only where the settings ask for it."""
-    resume: float = 0.0
-    """Where somebody stopped watching it, in seconds from its beginning; 0: nowhere."""
+    resume: float = 0.0  # where somebody stopped watching it, in seconds from its beginning; 0: nowhere
 
     @property
     def name(self) -> str:

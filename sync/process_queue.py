@@ -4,6 +4,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -35,12 +36,8 @@ from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, PlexHealth
 from sync.worker.processor import Drain
 from sync.worker.run import Run
 
-STASH_PAUSE = 30.0
-"""Seconds until a drain that Stash failed is tried again."""
-LINGER = 0.3
-"""Seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them."""
-HAND_OVER = 60.0
-"""Seconds after a save's run until the sleeper has one begin for what a save's run leaves alone."""
+STASH_PAUSE = 30.0  # seconds until a drain that Stash failed is tried again
+HAND_OVER = 60.0  # seconds after a save's run until the sleeper has one begin for what a save's run leaves alone
 
 
 def process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
@@ -70,8 +67,7 @@ def _set_aside(data: str) -> bool:
 
 
 def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
-    store = JobStore(data_folder.queue_folder(data))
-    try:
+    with closing(JobStore(data_folder.queue_folder(data))) as store:
         for became in damage.compare_all(data_folder.queue_file(data), store.connection):
             log.error(
                 f"PlexSync's queue file was damaged and {became}. Every scene is compared with Plex now, so "
@@ -81,16 +77,13 @@ def _with_store(server_connection: Mapping[str, Any], data: str, order: Order) -
             with store.transaction() as connection:
                 batch = batches.start(connection, order.batch.kind, order.batch.args, order.batch.created_at)
             order = replace(order, batch=batch)
-        return _Task(server_connection, data, store, order).run()
-    except PlexSyncError as error:
-        waiting = store.waiting()
-        if not waiting:
+        try:
+            return _Task(server_connection, data, store, order).run()
+        except PlexSyncError as error:
+            if waiting := store.waiting():
+                stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
+                error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
             raise
-        stay = "1 job stays" if waiting == 1 else f"{waiting} jobs stay"
-        error.args = (f"{str(error).rstrip('. ')} ({stay} queued)",)
-        raise
-    finally:
-        store.close()
 
 
 class _Task:
@@ -115,9 +108,8 @@ class _Task:
 
     def run(self) -> str:
         """Drain the queue and see to it that somebody goes on where something is left."""
-        stash = StashClient(self._connection)
         settings: Settings | None = None
-        try:
+        with closing(StashClient(self._connection)) as stash:
             try:
                 panel = self._fill_settings(stash.plugin_settings())
                 self._defaults_since = panel.get(DEFAULTS_SINCE)
@@ -140,8 +132,6 @@ class _Task:
                 raise
             finally:
                 self._leave_to_sleeper(stash, settings.plex_url if settings else "")
-        finally:
-            stash.close()
 
     def _fill_settings(self, panel: dict[str, Any]) -> dict[str, Any]:
         """Write into the panel what it lacks: Stash shows an unset switch as off, an unset number as 0."""
@@ -160,8 +150,7 @@ class _Task:
         if client is None:
             said = "Plex failed again and again and is left alone for a while; every job stays queued"
             return Report(said, Ending.LATER)
-        state = State(data_folder.state_file(self._data))
-        try:
+        with closing(client), closing(State(data_folder.state_file(self._data))) as state:
             try:
                 sections = read_sections(client)
             except PlexTemporaryError:
@@ -175,21 +164,10 @@ class _Task:
             )
             state.name_libraries(client.machine, {section.id: section.title for section in chosen}, time.time())
             health = PlexHealth(self._breaker)
-            run = Run(settings, stash, client, self._store, state, health, chosen, by_hand=self._order.by_hand)
+            run = Run(settings, stash, client, self._store, state, health, chosen, self._order)
             self._reconcile_when_due(settings)
-            self._bulk = bulk = Bulk(
-                run,
-                own=self._own,
-                all_batches=self._order.all_batches,
-                after_outage=not self._order.leaves_batches,
-                looks=not self._order.is_dry,
-            )
-            drain = Drain(
-                run,
-                bulk=None if self._order.trigger == "blocked" else bulk,
-                with_late=not self._order.leaves_batches,
-                linger=LINGER,
-            )
+            self._bulk = bulk = Bulk(run, self._own)
+            drain = Drain(run, None if self._order.trigger == "blocked" else bulk)
             try:
                 drain.run(hasten=self._order.by_hand and not self._order.is_dry)
                 self._hand_over()
@@ -212,9 +190,6 @@ class _Task:
                 return report
             # Whatever else this run did beside it has its own words.
             return Report(". ".join(summary_of(b)[0] for b in own), worst(*map(ending_of_batch, own)), **report.facts)
-        finally:
-            state.close()
-            client.close()
 
     def _connect(self, settings: Settings) -> PlexClient | None:
         """Return Plex, asked and found to answer; None while the breaker lets nothing through.

@@ -22,16 +22,13 @@ from sync.state.writes import PLAYS, RATINGS, RESUME_POINTS
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
 
-EVERY = 600.0
-"""Seconds between two looks at Plex for what is new."""
+EVERY = 600.0  # seconds between two looks at Plex for what is new
 OVERLAP = 2 * 86_400.0
 """Seconds that a look goes back behind the one before: a player that was offline tells later of what it played."""
 RATED_OVERLAP = 3_600.0
 """The same for ratings, which Plex dates itself, by its own clock. A sync has rated many: fewer are looked at again."""
-AT_ONCE = 500
-"""Items whose records are in memory at a time."""
-PIECE = 25
-"""Scenes that are brought between two looks for what was saved meanwhile."""
+AT_ONCE = 500  # items whose records are in memory at a time
+PIECE = 25  # scenes that are brought between two looks for what was saved meanwhile
 
 
 class Bringer:

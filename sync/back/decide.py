@@ -12,12 +12,9 @@ from typing import NamedTuple
 
 from sync.model import PlexItem
 
-NEAR = 10
-"""Seconds between a play in Plex and one that Stash has already, within which they are the same."""
-_SAME_POINT = 1.0
-"""Seconds by which two resume points may differ that are the same: Stash and players round."""
-_AFTER_THE_PLAY = 600
-"""Seconds. Plex counts a play some minutes before the film ends, and notes when it was stopped."""
+NEAR = 10  # seconds between a play in Plex and one that Stash has already, within which they are the same
+_SAME_POINT = 1.0  # seconds by which two resume points may differ that are the same: Stash and players round
+_AFTER_THE_PLAY = 600  # seconds. Plex counts a play some minutes before the film ends, and notes when it was stopped.
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,7 @@ class Play:
     id: str
     """Plex's name of the entry, or one that is made of the item and the time where the item alone tells of a play."""
     rating_key: int
-    at: int
-    """In seconds since the epoch."""
+    at: int  # in seconds since the epoch
 
 
 def sort_out(

@@ -19,11 +19,9 @@ from sync.text.patterns import quoted, split_names
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
 
-MOST_TIMES = 500
-"""Plays that are added to a scene in one request."""
+MOST_TIMES = 500  # plays that are added to a scene in one request
 
-Found = Sequence[tuple[Scene, Located]]
-"""Scenes with their items, as both were read a moment ago."""
+Found = Sequence[tuple[Scene, Located]]  # scenes with their items, as both were read a moment ago
 
 
 class Plays:

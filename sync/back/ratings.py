@@ -17,8 +17,7 @@ from sync.state.state import State
 from sync.state.writes import RATINGS
 from sync.worker.contenders import Target
 
-GAP = 0.25
-"""Seconds between two ratings that are written to Stash: each of them fires a hook, and Stash has other work."""
+GAP = 0.25  # seconds between two ratings that are written to Stash: each of them fires a hook, and Stash has other work
 
 
 class Ratings:

@@ -1,7 +1,7 @@
 """What was watched and rated in Plex: its history of plays, and what listings tell. Raises `plex/exceptions.py`."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -9,10 +9,9 @@ from sync.back.decide import Play
 from sync.plex.client import Parameters, PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 from sync.plex.items import plain_rating, whole_number
-from sync.plex.sections import Section, listing
+from sync.plex.sections import Section, listing, pages
 
-OWNER = 1
-"""Plex's number for the account of the server's owner, whose token PlexSync has."""
+OWNER = 1  # Plex's number for the account of the server's owner, whose token PlexSync has
 PAGE = 1_000  # entries or rows in one answer; Plex is to refuse more in future
 _IDENTIFIER = "com.plexapp.plugins.library"
 
@@ -43,24 +42,9 @@ def read_plays(client: PlexClient, section: Section, account: int, since: float)
         with _or_refused("tell its history of plays"):
             return client.get("/status/sessions/history/all", [*asked, *paging.items()], headers=paging)
 
-    entries = (_play(element, account, since) for root in _pages(page) for element in root)
+    entries = (_play(element, account, since) for root in pages(page, PAGE) for element in root)
     found = {play.id: play for play in entries if play}
     return sorted(found.values(), key=lambda play: play.at)
-
-
-def _pages(page: Callable[[int], Element]) -> Iterator[Element]:
-    """Yield the answers to a request page by page, up to the last; `page` asks for the one that begins at a row."""
-    start, first = 0, None
-    while True:
-        root = page(start)
-        if not len(root) or root[0].attrib == first:  # of a server that knows no pages it is the same again
-            return
-        first = first or root[0].attrib
-        yield root
-        start += len(root)
-        total = whole_number(root, "totalSize")
-        if len(root) < PAGE if total is None else start >= total:
-            return
 
 
 def _play(element: Element, account: int, since: float) -> Play | None:
@@ -87,7 +71,7 @@ def _watched(
     client: PlexClient, section: Section, field: str, since: float, sort: str = "", later: Parameters = ()
 ) -> list[Watched]:
     found = []
-    for root in _pages(lambda start: listing(client, section, start, PAGE, sort, later)):
+    for root in pages(lambda start: listing(client, section, start, PAGE, sort, later), PAGE):
         for element in root:
             at, key = whole_number(element, field), whole_number(element, "ratingKey")
             if key and at is not None and at > since:

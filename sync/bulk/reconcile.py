@@ -14,8 +14,7 @@ from sync.stash.exceptions import StashTemporaryError
 from sync.worker.contenders import Located
 from sync.worker.run import Run
 
-MOST_FAILURES = 5
-"""Scenes in a row that Plex fails to answer for: then Plex is failing, not a scene."""
+MOST_FAILURES = 5  # scenes in a row that Plex fails to answer for: then Plex is failing, not a scene
 
 NEVER_SYNCED = "never_synced"
 STALE = "stale"
@@ -40,10 +39,8 @@ REASONS = {
 class Findings:
     """What was found on a page."""
 
-    reasons: dict[int, str] = field(default_factory=dict)
-    """Scene id -> why it has to be synced again; see `REASONS`."""
-    told: dict[str, list[str]] = field(default_factory=dict)
-    """Reason -> the scenes, for people."""
+    reasons: dict[int, str] = field(default_factory=dict)  # scene id -> why it has to be synced again; see `REASONS`
+    told: dict[str, list[str]] = field(default_factory=dict)  # reason -> the scenes, for people
     lacking: dict[int, str] = field(default_factory=dict)
     """Scene id -> why it has no item, of those that Plex need not have (skip_not_found)."""
 
@@ -142,12 +139,9 @@ class Look:
 
     item: PlexItem
     wanted: Wanted
-    edit: Edit
-    """What would have to be written."""
-    is_known: bool
-    """It was synced before, for this scene or for one that is gone from Stash."""
-    maps_as_before: bool
-    """What the scene maps to is what was written last."""
+    edit: Edit  # what would have to be written
+    is_known: bool  # it was synced before, for this scene or for one that is gone from Stash
+    maps_as_before: bool  # what the scene maps to is what was written last
     has_cover: bool
     """It has the scene's cover as it is now, as far as PlexSync knows: one that was chosen in Plex is not seen."""
 

@@ -30,8 +30,7 @@ from sync.worker.run import Run
 PIECE = 25
 """Scenes of a page that are looked at before a look for what was saved meanwhile: their pictures may have to be
 fetched from Stash."""
-PIECE_IN_PLEX = 100
-"""The same for a reconcile, which reads the items of as many in one request."""
+PIECE_IN_PLEX = 100  # the same for a reconcile, which reads the items of as many in one request
 
 
 _ELSEWHERE = {
@@ -44,41 +43,26 @@ _ELSEWHERE = {
 class Bulk:
     """Gives a drain the scenes of the batches that it may work on, a page of Stash's scenes at a time.
 
-    `own`: batches that this run was started for. `all_batches`: a person asked for all there is.
-    `after_outage`: nobody's save has started this run, so it goes on with what a server that was away has ended.
-    `looks`: it looks at its end what has changed without a hook.
-    A batch that was begun under other settings begins anew.
+    `own`: batches that this run was started for. A batch that was begun under other settings begins anew.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        *,
-        own: Sequence[str] = (),
-        all_batches: bool = False,
-        after_outage: bool = False,
-        looks: bool = True,
-    ) -> None:
+    def __init__(self, run: Run, own: Sequence[str]) -> None:
+        self._run = run
         self._store = run.jobs
         self._state = run.state
-        self._machine = run.plex.machine
+        self._settings = run.settings
+        self._fingerprint = _settings_fingerprint(run)
         self._listing = Listing(run.stash, run.state, run.settings)
         self._unchanged = Unchanged(run)
         self._reconciler = Reconciler(run, having_covers=self._unchanged.having_covers)
-        self._run = run
         self._bringer = Bringer(run) if run.settings.brings else None
         self._bringers: dict[str, Bringer] = {}  # by the day on which a task was told to begin
-        self._indexes = run.libraries
-        self._settings = run.settings
-        self._fingerprint = _settings_fingerprint(run)
-        self._unseen = Unseen(run, self._changed) if looks else None
-        self._looks = looks
+        self._unseen = Unseen(run, self._changed)
         self._own = set(own)
-        self._all_batches = all_batches
-        self._after_outage = after_outage
+        self._all_batches = run.order.all_batches
+        self._after_outage = not run.order.leaves_batches  # it goes on with what a server that was away has ended
         self._begun: dict[str, None] = {}
-        self._looked_through: set[str] = set()
-        """Batches of which only rows that wait for a later try are left."""
+        self._looked_through: set[str] = set()  # batches of which only rows that wait for a later try are left
 
     def take_up(self, *, all_batches: bool) -> None:
         """A person asked while this run was at work: for their batch, or for every one there is."""
@@ -118,7 +102,9 @@ class Bulk:
 
     def find_unseen(self) -> None:
         """Make a batch of what has changed in Stash without a hook; bring what is new in Plex to Stash."""
-        if self._bringer and self._looks:
+        if self._run.order.is_dry:
+            return
+        if self._bringer:
             try:
                 self._bringer.look(self._someone_saved)
             except TransientError as error:
@@ -126,8 +112,7 @@ class Bulk:
             except PermanentError as error:
                 log.warning(f"Nothing was brought back from Plex: {error}")
         try:
-            if self._unseen:
-                self._unseen.look(begins=bool(self._own))
+            self._unseen.look(begins=bool(self._own))
         except (StashTemporaryError, PermanentError) as error:
             # All that was asked for is done by now, and the next run looks from where this one began.
             log.debug(f"Stash did not tell what has changed without a save: {error}")
@@ -177,7 +162,7 @@ class Bulk:
             with self._store.transaction() as connection:
                 batches.set_total(connection, batch.id, total)
             batch.total = total
-        for index in self._indexes:
+        for index in self._run.libraries:
             # Of a batch over everything, what was moved in or taken out of Plex is to be found.
             if batch.kind in (SYNC_ALL, RECONCILE):
                 index.list_again(by_hand=True)
@@ -270,7 +255,7 @@ class Bulk:
         Nobody has asked for one that was never synced, nor for one that Plex is known to have lost.
         """
         known = self._state.synced_scenes([scene.id for scene in scenes])
-        held = self._state.held_by(self._machine, known)
+        held = self._state.held_by(self._run.plex.machine, known)
         return self._due([scene for scene in scenes if scene.id in held])
 
     def _put(

@@ -12,8 +12,7 @@ from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.state.state import State, chunks
 
-PAGE = 200
-"""Scenes that are looked at together."""
+PAGE = 200  # scenes that are looked at together
 _IDS = 1_000  # scenes of which only the number is asked for, in one request
 _ZONES = 15 * 3600.0
 """Seconds. Stash compares times as text, in the time zone they were written in: what lies this much before may be
@@ -25,8 +24,7 @@ class Page:
     """Scenes that come next, and how far they reach."""
 
     scenes: list[Scene]
-    cursor: int
-    """Every scene up to this id has been looked at with this page."""
+    cursor: int  # every scene up to this id has been looked at with this page
     is_last: bool
 
 

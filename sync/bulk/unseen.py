@@ -12,12 +12,9 @@ from sync.queue import batches
 from sync.queue.batch import CHANGE
 from sync.worker.run import Run
 
-PAGE = 500
-"""Scenes in one answer of Stash's."""
-AT_ONCE = 100
-"""Scenes that are read to see whether there is anything to do; more of them are a batch without a look."""
-SETTLED = 2.0
-"""Seconds after which nothing more is saved with the same time: Stash writes whole seconds."""
+PAGE = 500  # scenes in one answer of Stash's
+AT_ONCE = 100  # scenes that are read to see whether there is anything to do; more of them are a batch without a look
+SETTLED = 2.0  # seconds after which nothing more is saved with the same time: Stash writes whole seconds
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS plexsync_last_look ("
     "one INTEGER PRIMARY KEY CHECK (one = 1), "

@@ -23,6 +23,7 @@ from sync.plex.file_index import SCHEMA
 from sync.plex.sections import choose_sections, read_sections
 from sync.queue.job import ClaimedJob, Job
 from sync.queue.jobs import JobStore
+from sync.queue.order import Order
 from sync.settings import Settings
 from sync.setup.check import PRIVATE
 from sync.state.state import State
@@ -74,7 +75,7 @@ def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
             # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
             inside = settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False})
             health = PlexHealth(CircuitBreaker(jobs.connection))
-            yield Run(inside, stash, client, jobs, state, health, chosen, by_hand=True)
+            yield Run(inside, stash, client, jobs, state, health, chosen, Order())
         finally:
             jobs.close()
 

@@ -38,8 +38,7 @@ PAUSES = (0.05, 0.25)
 """Seconds before Plex is asked again that stumbled. It writes to one database and gives a 500 while that is
 locked; a longer wait is not for a task, which holds Stash's one job slot."""
 
-LONGEST_WAIT = 600.0
-"""Seconds for which a server that asks to be left alone is, at the most."""
+LONGEST_WAIT = 600.0  # seconds for which a server that asks to be left alone is, at the most
 
 _T = TypeVar("_T")
 Parameters = Sequence[tuple[str, str]]

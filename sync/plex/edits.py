@@ -21,8 +21,7 @@ from sync.text.clean import name_key
 LONGEST_QUERY = 7_800
 """Characters of an edit's own query; Plex names no limit, servers and proxies have theirs. With the path, the
 type and the item before it a request stays within 8,000."""
-LIMITS = (LONGEST_QUERY, 3_800, 1_800)
-"""What is tried where a request is refused as too long."""
+LIMITS = (LONGEST_QUERY, 3_800, 1_800)  # what is tried where a request is refused as too long
 TOO_LONG = (413, 414, 431)
 MOST_ITEMS = 100  # in one edit. Plex names no limit; Kometa, which is in wide use, sends at most so many
 MOVIE_TYPE = "1"

@@ -15,18 +15,14 @@ from sync import log
 from sync.model import MediaFile, PlexItem
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexSetupError, PlexTemporaryError
-from sync.plex.sections import Listed, Section, read_page
+from sync.plex.sections import Listed, Section, read_page, read_pages
 from sync.state.state import State
 from sync.text.media_paths import file_name, name_key, path_key
 
-PAGE = 1_000
-"""Items in a page of a full listing."""
-NEW_PAGE = 200
-"""Items in a page of a look for new ones."""
-LOOK_PAUSE = 5.0
-"""Seconds between two looks for new items within one run."""
-ASKED_ITEMS = 500
-"""Items of one file's name that are brought in; a server with more of them is listed."""
+PAGE = 1_000  # items in a page of a full listing
+NEW_PAGE = 200  # items in a page of a look for new ones
+LOOK_PAUSE = 5.0  # seconds between two looks for new items within one run
+ASKED_ITEMS = 500  # items of one file's name that are brought in; a server with more of them is listed
 SEARCH_AGAIN = 86_400.0
 """Seconds until a server that does not find files by name is asked so again: it may have been updated."""
 ODD = frozenset("&#+%'\"\\")
@@ -108,31 +104,25 @@ class LibraryIndex:
         )
         return {row[0] for row in rows}
 
-    def look_for_new(self) -> bool:
-        """Bring in what was added to the library since the last look; True when something was.
+    def look_for_new(self) -> None:
+        """Bring in what was added to the library since the last look.
 
         One request as a rule, and one look in some seconds. The first time it is the full listing.
         """
         if _within(LOOK_PAUSE, self._looked_at):
-            return False
+            return
         self._looked_at = time.monotonic()
         if not self.is_listed:
             self._list_all()
-            return True
-        start, added = 0, 0
-        while True:
-            total, page = read_page(self._client, self.section, start, NEW_PAGE, "addedAt:desc")
+            return
+        for page in read_pages(self._client, self.section, NEW_PAGE, "addedAt:desc"):
             known = dict(self.files(key for key, _ in page))
             # An item without files is in no index, and would look new for ever.
             fresh = [(key, files) for key, files in page if files and key not in known]
-            if fresh:
-                self._store(fresh)
-                added += len(fresh)
-                log.detail('Library "%s": %d new items found', self.section.title, len(fresh))
-            start += len(page)
-            # A page without anything new ends it: new items stand first.
-            if not fresh or _is_last(page, NEW_PAGE, start, total):
-                return added > 0
+            if not fresh:
+                break  # new items stand first
+            self._store(fresh)
+            log.detail('Library "%s": %d new items found', self.section.title, len(fresh))
 
     def ask_for(self, path: str) -> bool:
         """Ask Plex for the items that hold a file of this path's name, and bring them in: one request as a rule,
@@ -158,7 +148,7 @@ class LibraryIndex:
         # Each spelling of an accent: which of them the server finds, and which of them it has, is not known.
         for form in dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))):
             try:
-                total, found = read_page(self._client, self.section, 0, ASKED_ITEMS, "", [("file", form)])
+                total, found = read_page(self._client, self.section, 0, ASKED_ITEMS, [("file", form)])
             except PlexServerDown:
                 raise
             except (PlexTemporaryError, PlexSetupError) as error:
@@ -263,27 +253,13 @@ class LibraryIndex:
 
     def _list_all(self) -> None:
         """List the whole library, and keep what was listed where a page fails."""
-        self._listed_at, self._looked_at = None, time.monotonic()
-        began = time.monotonic()
-        listing = self._listing()[2] + 1
-        start, last = 0, False
-        begun_with: set[int] = set()  # the first ratingKey of each page
-        total: int | None = None
-        while not last:
-            earlier = total
-            # Oldest first: what is added meanwhile joins at the end and moves no page.
-            total, page = read_page(self._client, self.section, start, PAGE, "addedAt:asc")
-            if total is not None and earlier is not None and total < earlier and start:
-                # What was removed meanwhile moves every page after it: begin this one as much earlier.
-                start = max(0, start - (earlier - total))
-                begun_with.clear()
-                continue
-            if page and page[0][0] in begun_with:
-                break  # a server that does not page gives the same again and again
-            begun_with.update(key for key, _ in page[:1])
+        self._listed_at = None
+        self._looked_at = began = time.monotonic()
+        listing, count = self._listing()[2] + 1, 0
+        # Oldest first: what is added meanwhile joins at the end and moves no page.
+        for page in read_pages(self._client, self.section, PAGE, "addedAt:asc"):
             self._store(page, listing)
-            start += len(page)
-            last = _is_last(page, PAGE, start, total)
+            count += len(page)
         seconds = time.monotonic() - began
         with self._state.transaction() as connection:
             connection.execute("DELETE FROM plex_files WHERE library = ? AND round <> ?", (self._library, listing))
@@ -292,7 +268,7 @@ class LibraryIndex:
                 (time.time(), seconds, listing, self._library),
             )
         self._listed_at = time.monotonic()
-        log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, start, seconds)
+        log.detail('Library "%s": all %d items listed in %.1f s', self.section.title, count, seconds)
 
     def _store(self, items: Sequence[Listed], listing: int | None = None) -> None:
         """Put items in; `listing`: the number of the full listing that saw them, None for the last one."""
@@ -318,7 +294,3 @@ class LibraryIndex:
 
 def _within(seconds: float, since: float | None) -> bool:
     return since is not None and time.monotonic() - since < seconds
-
-
-def _is_last(page: Sequence[Listed], size: int, read: int, total: int | None) -> bool:
-    return not page or (len(page) < size if total is None else read >= total)

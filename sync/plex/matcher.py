@@ -37,16 +37,12 @@ class Candidate:
 class Match:
     """What became of one scene in one library."""
 
-    items: dict[int, bool]
-    """ratingKey -> held by the same path (True) or by the file's name alone (False)."""
-    ambiguous: tuple[str, ...] = ()
-    """For each file with several candidates, a sentence that lists them."""
+    items: dict[int, bool]  # ratingKey -> held by the same path (True) or by the file's name alone (False)
+    ambiguous: tuple[str, ...] = ()  # for each file with several candidates, a sentence that lists them
     conflicts: dict[int, int] = field(default_factory=dict)
     """ratingKey -> scene, of items that a file's name leads to and that hold another scene's very path."""
-    twice: tuple[str, ...] = ()
-    """For each file whose very path several items have, a sentence that lists them."""
-    named: frozenset[int] = field(default=frozenset(), compare=False)
-    """The items that the sentences list."""
+    twice: tuple[str, ...] = ()  # for each file whose very path several items have, a sentence that lists them
+    named: frozenset[int] = field(default=frozenset(), compare=False)  # the items that the sentences list
 
     @property
     def is_lost(self) -> bool:
@@ -60,8 +56,7 @@ class Rules:
 
     pairs: tuple[tuple[str, str], ...] = ()
     strict: bool = True
-    fold: bool = False
-    """Plex's system takes paths that differ in case alone for one."""
+    fold: bool = False  # Plex's system takes paths that differ in case alone for one
 
     def key(self, path: str) -> str:
         """Return what all spellings of one path in Plex share."""
@@ -77,8 +72,7 @@ class Rival:
     """A file that some scene has in Stash."""
 
     scene_id: int
-    key: str
-    """The path_key of where Plex would see it."""
+    key: str  # the path_key of where Plex would see it
     size: int | None = None
 
 
@@ -86,12 +80,10 @@ class Rival:
 class Others:
     """What is known of the world around a scene."""
 
-    scene_id: int
-    """The scene itself."""
+    scene_id: int  # the scene itself
     rivals: Mapping[str, Sequence[Rival]] = field(default_factory=dict)
     """name_key -> the files of that name in Stash, the scene's own among them or not."""
-    present: Collection[str] = frozenset()
-    """The path_key of every file that Plex was seen to have, in any library."""
+    present: Collection[str] = frozenset()  # the path_key of every file that Plex was seen to have, in any library
 
     def of_name(self, name: str) -> list[Rival]:
         """Return the other scenes' files of a name."""

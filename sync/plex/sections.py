@@ -1,18 +1,17 @@
 """Plex's libraries: which of them are synced, and their items a page at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from sync.model import MediaFile
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError, PlexSetupError, PlexTemporaryError
-from sync.plex.items import files_in
+from sync.plex.items import files_in, whole_number
 from sync.text.clean import name_key
 from sync.text.patterns import quoted
 
-Listed = tuple[int, tuple[MediaFile, ...]]
-"""The ratingKey of an item and its files."""
+Listed = tuple[int, tuple[MediaFile, ...]]  # the ratingKey of an item and its files
 _UNUSED = (
     ("excludeElements", "Genre,Role,Director,Writer,Country,Collection,Image,UltraBlurColors"),
     ("excludeFields", "summary,tagline"),
@@ -28,8 +27,7 @@ class Section:
     title: str
     type: str
     uuid: str = ""
-    locations: tuple[str, ...] = ()
-    """Its folders, as the server writes them."""
+    locations: tuple[str, ...] = ()  # its folders, as the server writes them
 
 
 def read_sections(client: PlexClient) -> list[Section]:
@@ -106,23 +104,51 @@ def listing(
         raise PlexTemporaryError(f'Plex library "{section.title}" is gone while it is listed') from None
 
 
+def pages(ask: Callable[[int], Element], size: int) -> Iterator[Element]:
+    """Yield answers of up to `size` rows, up to the last; `ask` asks for the one that begins at a row."""
+    start, first = 0, None
+    total: int | None = None
+    while True:
+        root = ask(start)
+        earlier, total = total, whole_number(root, "totalSize")
+        if start and earlier is not None and total is not None and total < earlier:
+            # What was removed meanwhile moves every page after it: begin this one as much earlier.
+            start, first = max(0, start - (earlier - total)), None
+            continue
+        if not len(root) or root[0].attrib == first:  # of a server that knows no pages it is the same again
+            return
+        first = first or root[0].attrib
+        yield root
+        start += len(root)
+        if len(root) < size if total is None else start >= total:
+            return
+
+
+def read_pages(client: PlexClient, section: Section, size: int, sort: str) -> Iterator[list[Listed]]:
+    """Yield the items of a library, page by page. Raises the errors of `plex/exceptions.py`."""
+    for root in pages(lambda start: _whole_listing(client, section, start, size, sort), size):
+        yield _listed_in(root)
+
+
 def read_page(
-    client: PlexClient,
-    section: Section,
-    start: int,
-    size: int,
-    sort: str = "",
-    wanted: Sequence[tuple[str, str]] = (),
+    client: PlexClient, section: Section, start: int, size: int, wanted: Sequence[tuple[str, str]] = ()
 ) -> tuple[int | None, list[Listed]]:
     """Return how many items a library has (None: Plex did not say) and those of one page.
 
     `wanted`: filters, as Plex's query has them. Raises the errors of `plex/exceptions.py`.
     """
+    root = _whole_listing(client, section, start, size, "", wanted)
+    return whole_number(root, "totalSize"), _listed_in(root)
+
+
+def _whole_listing(
+    client: PlexClient, section: Section, start: int, size: int, sort: str, wanted: Sequence[tuple[str, str]] = ()
+) -> Element:
     try:
-        root = listing(client, section, start, size, sort, wanted)
+        return listing(client, section, start, size, sort, wanted)
     except PlexPermanentError as error:
         raise PlexSetupError(f'Plex library "{section.title}" cannot be listed: {error}') from error
-    numbered = ((element.get("ratingKey", ""), element) for element in root)
-    items = [(int(number), files_in(element)) for number, element in numbered if number.isdigit()]
-    total = root.get("totalSize", "")
-    return int(total) if total.isdigit() else None, items
+
+
+def _listed_in(root: Element) -> list[Listed]:
+    return [(key, files_in(element)) for element in root if (key := whole_number(element, "ratingKey")) is not None]

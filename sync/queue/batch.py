@@ -15,16 +15,14 @@ PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED
 class Batch:
     """One batch. Times in seconds since the epoch."""
 
-    id: str
-    """What its rows carry as `batch_id`."""
+    id: str  # what its rows carry as `batch_id`
     kind: str
     args: dict[str, Any]
     status: str = PENDING
     total: int = 0
     done: int = 0
     failed: int = 0
-    skipped: int = 0
-    """Scenes that were right as they were, or that the settings leave out."""
+    skipped: int = 0  # scenes that were right as they were, or that the settings leave out
     cursor: int = 0
     listed: bool = False
     by_itself: bool = False
@@ -65,12 +63,10 @@ class Batch:
 LEFT_OUT, LATER = "left_out", "later"
 """Under these stands in `found` how many of those that were skipped the settings leave out, and how many somebody
 has saved meanwhile and are tried again without the batch."""
-WHOLE = {"scope": "all"}
-"""What a reconcile of everything is started with."""
+WHOLE = {"scope": "all"}  # what a reconcile of everything is started with
 SCOPES = {"all": None, "7d": 7.0, "1d": 1.0}
 """What a reconcile looks at: days since the scene's last change in Stash; None: every scene."""
-PERIODS = {"daily": 86_400.0, "weekly": 604_800.0}
-"""`reconcile_every` -> seconds."""
+PERIODS = {"daily": 86_400.0, "weekly": 604_800.0}  # `reconcile_every` -> seconds
 TITLES = {SYNC_ALL: "Sync all scenes", SYNC_RECENT: "Sync recent scenes", RECONCILE: "Reconcile"} | {
     BRING_BACK: "Bring back from Plex"
 }

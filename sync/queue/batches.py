@@ -15,12 +15,10 @@ from sync.queue import schema
 from sync.queue.batch import COMPLETED, FAILED, LATER, PENDING, PERIODS, RECONCILE, RUNNING, WHOLE, Batch
 from sync.queue.job import Job
 
-KEPT = 50
-"""Batches of a kind that are kept after their end."""
+KEPT = 50  # batches of a kind that are kept after their end
 STALE = 86_400.0
 """Seconds without work after which an unfinished batch begins anew: what it saw then says nothing of today."""
-SAMPLES = 5
-"""Examples kept of each reason that a reconcile found."""
+SAMPLES = 5  # examples kept of each reason that a reconcile found
 
 CREATE_BATCHES = """
 CREATE TABLE IF NOT EXISTS plexsync_batches (

@@ -4,12 +4,9 @@ from typing import NamedTuple
 
 SERVER_ERRORS = ("PlexTemporaryError", "PlexServerDown")
 """The errors of an outage: what failed for good with one of these is queued again after it, once."""
-NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")
-"""The errors of a scene whose file Plex does not have."""
-REVIVED = "revived"
-"""The update_type of a job that was queued again after an outage."""
-KEPT_FOR = 30 * 86_400.0
-"""Seconds a dead letter is kept."""
+NOT_IN_PLEX = ("PlexNotFound", "PlexItemRemoved")  # the errors of a scene whose file Plex does not have
+REVIVED = "revived"  # the update_type of a job that was queued again after an outage
+KEPT_FOR = 30 * 86_400.0  # seconds a dead letter is kept
 
 CREATE_DEAD_LETTERS = """
 CREATE TABLE IF NOT EXISTS plexsync_dead_letters (
@@ -57,8 +54,7 @@ class DeadLetter(NamedTuple):
     tries: int
     first_at: float
     last_at: float
-    job: str
-    """The queue row, as JSON."""
+    job: str  # the queue row, as JSON
 
 
 class Cause(NamedTuple):

@@ -10,8 +10,7 @@ from typing import NamedTuple
 KEPT_OUTAGES = 100
 SAME_OUTAGE = 600.0
 """Seconds after its end within which a breaker that opens again, on probation, goes on with the same outage."""
-LONGEST_WORDS = 2_000
-"""Characters kept of what a drain said."""
+LONGEST_WORDS = 2_000  # characters kept of what a drain said
 
 CREATE_OUTAGES = (
     "CREATE TABLE IF NOT EXISTS plexsync_outages ("

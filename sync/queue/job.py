@@ -24,8 +24,7 @@ class Job:
     last_error_type: str | None = None
     first_failed_at: float | None = None
     batch_id: str | None = None
-    early: bool = False
-    """A person wanted it tried before its time: such a try is not counted."""
+    early: bool = False  # a person wanted it tried before its time: such a try is not counted
 
     @property
     def job_key(self) -> str:
@@ -63,11 +62,9 @@ class ClaimedJob:
     Rows that come later are another job, which this run never acknowledges.
     """
 
-    job: Job
-    """The newest row; its count is 0 when a save came after the last failure."""
+    job: Job  # the newest row; its count is 0 when a save came after the last failure
     row_ids: tuple[int, ...]
-    batches: tuple[str, ...] = ()
-    """The batches that some of the rows belong to."""
+    batches: tuple[str, ...] = ()  # the batches that some of the rows belong to
 
     @property
     def scene_id(self) -> int:
@@ -79,8 +76,7 @@ class ClaimedJob:
 class Change:
     """A performer, studio, tag or group that was changed, merged or deleted."""
 
-    entity: str
-    """One of `ENTITIES`."""
+    entity: str  # one of `ENTITIES`
     entity_id: int
 
     def to_args(self) -> dict[str, Any]:

@@ -18,30 +18,20 @@ _ROWS = f"FROM `{schema.JOBS}` WHERE {schema.WAITING} AND {schema.LANE} IN {_LAN
 class Outlook:
     """What waits at one moment. Times in seconds since the epoch; None: nothing of the kind."""
 
-    waiting: bool
-    """Any row waits, due or not, or a batch that goes on by itself."""
-    due: bool
-    """A row is due, or a batch goes on by itself."""
+    waiting: bool  # any row waits, due or not, or a batch that goes on by itself
+    due: bool  # a row is due, or a batch goes on by itself
     next_due: float | None
     """When the first row becomes due of those that became, or become, due after the moment asked about."""
-    resume_at: float | None
-    """When a drain that could not go on is to be tried again."""
-    draining: bool
-    """A drain is alive and has not taken its last look."""
-    revivable: bool = False
-    """A dead letter has an error of an outage's, and has not been queued again yet."""
+    resume_at: float | None  # when a drain that could not go on is to be tried again
+    draining: bool  # a drain is alive and has not taken its last look
+    revivable: bool = False  # a dead letter has an error of an outage's, and has not been queued again yet
     stopped_at: float | None = None
     """When a drain that was killed, by a person's Stop or with its machine, was last known to work."""
-    stopped_in: str = ""
-    """Which run of Stash's that drain belonged to; see `run_of_stash`."""
-    asked: bool = False
-    """A drain was asked for a moment ago."""
-    job: str = ""
-    """Stash's id of the job that was asked for and has not begun, as far as it is known; empty: none."""
-    job_at: float = 0.0
-    """When that job was asked for."""
-    saved: bool = False
-    """A row of a save is due."""
+    stopped_in: str = ""  # which run of Stash's that drain belonged to; see `run_of_stash`
+    asked: bool = False  # a drain was asked for a moment ago
+    job: str = ""  # Stash's id of the job that was asked for and has not begun, as far as it is known; empty: none
+    job_at: float = 0.0  # when that job was asked for
+    saved: bool = False  # a row of a save is due
 
 
 def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, since: float) -> Outlook:

@@ -11,8 +11,7 @@ from sync import fast
 from sync.fast import sqlite3
 from sync.lock import SharedLock
 
-JOBS = "ack_queue_default"
-"""persist-queue's table: `ack_queue_` and the queue's name."""
+JOBS = "ack_queue_default"  # persist-queue's table: `ack_queue_` and the queue's name
 
 # The states persist-queue gives a row (persistqueue.sqlackqueue.AckStatus).
 NEW, READY, CLAIMED, ACKED = 0, 1, 2, 5
@@ -55,8 +54,7 @@ LAST_ERROR = f"CASE WHEN json_valid({TEXT}) THEN json_extract({TEXT}, '$.last_er
 WAITING = f"status < {CLAIMED}"
 HAS_FAILED = f"status < {CLAIMED} AND {LAST_ERROR} IS NOT NULL"
 
-LONGEST_WAIT = 7200.0
-"""Seconds; no delay is nearly as long. A row that waits for more has seen another clock."""
+LONGEST_WAIT = 7200.0  # seconds; no delay is nearly as long. A row that waits for more has seen another clock.
 INSERT_JOB = f"INSERT INTO `{JOBS}` (data, timestamp, status) VALUES (?, ?, {NEW})"
 
 RESCUE_LOCK = "rescue.lock"

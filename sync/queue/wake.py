@@ -24,15 +24,12 @@ TYPE_CHECKING = False  # typing costs the hook 2 ms; type checkers take this nam
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NOTE_TRUST = 20.0
-"""Seconds for which a note "a drain is asked for" is believed without asking Stash."""
+NOTE_TRUST = 20.0  # seconds for which a note "a drain is asked for" is believed without asking Stash
 LOOK_AGAIN, BY_HAND, ALL_BATCHES = 1, 2, 3
 """Words that a run which lost the lock leaves: something is due; a person asked, so what waits for a later try is
 due, too, and their batch; and so is every unfinished batch."""
-SAVE_PATIENCE = 0.5
-"""Seconds that a save waits for another process to close a damaged file. A drain waits longer."""
-CLOCK_SLACK = 2.0
-"""Seconds that a note may lie in the future: processes read the clock one after another."""
+SAVE_PATIENCE = 0.5  # seconds that a save waits for another process to close a damaged file. A drain waits longer.
+CLOCK_SLACK = 2.0  # seconds that a note may lie in the future: processes read the clock one after another
 
 
 class Ask:

@@ -4,8 +4,7 @@ import http.client
 import ssl
 from urllib.parse import urlsplit
 
-PROBE_TIMEOUT = 10.0
-"""Seconds a probe may take; a Plex that needs longer for this is not back yet."""
+PROBE_TIMEOUT = 10.0  # seconds a probe may take; a Plex that needs longer for this is not back yet
 
 
 def answers(plex_url: str) -> bool:

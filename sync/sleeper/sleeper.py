@@ -31,20 +31,14 @@ from sync.sleeper.probe import answers
 from sync.stash.ask import AskFailedError, ask_for_drain, renewed, see_to_enabled, still_waits
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
 
-SLEEPER_PID = "sleeper.pid"
-"""Says which process it is, for a person who wonders; nobody relies on it."""
-LONGEST_NAP = 5.0
-"""Seconds between two looks: a drain may put a row that is due sooner than all before."""
-BLOCKED_AFTER = 15.0
-"""Seconds after which a task that has not begun is taken to stand behind other jobs of Stash's."""
-ASK_AGAIN = 30.0
-"""Seconds until Stash is asked again after it did not take a request."""
+SLEEPER_PID = "sleeper.pid"  # says which process it is, for a person who wonders; nobody relies on it
+LONGEST_NAP = 5.0  # seconds between two looks: a drain may put a row that is due sooner than all before
+BLOCKED_AFTER = 15.0  # seconds after which a task that has not begun is taken to stand behind other jobs of Stash's
+ASK_AGAIN = 30.0  # seconds until Stash is asked again after it did not take a request
 RENEW_EVERY = 600.0
 """Seconds between two renewals of the session cookie, at the most; a third of its life where that is shorter."""
-LOCK_WAIT = 1.0
-"""Seconds a new sleeper waits for its lock: somebody's short look at it is no other sleeper."""
-STASH_GONE = 900.0
-"""Seconds without an answer of Stash after which it is taken for shut down."""
+LOCK_WAIT = 1.0  # seconds a new sleeper waits for its lock: somebody's short look at it is no other sleeper
+STASH_GONE = 900.0  # seconds without an answer of Stash after which it is taken for shut down
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,8 @@ _LATER_COLUMNS = (
 )
 """Columns that a state file of version 0.1.0 does not have."""
 
-NOBODY = 0
-"""In the place of a scene's id: no scene holds the item."""
-STATISTICS_KEPT = 30 * 86_400.0
-"""Seconds for which statistics are kept."""
+NOBODY = 0  # in the place of a scene's id: no scene holds the item
+STATISTICS_KEPT = 30 * 86_400.0  # seconds for which statistics are kept
 
 _T = TypeVar("_T")
 
@@ -86,8 +84,7 @@ class Held:
     exact: bool
     fingerprint: str
     cover: str
-    is_settled: bool
-    """Nothing is intended that nobody has confirmed."""
+    is_settled: bool  # nothing is intended that nobody has confirmed
 
 
 class State:

@@ -14,10 +14,8 @@ NOT_FOUND_BASE, NOT_FOUND_CAP, NOT_FOUND_TRIES = 30.0, 600.0, 12
 class RetryParams(NamedTuple):
     """How a kind of failure is tried again."""
 
-    base: float
-    """Seconds of the first delay at the most."""
-    cap: float
-    """Seconds no delay exceeds."""
+    base: float  # seconds of the first delay at the most
+    cap: float  # seconds no delay exceeds
     max_retries: int
 
 

@@ -21,10 +21,8 @@ from sync.queue import history
 
 _T = TypeVar("_T")
 
-FAILURE_THRESHOLD = 5
-"""Failures in a row that open the breaker."""
-RECOVERY_TIMEOUT = 60.0
-"""Seconds an open breaker waits before it lets one probe through."""
+FAILURE_THRESHOLD = 5  # failures in a row that open the breaker
+RECOVERY_TIMEOUT = 60.0  # seconds an open breaker waits before it lets one probe through
 
 CREATE_BREAKER = """
 CREATE TABLE IF NOT EXISTS plexsync_breaker (
@@ -37,29 +35,21 @@ CREATE TABLE IF NOT EXISTS plexsync_breaker (
 class CircuitState(Enum):
     """What the breaker lets through."""
 
-    CLOSED = "CLOSED"
-    """Everything."""
-    OPEN = "OPEN"
-    """Nothing: Plex failed again and again and is left alone."""
-    HALF_OPEN = "HALF_OPEN"
-    """One probe, which decides."""
+    CLOSED = "CLOSED"  # everything
+    OPEN = "OPEN"  # nothing: Plex failed again and again and is left alone
+    HALF_OPEN = "HALF_OPEN"  # one probe, which decides
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What has to be known of the past. Times in seconds since the epoch."""
 
-    failures: int = 0
-    """Failures in a row; one job that fails again and again counts once."""
-    failed_jobs: tuple[str, ...] = ()
-    """The jobs among them."""
+    failures: int = 0  # failures in a row; one job that fails again and again counts once
+    failed_jobs: tuple[str, ...] = ()  # the jobs among them
     first_failure_at: float | None = None
-    opened_at: float | None = None
-    """Last time the breaker opened; None: it is closed."""
-    probe_at: float | None = None
-    """When a probe was let through that has not come back."""
-    answered_at: float | None = None
-    """When a probe came back well, whose result the next drain may rely on."""
+    opened_at: float | None = None  # last time the breaker opened; None: it is closed
+    probe_at: float | None = None  # when a probe was let through that has not come back
+    answered_at: float | None = None  # when a probe came back well, whose result the next drain may rely on
     outage_began_at: float | None = None
     """First failure of the outage that opened the breaker; stays over its half-open tries."""
 

@@ -24,8 +24,7 @@ class Target:
 
     item: PlexItem
     record: ItemRecord
-    library: str
-    """The library's name, for people."""
+    library: str  # the library's name, for people
 
 
 @dataclass(slots=True)
@@ -58,8 +57,7 @@ class Distribution:
     state: State
     machine: str
     rules: Rules
-    names: Mapping[int, str]
-    """The libraries' names by their sections, for people."""
+    names: Mapping[int, str]  # the libraries' names by their sections, for people
 
     def give_out(self, contenders: list[Contender], located: dict[int, Located]) -> None:
         """Give each item to the one scene that may hold it; the others get a conflict."""

@@ -13,8 +13,7 @@ from sync.stash.pictures import Coming
 from sync.worker.round_edits import once_more
 from sync.worker.run import ItemSync, Run, SceneSync
 
-NO_PICTURE = "none"
-"""The fingerprint of a picture's step where the scene has none."""
+NO_PICTURE = "none"  # the fingerprint of a picture's step where the scene has none
 
 
 @dataclass(slots=True)
@@ -25,12 +24,9 @@ class Upload:
     item: ItemSync
     step: str
     picture: Picture
-    in_doubt: bool
-    """An earlier run may have uploaded this very picture, so Plex is asked first."""
-    asks_name: bool
-    """What Plex calls the picture will matter: the setting `preserve_plex_edits`."""
-    name: str = ""
-    """What Plex calls it, once it is there."""
+    in_doubt: bool  # an earlier run may have uploaded this very picture, so Plex is asked first
+    asks_name: bool  # what Plex calls the picture will matter: the setting `preserve_plex_edits`
+    name: str = ""  # what Plex calls it, once it is there
 
     def send(self) -> bool:
         """Upload the picture and lock it; False where Plex shows this very picture already. Raises PlexSyncError."""
@@ -68,8 +64,7 @@ class Covers:
         self._preserve = run.settings.preserve_plex_edits
         is_on = {POSTER: run.settings.sync_poster, BACKGROUND: run.settings.sync_background}
         self._kinds = [kind for kind in is_on if is_on[kind]]
-        self._coming: Coming[Picture | None] | None = None
-        """Those of a round's scenes."""
+        self._coming: Coming[Picture | None] | None = None  # those of a round's scenes
 
     @property
     def are_synced(self) -> bool:

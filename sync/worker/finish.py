@@ -21,10 +21,8 @@ from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
 from sync.worker.run import ItemSync, Run, SceneSync
 
-LATE_ROUND = 60.0
-"""Seconds. What waits of a batch for a later try becomes due at the full minute."""
-MISSING_ROUND = 300.0
-"""The same for scenes of a batch that Plex does not have yet: there may be thousands."""
+LATE_ROUND = 60.0  # seconds. What waits of a batch for a later try becomes due at the full minute.
+MISSING_ROUND = 300.0  # the same for scenes of a batch that Plex does not have yet: there may be thousands
 
 
 @dataclass(slots=True)

@@ -20,12 +20,9 @@ from sync.state.state import State
 from sync.text.media_paths import map_path, name_key
 from sync.worker.contenders import Contender, Distribution, Located, Namesakes, conflict
 
-FEW = 10
-"""Scenes of a round up to which files are asked for by name in a library that was never listed."""
-LOOKS = 3
-"""Times that a scene is matched where Plex turns out to hold other files than the index says."""
-DOUBTFUL = 20
-"""Items that are read before a scene is called doubtful: those that its error may list, and some."""
+FEW = 10  # scenes of a round up to which files are asked for by name in a library that was never listed
+LOOKS = 3  # times that a scene is matched where Plex turns out to hold other files than the index says
+DOUBTFUL = 20  # items that are read before a scene is called doubtful: those that its error may list, and some
 
 
 @dataclass(slots=True)
@@ -33,14 +30,10 @@ class Found:
     """What each library has for one scene."""
 
     scene: Scene
-    candidates: dict[int, list[Candidate]]
-    """Section -> the items that may be it."""
-    matches: dict[int, Match]
-    """Section -> what the matcher makes of them."""
-    strays: set[int]
-    """Items that the scene held last, and that the index does not know."""
-    is_asked: bool = True
-    """Plex could be asked for the files that the index does not know."""
+    candidates: dict[int, list[Candidate]]  # section -> the items that may be it
+    matches: dict[int, Match]  # section -> what the matcher makes of them
+    strays: set[int]  # items that the scene held last, and that the index does not know
+    is_asked: bool = True  # Plex could be asked for the files that the index does not know
 
     @property
     def is_lost(self) -> bool:

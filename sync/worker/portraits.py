@@ -24,8 +24,7 @@ from sync.state.state import State
 
 TRUSTED_AFTER = 2.0
 """Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""
-DIGEST_LENGTH = 12
-"""Characters of the SHA-1 that stand in an address."""
+DIGEST_LENGTH = 12  # characters of the SHA-1 that stand in an address
 
 
 _SCHEMA = """
@@ -40,10 +39,8 @@ CREATE TABLE IF NOT EXISTS portraits (
 class Portrait(NamedTuple):
     """What is known of a performer's picture."""
 
-    time: str
-    """The `t` of its address when it was looked at; empty: it may be another one since."""
-    digest: str
-    """Of its content; empty: Stash had none."""
+    time: str  # the `t` of its address when it was looked at; empty: it may be another one since
+    digest: str  # of its content; empty: Stash had none
 
 
 class Portraits:

@@ -30,8 +30,8 @@ from sync.worker.write import Writer
 if TYPE_CHECKING:  # batches stand above the drain, which is given them
     from sync.bulk.runner import Bulk
 
-ROUND = 100
-"""Scenes that share their reads."""
+LINGER = 0.3  # seconds that a run waits for more saves, where one has followed another: a bulk edit is hundreds of them
+ROUND = 100  # scenes that share their reads
 ROUND_SECONDS = 10.0
 """Seconds of edits that a round holds at the most, where they are slow or spaced out: what was read is to be fresh."""
 
@@ -43,29 +43,23 @@ class UnforeseenError(TransientError):
 class Drain:
     """Takes what is due from the queue into Plex, until nothing is left.
 
-    `bulk`: the batches this run may work on, when nothing of a person's is due. `with_late`: it takes scenes of
-    batches too that failed and waited for a later try. `linger`: seconds to wait for more where one save follows
-    another.
+    `bulk`: the batches this run may work on, when nothing of a person's is due.
     """
 
-    def __init__(self, run: Run, *, bulk: "Bulk | None" = None, with_late: bool = True, linger: float = 0.0) -> None:
+    def __init__(self, run: Run, bulk: "Bulk | None") -> None:
         self._run = run
         self._jobs = run.jobs
         self._bulk = bulk
-        self._with_late = with_late
-        self._linger = linger
+        # Whether it takes scenes of batches too that failed and waited for a later try.
+        self._with_late = not run.order.leaves_batches
         self._writer = Writer(run)
         self._finish = Finish(run, self._writer.covers)
-        self._is_bulk = False
-        """Whether the scenes at work are a batch's."""
-        self._is_series = False
-        """Whether somebody has saved a scene while another was dealt with."""
+        self._is_bulk = False  # whether the scenes at work are a batch's
+        self._is_series = False  # whether somebody has saved a scene while another was dealt with
         self._claimed_at = time.time()
-        self._extent = 0, 0
-        """Scenes that are through without those at work, and all there are."""
+        self._extent = 0, 0  # scenes that are through without those at work, and all there are
         self._shown = -1  # percent on Stash's bar
-        self.looked_at = time.time()
-        """When the queue was looked at last for what is due, in seconds since the epoch."""
+        self.looked_at = time.time()  # when the queue was looked at last for what is due, in seconds since the epoch
 
     @property
     def summary(self) -> Summary:
@@ -200,8 +194,8 @@ class Drain:
         They share their reads then, and the hooks of a bulk edit the machine; and no other run has to be started.
         """
         if self._is_series:
-            if self._linger and self._jobs.due(time.time(), late=False) < self._round_size():
-                time.sleep(self._linger)
+            if self._jobs.due(time.time(), late=False) < self._round_size():
+                time.sleep(LINGER)
             self._is_series = False
 
     def _next_of_batches(self) -> list[ClaimedJob] | None:

@@ -15,6 +15,7 @@ from sync.plex.scan import FolderScans
 from sync.plex.sections import Section
 from sync.queue.job import ClaimedJob
 from sync.queue.jobs import JobStore
+from sync.queue.order import Order
 from sync.settings import Settings
 from sync.stash.client import StashClient
 from sync.state.state import State
@@ -34,14 +35,13 @@ class Run:
     state: State
     health: PlexHealth
     chosen: Sequence[Section]
-    by_hand: bool  # a person asked for it
+    order: Order
     libraries: Sequence[LibraryIndex] = field(init=False)
     rules: Rules = field(init=False)
     locator: Locator = field(init=False)
     portraits: Portraits = field(init=False)
     ratings: Ratings = field(init=False)
-    pictures: PictureAccess | None = field(init=False)
-    """How Plex reaches performers' pictures; None: it gets none."""
+    pictures: PictureAccess | None = field(init=False)  # how Plex reaches performers' pictures; None: it gets none
     scans: FolderScans | None = field(init=False)
     """Where Plex may be asked to look for a file that it does not have; None: nowhere."""
     read_at: dict[int, float | None] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Run:
         self.libraries = [LibraryIndex(plex, state, section) for section in self.chosen]
         self.rules = Rules(settings.path_pairs, settings.strict_matching, plex.folds_case)
         self.locator = Locator(
-            client=plex, stash=stash, state=state, indexes=self.libraries, rules=self.rules, by_hand=self.by_hand
+            client=plex, stash=stash, state=state, indexes=self.libraries, rules=self.rules, by_hand=self.order.by_hand
         )
         self.pictures = picture_access(
             settings.performer_pictures,
@@ -76,23 +76,17 @@ class Run:
 class ItemSync:
     """One Plex item of a scene on its way through a round."""
 
-    item: PlexItem
-    """As it was read before the round's edits."""
+    item: PlexItem  # as it was read before the round's edits
     record: ItemRecord
-    library: str
-    """The library's name, for people."""
+    library: str  # the library's name, for people
     wanted: Wanted
     edit: Edit
-    fingerprint: str
-    """Names what the item should hold."""
-    sent: list[str] = field(default_factory=list)
-    """The names of the steps that wrote to Plex, in order."""
-    goes_alone: bool = False
-    """An earlier edit failed: it goes by itself now, so that others are not sent in vain."""
+    fingerprint: str  # names what the item should hold
+    sent: list[str] = field(default_factory=list)  # the names of the steps that wrote to Plex, in order
+    goes_alone: bool = False  # an earlier edit failed: it goes by itself now, so that others are not sent in vain
     limit: int = 0
     """Characters of an edit that are tried, after a longer one was refused; 0: what the server is known to take."""
-    is_cut: bool = False
-    """Its summary is shorter than in Stash, for that would not go through."""
+    is_cut: bool = False  # its summary is shorter than in Stash, for that would not go through
     after: PlexItem | None = None
     """The item as it is known to be at the end; None: not known, and what was intended stays noted."""
 
@@ -116,10 +110,8 @@ class SceneSync:
     scene: Scene
     items: list[ItemSync] = field(default_factory=list)
     errors: list[PlexSyncError] = field(default_factory=list)
-    cover: str = ""
-    """Stash's address of the cover that its items have at the end; empty where that would tell nothing."""
-    has_no_cover: bool = False
-    """Stash was asked for the cover and has none that Plex would take."""
+    cover: str = ""  # Stash's address of the cover that its items have at the end; empty where that would tell nothing
+    has_no_cover: bool = False  # Stash was asked for the cover and has none that Plex would take
 
     @property
     def has_sent(self) -> bool:

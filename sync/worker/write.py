@@ -18,8 +18,7 @@ from sync.worker.covers import Covers, Upload
 from sync.worker.round_edits import MetadataEdit, RoundEdits, lock_pictures
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
-Write = MetadataEdit | Upload
-"""One thing to write to an item."""
+Write = MetadataEdit | Upload  # one thing to write to an item
 
 
 class Writer:

@@ -315,7 +315,8 @@ class BatchlessDrain(Drain):
         health = PlexHealth(CircuitBreaker(store.connection))
         run = SimpleNamespace(jobs=store, state=state, stash=None, plex=plex, settings=Settings(), health=health)
         run.preserve = False
-        super().__init__(cast(Any, run))
+        run.order = Order("sleeper")
+        super().__init__(cast(Any, run), None)
         self._world = world
 
     def _work(self, claimed: Sequence[ClaimedJob]) -> None:
@@ -342,6 +343,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(schema, "connect", lambda path, **_: connect_plainly(path, SteppingConnection))
     monkeypatch.setattr(schema, "create", lambda _: None)
     monkeypatch.setattr(wake, "is_held", look)
+    monkeypatch.setattr("sync.worker.processor.LINGER", 0)
     monkeypatch.setattr(tasks, "FileLock", SteppingLock)
     monkeypatch.setattr(dependencies, "ensure", lambda *_, **__: None)
     monkeypatch.setattr(process_queue, "process_queue", made.process_queue)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from sync import process_queue
 from sync.queue.jobs import JobStore
 from sync.worker import processor
 from tests.servers.plex import Request
@@ -72,7 +71,7 @@ def moved_to(site: Site, path: str, size: int) -> int:
 
 
 def test_a_run_waits_a_moment_for_the_next_save_of_several(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_queue, "LINGER", 5.0)
+    monkeypatch.setattr(processor, "LINGER", 5.0)
     (one, _), (two, _), (three, key) = [site.add(f"/media/{n}.mp4", n + 1) for n in range(3)]
     save(site, one)
     saved: list[int] = []
@@ -101,7 +100,7 @@ def test_a_run_waits_a_moment_for_the_next_save_of_several(site: Site, monkeypat
 
 
 def test_a_single_save_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_queue, "LINGER", 60.0)
+    monkeypatch.setattr(processor, "LINGER", 60.0)
     scene, _ = site.add()
     save(site, scene)
     began = threading.current_thread()
