@@ -68,31 +68,22 @@ class Writer:
             # What was sent to already comes first: it is concluded where Plex begins to fail or somebody saves a scene.
             rest.sort(key=lambda one: (not one.has_sent, one.has_sent and _has_more_to_send(one)))
             self.covers.follow(rest)
-            self._write_each(rest, tried, stop, show)
+            for one in rest:
+                if not self._run.health.is_good or (tried and not one.has_sent and stop()):
+                    break
+                writes = self._prepare(one)
+                if not self._run.plex.pacer.wait(lambda: bool(tried) and stop()):
+                    break
+                show(len(tried))
+                tried.append(one)
+                self._send(one, writes)
+            show(len(tried))
         except (StashTemporaryError, StashAuthError) as error:
             self.interruption = error  # Plex has answered: what it took is known
         finally:
             self.covers.drop()
         self._edits.read_back(tried)
         return tried
-
-    def _write_each(
-        self,
-        scenes: Sequence[SceneSync],
-        tried: list[SceneSync],
-        stop: Callable[[], bool],
-        show: Callable[[int], None],
-    ) -> None:
-        for one in scenes:
-            if not self._run.health.is_good or (tried and not one.has_sent and stop()):
-                break
-            writes = self._prepare(one)
-            if not self._run.plex.pacer.wait(lambda: bool(tried) and stop()):
-                break
-            show(len(tried))
-            tried.append(one)
-            self._send(one, writes)
-        show(len(tried))
 
     def _send(self, one: SceneSync, writes: Sequence[Write]) -> None:
         """Send a scene's writes one after another, as long as Plex is well, and note what became of them."""
