@@ -15,10 +15,10 @@ from sync.plex.edits import without
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError, PlexTooLong
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.worker.covers import Covers, Upload
-from sync.worker.round_edits import MetadataEdit, RoundEdits, lock_pictures
+from sync.worker.round_edits import RoundEdits, lock_pictures
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
-Write = MetadataEdit | Upload  # one thing to write to an item
+Write = ItemSync | Upload  # one thing to write: an item's own edit, or a picture of its
 
 
 class Writer:
@@ -95,34 +95,33 @@ class Writer:
 
     def _send_one(self, one: SceneSync, write: Write) -> bool:
         """Send a write and note what became of it; False where it has become shorter and is to be sent again."""
-        item, record = write.item, write.item.record
+        item, step = (write.item, write.step) if isinstance(write, Upload) else (write, METADATA)
         try:
-            wrote = write.send()
+            if not isinstance(write, Upload):
+                self._edits.send(one, item)
+            elif not self.covers.send(write, self._now):
+                return True
         except PlexSyncError as error:
             if isinstance(error, PlexTooLong) and self._edits.shorten(item, error):
                 self.note_intended([one], self._now)
                 return False
-            record.steps[write.step] = record.step(write.step).failed(error)
-            self._note_failure(one, write, error)
+            item.record.steps[step] = item.record.step(step).failed(error)
+            if isinstance(write, Upload) and isinstance(error, PermanentError) and not isinstance(error, SetupError):
+                self.covers.note_refused(one.scene, write, error)
+            else:
+                self._note_failure(one, item, error)
             return True
-        if wrote and write.step not in item.sent:
-            item.sent.append(write.step)
-        if isinstance(write, Upload):
-            self.covers.note_sent(write, self._now)
-        else:
-            self._edits.note_taken(one, item)
+        if step not in item.sent:
+            item.sent.append(step)
         return True
 
-    def _note_failure(self, one: SceneSync, write: Write, error: PlexSyncError) -> None:
+    def _note_failure(self, one: SceneSync, item: ItemSync, error: PlexSyncError) -> None:
         if isinstance(error, (PlexServerDown, SetupError)):
             raise error
-        if isinstance(write, Upload) and isinstance(error, PermanentError):
-            self.covers.note_refused(one.scene, write, error)
-            return
-        one.errors.append(_refusal_of(write.item, error) if isinstance(error, PermanentError) else error)
+        one.errors.append(_refusal_of(item, error) if isinstance(error, PermanentError) else error)
         if isinstance(error, PlexPermanentError) and error.fields:
-            write.item.edit = without(write.item.edit, error.fields)
-            write.item.sent += [METADATA] if write.item.edit else []
+            item.edit = without(item.edit, error.fields)
+            item.sent += [METADATA] if item.edit else []
         self._run.health.failed(error, one.job.job.job_key)
 
     def _tell_health(self, one: SceneSync) -> None:
@@ -140,12 +139,12 @@ class Writer:
                 continue
             writes = self._prepare(one)
             tried.append(one)
-            self._send(one, [write for write in writes if write.item is item])
+            self._send(one, [write for write in writes if write is item])
             if METADATA in item.sent:
                 self._edits.read_back([one])
             else:
                 self._edits.mend_unanswered(item)
-            self._send(one, [write for write in writes if write.item is not item])
+            self._send(one, [write for write in writes if write is not item])
 
     # One scene
 
@@ -159,7 +158,7 @@ class Writer:
                 item.after = item.item
             elif METADATA not in item.sent and not item.record.step(METADATA).error:
                 lock_pictures(item, {*item.record.memory.sent, *(upload.step for upload in uploads)})
-                writes.append(MetadataEdit(self._run, item))
+                writes.append(item)
             writes += uploads
         return writes
 
