@@ -18,7 +18,7 @@ from sync.plex.matcher import Candidate, Match, Others, Rules, match_scene
 from sync.plex.media_paths import map_path, name_key
 from sync.stash.client import StashClient
 from sync.state import State
-from sync.worker.contenders import Contender, Distribution, Located, Namesakes, conflict
+from sync.worker.contenders import Contender, Distribution, Located, conflict, namesakes
 
 FEW = 10  # scenes of a round up to which files are asked for by name in a library that was never listed
 LOOKS = 3  # times that a scene is matched where Plex turns out to hold other files than the index says
@@ -73,7 +73,7 @@ class Locator:
         self._items: dict[int, PlexItem] = {}  # what was read in this round
         self._gone: set[int] = set()  # what Plex turned out not to have
         self._held: Mapping[int, Iterable[tuple[int, int]]] = {}
-        self._namesakes = Namesakes(stash, rules)
+        self._stash = stash
         names = {index.section.id: index.section.title for index in indexes}
         self._distribution = Distribution(stash, state, client.machine, rules, names)
 
@@ -157,11 +157,12 @@ class Locator:
 
     def _ask_stash(self, looked_at: Sequence[Found]) -> None:
         """Decide once more about scenes with a name alone, knowing who else has a file of that name."""
-        asked = {one.scene.id: names for one in looked_at if (names := self._worth_asking(one))}
+        asked = {one.scene.id: some for one in looked_at if (some := self._worth_asking(one))}
         if not asked:
             return
         like = next(file.path for one in looked_at if one.scene.id in asked for file in one.scene.files if file.path)
-        rivals = self._namesakes.of((name for names in asked.values() for name in names), like)
+        paths = (path for some in asked.values() for path in some)
+        rivals = namesakes(self._stash, self._rules, paths, like)
         for one in looked_at:
             if one.scene.id in asked:
                 names = {name_key(path, fold=self._rules.fold) for path in asked[one.scene.id]}
