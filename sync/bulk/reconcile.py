@@ -173,6 +173,5 @@ def _lacks_most(item: PlexItem, wanted: Wanted) -> bool:
 
 
 def _lacks_all(item: PlexItem, edit: Edit) -> bool:
-    """Return whether Plex holds nothing in any field that would be written."""
     singles = all(not getattr(item, name) or (name == "title" and bears_file_name(item)) for name in edit.single)
     return singles and not any(getattr(item, name) for name in edit.lists)

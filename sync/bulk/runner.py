@@ -218,17 +218,13 @@ class Bulk:
         self._put(batch, page, rows, findings.told)
 
     def _bring(self, batch: Batch, found: Found, told: dict[str, list[str]]) -> Found:
-        """Bring what these scenes' items tell, and add what it was; return those that are through, as they are now."""
         if not self._bringer:
             return found
         day = str(batch.args.get("from") or "")
         if day and day not in self._bringers:
             self._bringers[day] = Bringer(self._run, since=day_begins(day))
         bringer = self._bringers.get(day, self._bringer)
-        through, brought = bringer.bring(found, self._someone_saved, dry_run=bool(batch.args.get("dry_run")))
-        for reason, labels in brought.items():
-            told.setdefault(reason, []).extend(labels)
-        return through
+        return bringer.bring(found, self._someone_saved, told, dry_run=bool(batch.args.get("dry_run")))
 
     def _note_left_out(self, reasons: Mapping[int, str], lacking: Mapping[int, str], page: Page) -> None:
         others = [scene.id for scene in page.scenes if scene.id not in reasons]
@@ -241,7 +237,6 @@ class Bulk:
                 records.put_left_out(connection, texts, records.NOT_IN_PLEX, time.time())
 
     def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
-        """Return the scenes that have to be synced."""
         right = self._unchanged.among(scenes)
         return [scene for scene in scenes if scene.id not in right]
 

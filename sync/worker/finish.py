@@ -134,7 +134,6 @@ class Finish:
             self._done([one.job for one in done])
 
     def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
-        """Note what an item holds now, by what was read back of it."""
         record, after = item.record, item.after
         if after is None:
             if not one.errors:  # nothing that is not known to be in Plex ends a job
@@ -217,7 +216,6 @@ class Finish:
             self._fail(claim, scene, error)
 
     def _note_lacking(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
-        """Note which of these scenes Plex need not have."""
         lacking = [(scene.id, log.redact(str(error))) for job, scene, error in failed if self._is_lacking(job, error)]
         with self._run.state.transaction() as connection:
             records.take_in(connection, [scene.id for _, scene, _ in failed])

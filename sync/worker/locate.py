@@ -188,7 +188,6 @@ class Locator:
         return {key for index in self._indexes.values() for key in index.present(keys)}
 
     def _read(self, rating_keys: set[int]) -> None:
-        """Read items whole, and correct the index by them."""
         items = read_items(self._client, rating_keys)
         self._items |= items
         gone = rating_keys - items.keys()

@@ -76,7 +76,6 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
 
 
 def _have_scanned(run: Run, one: SceneSync) -> None:
-    """Ask Plex to scan the folders of a scene that it does not have, where the settings say so."""
     if run.scans is None:
         return
     for number, error in enumerate(one.errors):

@@ -176,7 +176,6 @@ class Drain:
         return claimed
 
     def _take_request(self, *, everything: bool) -> None:
-        """Do what a run that lost the lock has asked of this one."""
         word = wake.take_word(self._jobs.connection)
         if word >= wake.EVERYTHING or everything:
             self._jobs.hasten(time.time())

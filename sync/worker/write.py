@@ -149,7 +149,6 @@ class Writer:
     # One scene
 
     def _prepare(self, one: SceneSync) -> list[Write]:
-        """Return what is to be sent of a scene, with its pictures fetched."""
         cover = self._fetch_cover(one) if one.items else None
         writes: list[Write] = []
         for item in one.items:
