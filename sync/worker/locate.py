@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.errors import PermanentError
-from sync.model import MediaFile, PlexItem, Scene
+from sync.model import PlexItem, Scene
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexNotFound, PlexPermanentError
 from sync.plex.file_index import LibraryIndex
@@ -137,13 +137,13 @@ class Locator:
                     there, _ = index.candidates(path, file.size)
                 keys[section] |= there
         for section, index in self._indexes.items():
-            found.candidates[section] = [self._candidate(key, files) for key, files in index.files(keys[section])]
+            found.candidates[section] = [
+                Candidate(key, self._items[key].title if key in self._items else "", files)
+                for key, files in index.files(keys[section])
+            ]
             found.strays -= {item.rating_key for item in found.candidates[section]}
         self._decide(found)
         return found
-
-    def _candidate(self, key: int, files: tuple[MediaFile, ...]) -> Candidate:
-        return Candidate(key, self._items[key].title if key in self._items else "", files)
 
     def _decide(self, found: Found, others: Others | None = None) -> None:
         files = [file for some in found.candidates.values() for item in some for file in item.files]
@@ -166,7 +166,8 @@ class Locator:
         for one in looked_at:
             if one.scene.id in asked:
                 names = {name_key(path, fold=self._rules.fold) for path in asked[one.scene.id]}
-                present = self._present({rival.key for name in names for rival in rivals[name]})
+                theirs = {rival.key for name in names for rival in rivals[name]}
+                present = {key for index in self._indexes.values() for key in index.present(theirs)}
                 self._decide(one, Others(one.scene.id, rivals, present))
 
     def _worth_asking(self, one: Found) -> set[str]:
@@ -183,9 +184,6 @@ class Locator:
             if named:
                 paths |= {*named, *(file.path for file in one.scene.files if file.path)}
         return paths
-
-    def _present(self, keys: Iterable[str]) -> set[str]:
-        return {key for index in self._indexes.values() for key in index.present(keys)}
 
     def _read(self, rating_keys: set[int]) -> None:
         items = read_items(self._client, rating_keys)

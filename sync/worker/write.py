@@ -6,6 +6,7 @@ ends the round.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.mapping.performer_pictures import dated_cover
@@ -18,6 +19,7 @@ from sync.worker.covers import Covers, Upload
 from sync.worker.round_edits import RoundEdits, lock_pictures
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
+_T = TypeVar("_T")
 Write = ItemSync | Upload  # one thing to write: an item's own edit, or a picture of its
 
 
@@ -152,7 +154,9 @@ class Writer:
         cover = self._fetch_cover(one) if one.items else None
         writes: list[Write] = []
         for item in one.items:
-            uploads = self._uploads(one, item, cover)
+            uploads: list[Upload] = []
+            if cover is not None:
+                uploads = self._guarded(one, partial(self.covers.uploads, item, cover, self._now)) or []
             if not item.edit:
                 item.after = item.item
             elif METADATA not in item.sent and not item.record.step(METADATA).error:
@@ -177,21 +181,16 @@ class Writer:
             self._guarded(one, partial(self.covers.note_free, item))
         return None
 
-    def _uploads(self, one: SceneSync, item: ItemSync, cover: Picture | None) -> list[Upload]:
-        uploads: list[Upload] = []
-        if cover is not None:
-            self._guarded(one, lambda: uploads.extend(self.covers.uploads(item, cover, self._now)))
-        return uploads
-
-    def _guarded(self, one: SceneSync, work: Callable[[], object]) -> None:
+    def _guarded(self, one: SceneSync, work: Callable[[], _T]) -> _T | None:
         """Do something for one scene alone; its failure is the scene's."""
         try:
-            work()
+            return work()
         except (PlexServerDown, SetupError):
             raise
         except PlexSyncError as error:
             one.errors.append(error)
             self._run.health.failed(error, one.job.job.job_key)
+            return None
 
 
 def _has_more_to_send(one: SceneSync) -> bool:
