@@ -194,8 +194,7 @@ class _Task:
     def _connect(self, settings: Settings) -> PlexClient | None:
         """Return Plex, asked and found to answer; None while the breaker lets nothing through.
 
-        After an outage one probe comes first. A person's press begins with a probe too, whatever
-        the breaker says.
+        After an outage one probe comes first. A person's press begins with a probe too, whatever the breaker says.
         """
         state = self._breaker.state
         if not self._everything and not self._breaker.can_execute():

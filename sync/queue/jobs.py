@@ -1,10 +1,9 @@
 """Everything the drain needs of the queue, in one narrow class.
 
-The rows are persist-queue's (`SQLiteAckQueue` with its JSON serializer). Its own
-`get` takes the lowest id, so a row that waits for a later try would come straight
-back and block the head; what is due is asked with SQL, over indexes of what
-stands in the JSON, as fast at 100,000 rows as at 100. Every change of rows is one
-transaction, through the package's own connection.
+The rows are persist-queue's (`SQLiteAckQueue` with its JSON serializer). Its own `get` takes the lowest id, so a row
+that waits for a later try would come straight back and block the head; what is due is asked with SQL, over indexes of
+what stands in the JSON, as fast at 100,000 rows as at 100. Every change of rows is one transaction, through the
+package's own connection.
 """
 
 import os
