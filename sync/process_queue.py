@@ -178,6 +178,8 @@ class _Task:
                 self._looked_at = drain.looked_at
                 if drain.summary.scenes:
                     log.info(f"Process queue: {drain.summary}")
+                    if by_library := drain.summary.by_library():
+                        log.info(f"By library: {by_library}")
                 for batch in bulk.outcome():
                     tell = log.debug if batch.kind == CHANGE and not batch.done and not batch.failed else log.info
                     for line in summary_of(batch):

@@ -70,6 +70,14 @@ class Summary:
         ending = worst(Ending.NEEDS_A_LOOK if self.failed else Ending.WELL, Ending.LATER if self.later else Ending.WELL)
         return Report(str(self), ending, scenes=self.scenes, **self._scenes(), libraries=libraries)
 
+    def by_library(self) -> str:
+        """What was done in each library, where there are several."""
+        said = []
+        for name in dict.fromkeys(library for library, _ in self.libraries):
+            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
+            said.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
+        return "; ".join(said) if len(said) > 1 else ""
+
 
 class Finish:
     """Ends the scenes that a drain has claimed, one way or another; raises sqlite3.Error."""

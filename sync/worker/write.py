@@ -97,7 +97,7 @@ class Writer:
 
     def _send_one(self, one: SceneSync, write: Write) -> bool:
         """Send a write and note what became of it; False where it has become shorter and is to be sent again."""
-        item, step = (write.item, write.step) if isinstance(write, Upload) else (write, METADATA)
+        item, step = _item_of(write), write.step if isinstance(write, Upload) else METADATA
         try:
             if not isinstance(write, Upload):
                 self._edits.send(one, item)
@@ -141,12 +141,12 @@ class Writer:
                 continue
             writes = self._prepare(one)
             tried.append(one)
-            self._send(one, [write for write in writes if write is item])
+            self._send(one, [write for write in writes if _item_of(write) is item])
             if METADATA in item.sent:
                 self._edits.read_back([one])
             else:
                 self._edits.mend_unanswered(item)
-            self._send(one, [write for write in writes if write is not item])
+            self._send(one, [write for write in writes if _item_of(write) is not item])
 
     # One scene
 
@@ -191,6 +191,10 @@ class Writer:
             one.errors.append(error)
             self._run.health.failed(error, one.job.job.job_key)
             return None
+
+
+def _item_of(write: Write) -> ItemSync:
+    return write.item if isinstance(write, Upload) else write
 
 
 def _has_more_to_send(one: SceneSync) -> bool:

@@ -548,5 +548,5 @@ def test_a_new_scene_with_rating_and_cover_is_two_writes_on_a_server_that_is_not
     site.save_and_sync(scene, title="T", tags=["ours"], rating100=80)
     assert sorted(names(site, key, "genres")) == ["Theirs", "ours"]
     writes = [request.method for request in site.plex.requests if request.method != "GET"]
-    assert writes == (["PUT", "POST"] if site.plex.tag_mode == "adds" else ["PUT", "PUT", "POST"])
+    assert writes == (["PUT", "POST"] if site.plex.tag_mode == "adds" else ["PUT", "POST", "PUT"])
     assert {"thumb", "genre", "title", "userRating"} <= set(site.item(key).locked)
