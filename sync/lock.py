@@ -37,9 +37,8 @@ class FileLock:
     def acquire(self, timeout: float = 0.0) -> bool:
         """Take the lock; `timeout` in seconds, 0 for a single try. False when it stays taken.
 
-        A bounded wait and not one try: somebody's short look (`is_held`) must
-        not make a starting drain give up.
-        Raises OSError when the file cannot be opened or made, SetupError where no lock of a file works.
+        A bounded wait and not one try: somebody's short look (`is_held`) must not make a starting drain give up. Raises
+        OSError when the file cannot be opened or made, SetupError where no lock of a file works.
         """
         end = time.monotonic() + timeout
         while not self._try():
@@ -85,9 +84,8 @@ class FileLock:
 class SharedLock:
     """A lock that many may hold together, and that keeps a FileLock on the same file out; a context manager.
 
-    Windows has no shared lock: there the holders come one after another. Waits
-    for at most ten seconds and then goes on without: it guards against a rare
-    moment, and whoever waits here has a person waiting.
+    Windows has no shared lock: there the holders come one after another. Waits for at most ten seconds and then goes on
+    without: it guards against a rare moment, and whoever waits here has a person waiting.
     """
 
     __slots__ = ("_descriptor", "_path")
@@ -113,9 +111,8 @@ class SharedLock:
 def is_held(path: str) -> bool:
     """Return whether somebody holds the lock on `path`.
 
-    Two looks at the same moment do not see each other: on POSIX a look is a
-    shared lock; Windows has none, so a look that finds the byte taken looks again.
-    Raises SetupError where no lock of a file works.
+    Two looks at the same moment do not see each other: on POSIX a look is a shared lock; Windows has none, so a look
+    that finds the byte taken looks again. Raises SetupError where no lock of a file works.
     """
     if os.path.abspath(path) in _own:
         return True

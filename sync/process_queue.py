@@ -178,6 +178,8 @@ class _Task:
                 self._looked_at = drain.looked_at
                 if drain.summary.scenes:
                     log.info(f"Process queue: {drain.summary}")
+                    if by_library := drain.summary.by_library():
+                        log.info(f"By library: {by_library}")
                 for batch in bulk.outcome():
                     tell = log.debug if batch.kind == CHANGE and not batch.done and not batch.failed else log.info
                     for line in summary_of(batch):
@@ -194,8 +196,7 @@ class _Task:
     def _connect(self, settings: Settings) -> PlexClient | None:
         """Return Plex, asked and found to answer; None while the breaker lets nothing through.
 
-        After an outage one probe comes first. A person's press begins with a probe too, whatever
-        the breaker says.
+        After an outage one probe comes first. A person's press begins with a probe too, whatever the breaker says.
         """
         state = self._breaker.state
         if not self._order.by_hand and not self._breaker.can_execute():

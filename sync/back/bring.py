@@ -61,7 +61,8 @@ class Bringer:
                 return
             scenes = [one for one in self._run.stash.scenes(some).values() if not why_left_out(one, self._settings)]
             located = self._run.locator.locate([within_paths(scene, self._settings) for scene in scenes])
-            if len(self._bring([(scene, located[scene.id]) for scene in scenes], stop)[0]) < len(scenes):
+            found = [(scene, located[scene.id]) for scene in scenes]
+            if len(self._bring(found, stop, {}, dry_run=False)) < len(found):
                 return
         with self._run.state.transaction() as connection:
             watched.put_looked_at(connection, what, now)
@@ -109,23 +110,18 @@ class Bringer:
 
     # What is brought
 
-    def bring(
-        self, found: Found, stop: Callable[[], bool], *, dry_run: bool = False
-    ) -> tuple[Found, dict[str, list[str]]]:
-        """Bring what these scenes' items tell; return those that are through, as they are now, and what was brought.
+    def bring(self, found: Found, stop: Callable[[], bool], told: dict[str, list[str]], *, dry_run: bool) -> Found:
+        """Bring what these scenes' items tell; return those that are through, as they are now.
 
-        What was brought is told for people, by its kind. `stop` ends it before a scene. With `dry_run` nothing is
-        written, in Stash or on disk.
+        What was brought is added to `told`, for people, by its kind. `stop` ends it before a scene. With `dry_run`
+        nothing is written, in Stash or on disk.
         """
         if self._settings.bring_plays:
             self._plays.read(self._since)
-        return self._bring(found, stop, dry_run=dry_run)
+        return self._bring(found, stop, told, dry_run=dry_run)
 
-    def _bring(
-        self, found: Found, stop: Callable[[], bool], *, dry_run: bool = False
-    ) -> tuple[Found, dict[str, list[str]]]:
+    def _bring(self, found: Found, stop: Callable[[], bool], told: dict[str, list[str]], *, dry_run: bool) -> Found:
         through: list[tuple[Scene, Located]] = []
-        told: dict[str, list[str]] = {}
 
         def tell(reason: str, labels: list[str]) -> None:
             if labels:
@@ -143,7 +139,7 @@ class Bringer:
                 scene, ratings = self._bring_ratings(scene, located.targets, dry_run)
                 tell(RATINGS, ratings)
             through.append((scene, located))
-        return through, told
+        return through
 
     def _bring_resume(
         self, scene: Scene, targets: Sequence[Target], seen: Mapping[int, Seen | None], dry_run: bool
@@ -178,7 +174,6 @@ class Bringer:
         return told
 
     def _goes_to_plex(self, scene: Scene, target: Target, dry_run: bool) -> bool:
-        """Send a scene's resume point, where that is wanted and Plex takes it."""
         position = _position(scene.resume)
         if not self._settings.send_resume or not _may_stop_at(scene.resume, target.item.duration):
             return False
@@ -213,7 +208,6 @@ def _may_stop_at(at: float, duration: float) -> bool:
 
 
 def _position(at: float) -> str:
-    """A position in a film as players show it."""
     minutes, seconds = divmod(round(at), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if at else "the beginning"

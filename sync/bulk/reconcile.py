@@ -49,13 +49,6 @@ class Findings:
         self.reasons[scene_id] = reason
         self.told.setdefault(reason, []).append(label)
 
-    def add_all(self, other: "Findings") -> None:
-        """Note what was found of other scenes."""
-        self.reasons |= other.reasons
-        self.lacking |= other.lacking
-        for reason, labels in other.told.items():
-            self.told.setdefault(reason, []).extend(labels)
-
 
 class Reconciler:
     """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
@@ -66,9 +59,8 @@ class Reconciler:
         self._having_covers = having_covers
         self._failures = 0  # scenes in a row that Plex failed to answer for
 
-    def look(self, found: Sequence[tuple[Scene, Located]]) -> Findings:
-        """Return what is wrong with these scenes and items. Raises StashTemporaryError and StashAuthError."""
-        findings = Findings()
+    def look(self, found: Sequence[tuple[Scene, Located]], findings: Findings) -> None:
+        """Note what is wrong with these scenes and items. Raises StashTemporaryError and StashAuthError."""
         synced = self._run.state.synced_scenes([scene.id for scene, _ in found])
         known = [scene for scene, located in found if scene.id in synced and located.targets]
         settled = self._run.portraits.settle({scene.id: scene for scene in known})
@@ -105,7 +97,6 @@ class Reconciler:
                 findings.add(scene.id, scene.label, reason)
             elif located.errors:
                 findings.lacking[scene.id] = str(located.errors[0])
-        return findings
 
     def locate(self, scenes: Sequence[Scene]) -> list[tuple[Scene, Located]]:
         """Return scenes, which share their reads, with their items.
@@ -182,6 +173,5 @@ def _lacks_most(item: PlexItem, wanted: Wanted) -> bool:
 
 
 def _lacks_all(item: PlexItem, edit: Edit) -> bool:
-    """Return whether Plex holds nothing in any field that would be written."""
     singles = all(not getattr(item, name) or (name == "title" and bears_file_name(item)) for name in edit.single)
     return singles and not any(getattr(item, name) for name in edit.lists)

@@ -187,52 +187,44 @@ class Bulk:
         left_out: dict[int, tuple[Scene, str]] = {}
         due: list[Scene] = []
         findings = Findings()
-        is_reconcile, is_back = batch.kind == RECONCILE, batch.kind == BRING_BACK
-        brought: dict[str, list[str]] = {}
+        is_reconcile = batch.kind == RECONCILE
+        reads_items = is_reconcile or batch.kind == BRING_BACK
         looked, is_cut = 0, False
-        for some in chunks(page.scenes, PIECE_IN_PLEX if is_reconcile or is_back else PIECE):
+        for some in chunks(page.scenes, PIECE_IN_PLEX if reads_items else PIECE):
             if looked and (is_cut or self._someone_saved()):
-                page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
                 break
             out = {scene.id: (scene, why) for scene in some if (why := why_left_out(scene, self._settings))}
             scenes = [scene for scene in some if scene.id not in out]
             left_out |= out
-            if is_reconcile or is_back:
+            if reads_items:
                 found = self._reconciler.locate(scenes)
-                through = self._bring(batch, found, brought)
+                through = self._bring(batch, found, findings.told)
                 if len(through) < len(found):  # a person's save waits: the rest comes when that is through
                     some, is_cut = some[: some.index(found[len(through)][0])], True
                 if is_reconcile:
-                    findings.add_all(self._reconciler.look(through))
+                    self._reconciler.look(through, findings)
             else:
                 due += self._changed(scenes) if batch.kind == CHANGE else self._due(scenes)
             looked += len(some)
-        self._note_left_out({number: why for number, (_, why) in left_out.items()}, findings.lacking, page)
-        if is_cut and looked < len(page.scenes):
+        if looked < len(page.scenes):
             page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
-        if is_back:
-            self._put(batch, page, [], brought)
-            return
+        self._note_left_out({number: why for number, (_, why) in left_out.items()}, findings.lacking, page)
+        rows = [(scene.id, batch.kind) for scene in due]
         if is_reconcile:
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
-            self._put(batch, page, rows, findings.told | brought)
-            return
-        rows = [(scene.id, batch.kind) for scene in due]
-        self._put(batch, page, rows, {LEFT_OUT: [scene.label for scene, _ in left_out.values()]} if left_out else {})
+        elif left_out and not reads_items:
+            findings.told[LEFT_OUT] = [scene.label for scene, _ in left_out.values()]
+        self._put(batch, page, rows, findings.told)
 
-    def _bring(self, batch: Batch, found: Found, brought: dict[str, list[str]]) -> Found:
-        """Bring what these scenes' items tell, and add what it was; return those that are through, as they are now."""
+    def _bring(self, batch: Batch, found: Found, told: dict[str, list[str]]) -> Found:
         if not self._bringer:
             return found
         day = str(batch.args.get("from") or "")
         if day and day not in self._bringers:
             self._bringers[day] = Bringer(self._run, since=day_begins(day))
         bringer = self._bringers.get(day, self._bringer)
-        through, told = bringer.bring(found, self._someone_saved, dry_run=bool(batch.args.get("dry_run")))
-        for reason, labels in told.items():
-            brought.setdefault(reason, []).extend(labels)
-        return through
+        return bringer.bring(found, self._someone_saved, told, dry_run=bool(batch.args.get("dry_run")))
 
     def _note_left_out(self, reasons: Mapping[int, str], lacking: Mapping[int, str], page: Page) -> None:
         others = [scene.id for scene in page.scenes if scene.id not in reasons]
@@ -245,7 +237,6 @@ class Bulk:
                 writes.put_left_out(connection, texts, writes.NOT_IN_PLEX, time.time())
 
     def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
-        """Return the scenes that have to be synced."""
         right = self._unchanged.among(scenes)
         return [scene for scene in scenes if scene.id not in right]
 

@@ -85,7 +85,6 @@ class Listing:
         return Page([read[number] for number in numbers if number in read], cursor, is_last)
 
     def _filters(self, args: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Return the filters for the scenes that a performer, studio, tag or group is on now."""
         number, entity = str(args.get("id")), args.get("entity")
         one: dict[str, Any] = {"value": [number], "modifier": "INCLUDES"}
         if entity == "performer":

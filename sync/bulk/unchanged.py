@@ -37,7 +37,7 @@ class Unchanged:
         }
         # Pictures are asked for of scenes alone that may turn out to be unchanged.
         settled = self._run.portraits.settle(known).values()
-        return self._having_covers([scene for scene in settled if self._is_as_written(scene, held[scene.id])], held)
+        return self.having_covers([scene for scene in settled if self._is_as_written(scene, held[scene.id])], held)
 
     def _is_as_written(self, scene: Scene, here: list[Held]) -> bool:
         settings, narrow = self._run.settings, within_paths(scene, self._run.settings)
@@ -51,14 +51,12 @@ class Unchanged:
         here = {number: [one for one in found if one.section in sections] for number, found in held.items()}
         return {number: found for number, found in here.items() if found}
 
-    def having_covers(self, scenes: Sequence[Scene]) -> set[int]:
-        """Return the ids of scenes whose items have their cover as it is now, whatever its address.
+    def having_covers(self, scenes: Sequence[Scene], held: Mapping[int, list[Held]] | None = None) -> set[int]:
+        """Return the ids of scenes whose items (`held`) have their cover as it is now, whatever its address.
 
         Raises StashTemporaryError and StashAuthError.
         """
-        return self._having_covers(scenes, self._held(scenes))
-
-    def _having_covers(self, scenes: Sequence[Scene], held: Mapping[int, list[Held]]) -> set[int]:
+        held = self._held(scenes) if held is None else held
         # Any change of a scene gives its cover another address; Stash tells whether it is another picture.
         doubtful = [scene for scene in scenes if self._is_doubtful(scene, held.get(scene.id, []))]
         right = {scene.id for scene in scenes} - {scene.id for scene in doubtful}

@@ -134,7 +134,6 @@ def _compare_list(
 def _names_that_differ(
     present: Collection[str], wanted: Collection[str], ours: Collection[str], refused: Collection[str]
 ) -> tuple[list[str], list[str]]:
-    """Give the names that lack, and those that go."""
     by_key = {name_key(name): name for name in present}
     wanted_by_key = {name_key(name): name for name in wanted}
     never = {name for name in refused if name_key(name) in by_key or name_key(name) not in set(map(name_key, ours))}

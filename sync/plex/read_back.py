@@ -37,7 +37,6 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
 
 
 def _keep(kept: Memory, memory: Memory, name: str) -> None:
-    """Have what was remembered of a field stay so."""
     for old, new in ((memory.sent, kept.sent), (memory.result, kept.result)):
         if name in old:
             new[name] = old[name]

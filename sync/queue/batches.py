@@ -1,9 +1,8 @@
 """Batches: many scenes at once, as they are recorded in the queue's own file. Standard library alone.
 
-They stand beside the rows so that a row's end and its batch's count are one transaction: a kill at
-any moment loses no progress and counts nothing twice. Scenes get their rows a page at a time
-(`cursor` is the highest scene id that was looked at), so that a batch of 100,000 scenes is a few
-hundred rows.
+They stand beside the rows so that a row's end and its batch's count are one transaction: a kill at any moment loses no
+progress and counts nothing twice. Scenes get their rows a page at a time (`cursor` is the highest scene id that was
+looked at), so that a batch of 100,000 scenes is a few hundred rows.
 """
 
 import json

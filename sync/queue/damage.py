@@ -1,13 +1,12 @@
 """A damaged queue file: set aside, and everything compared anew. Standard library alone.
 
-Whoever meets the damage, hook or drain, moves the file away and goes on with a
-new one. Which jobs the old one held is not guessed from its bytes: the next drain
-begins a batch that holds every scene against Plex, and most of them cost no request.
-A hook whose row went into the old file while it was moved sees that and writes it
-once more (`wake.enqueue`), so nothing falls between the two.
+Whoever meets the damage, hook or drain, moves the file away and goes on with a new one. Which jobs the old one held is
+not guessed from its bytes: the next drain begins a batch that holds every scene against Plex, and most of them cost no
+request. A hook whose row went into the old file while it was moved sees that and writes it once more (`wake.enqueue`),
+so nothing falls between the two.
 
-Windows moves no file that a process has open. A save that cannot wait for the end
-of that leaves a mark, and the next drain compares everything, that save too.
+Windows moves no file that a process has open. A save that cannot wait for the end of that leaves a mark, and the next
+drain compares everything, that save too.
 """
 
 import contextlib

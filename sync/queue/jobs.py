@@ -1,10 +1,9 @@
 """Everything the drain needs of the queue, in one narrow class.
 
-The rows are persist-queue's (`SQLiteAckQueue` with its JSON serializer). Its own
-`get` takes the lowest id, so a row that waits for a later try would come straight
-back and block the head; what is due is asked with SQL, over indexes of what
-stands in the JSON, as fast at 100,000 rows as at 100. Every change of rows is one
-transaction, through the package's own connection.
+The rows are persist-queue's (`SQLiteAckQueue` with its JSON serializer). Its own `get` takes the lowest id, so a row
+that waits for a later try would come straight back and block the head; what is due is asked with SQL, over indexes of
+what stands in the JSON, as fast at 100,000 rows as at 100. Every change of rows is one transaction, through the
+package's own connection.
 """
 
 import os
@@ -53,18 +52,13 @@ class _Rows(persistqueue.SQLiteAckQueue):  # type: ignore[misc]  # persist-queue
     def __init__(self, folder: str) -> None:
         try:
             super().__init__(folder, serializer=persistqueue.serializers.json, db_file_name=data_folder.QUEUE_FILE)
-            batches.create_tables(self._conn)
+            self.connection: sqlite3.Connection = self._conn
+            batches.create_tables(self.connection)
             for statement in _STATEMENTS:
-                self._conn.execute(statement)
+                self.connection.execute(statement)
         except BaseException:
             self.close()  # Windows moves no damaged file that is open
             raise
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The one connection of this queue."""
-        connection: sqlite3.Connection = self._conn
-        return connection
 
     def _new_db_connection(self, path: str, _multithreading: bool, _timeout: float) -> sqlite3.Connection:
         """Open the file as all of PlexSync does, and not in whatever mode the package would have it."""

@@ -41,20 +41,19 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
     ).fetchone()
     flag, alive_at, resume_at, asked_at, stash, job, job_at = row or (0, *(None,) * 6)
     draining = bool(flag) and is_held(drain_lock)
-    (next_due,) = connection.execute(
-        f"SELECT min({schema.DUE_AT}) {_ROWS} AND {schema.DUE_AT} > ?", (since,)
+    is_due = f"{schema.DUE_AT} <= ?1"
+    waiting, due, saved, next_due = connection.execute(
+        f"SELECT EXISTS (SELECT 1 {_ROWS}), EXISTS (SELECT 1 {_ROWS} AND {is_due}), "
+        f"EXISTS (SELECT 1 {_ROWS} AND {schema.LANE} = {schema.SAVED} AND {is_due}), "
+        f"(SELECT min({schema.DUE_AT}) {_ROWS} AND {schema.DUE_AT} > ?2)",
+        (now, since),
     ).fetchone()
     if next_due is not None and next_due > now + schema.LONGEST_WAIT:
         next_due = now  # the clock was set back since
-    due = connection.execute(f"SELECT 1 {_ROWS} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)).fetchone()
-    saved = connection.execute(
-        f"SELECT 1 {_ROWS} AND {schema.LANE} = {schema.SAVED} AND {schema.DUE_AT} <= ? LIMIT 1", (now,)
-    ).fetchone()
-    waiting = connection.execute(f"SELECT 1 {_ROWS} LIMIT 1").fetchone()
     goes_on = batches.goes_on_by_itself(connection)
     return Outlook(
-        waiting=waiting is not None or goes_on,
-        due=due is not None or goes_on,
+        waiting=bool(waiting) or goes_on,
+        due=bool(due) or goes_on,
         next_due=next_due,
         resume_at=resume_at,
         draining=draining,
@@ -64,7 +63,7 @@ def outlook(connection: sqlite3.Connection, drain_lock: str, *, now: float, sinc
         asked=asked_at is not None and -wake.CLOCK_SLACK <= now - asked_at < wake.NOTE_TRUST,
         job=job or "",
         job_at=job_at or 0.0,
-        saved=saved is not None,
+        saved=bool(saved),
     )
 
 

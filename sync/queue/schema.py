@@ -1,8 +1,7 @@
 """The queue's tables, and how the standard library alone opens them.
 
-The hook writes its row without persist-queue, whose import costs 35 ms of the
-time of the person who saves. `tests/unit/queue/test_schema.py` holds what is
-written here against what the package itself writes and reads.
+The hook writes its row without persist-queue, whose import costs 35 ms of the time of the person who saves.
+`tests/unit/queue/test_schema.py` holds what is written here against what the package itself writes and reads.
 """
 
 import os

@@ -35,9 +35,8 @@ CLOCK_SLACK = 2.0  # seconds that a note may lie in the future: processes read t
 class Ask:
     """A drain has to be asked for, by whoever holds this.
 
-    `token` names the note that was left for the others; `earlier_job` is Stash's
-    id of a job asked for at `earlier_asked_at` (seconds since the epoch) that may
-    still wait there.
+    `token` names the note that was left for the others; `earlier_job` is Stash's id of a job asked for at
+    `earlier_asked_at` (seconds since the epoch) that may still wait there.
     """
 
     __slots__ = ("earlier_asked_at", "earlier_job", "token")
@@ -51,9 +50,8 @@ class Ask:
 def enqueue(queue_file: str, drain_lock: str, data: bytes) -> Ask | None:
     """Put one job's row on the queue; return what is left to do to have it drained, None when nothing is.
 
-    After this the row is on disk. The note that a drain is asked for is left in
-    the same transaction, so of fifty hooks at once one asks.
-    Raises sqlite3.Error and OSError.
+    After this the row is on disk. The note that a drain is asked for is left in the same transaction, so of fifty hooks
+    at once one asks. Raises sqlite3.Error and OSError.
     """
     end = time.monotonic() + fast.BUSY_TIMEOUT
     moves = 0
@@ -210,8 +208,7 @@ def take_word(connection: sqlite3.Connection) -> int:
 def end_drain(connection: sqlite3.Connection, work_is_left: Callable[[], bool]) -> bool:
     """Take the last look and, when nothing is left, say that no drain runs; True when it ended.
 
-    `work_is_left` looks through the same connection, inside the transaction
-    that ends the drain.
+    `work_is_left` looks through the same connection, inside the transaction that ends the drain.
     """
     with transaction(connection):
         (word,) = connection.execute("SELECT look_again FROM plexsync_wake").fetchone()

@@ -1,14 +1,11 @@
 """The sleeper: one detached process that waits where a task must not. Standard library alone.
 
-Jobs that wait for a later try, and an outage of Plex, would hold Stash's one job
-slot if a task waited for them. This process lives while something waits: it asks
-Stash for "Process queue" when a row becomes due, probes Plex's `/identity` while
-the circuit breaker is open (at most once a minute), and ends when nothing waits.
-Where Stash's own jobs keep the task from beginning, it has saves worked off by a
-run of its own (`run.py`).
+Jobs that wait for a later try, and an outage of Plex, would hold Stash's one job slot if a task waited for them. This
+process lives while something waits: it asks Stash for "Process queue" when a row becomes due, probes Plex's `/identity`
+while the circuit breaker is open (at most once a minute), and ends when nothing waits. Where Stash's own jobs keep the
+task from beginning, it has saves worked off by a run of its own (`run.py`).
 
-What it needs to know reaches it by a pipe, never by a command line. `/identity`
-wants no token, so it is not given one.
+What it needs to know reaches it by a pipe, never by a command line. `/identity` wants no token, so it is not given one.
 """
 
 import contextlib
@@ -115,9 +112,8 @@ class Sleeper:
     def run(self, is_current: Callable[[], bool] = lambda: True) -> bool:
         """Wait and wake until nothing waits (True), or nobody is left to wait for (False).
 
-        `is_current`: whether this is the data folder's sleeper still; somebody may
-        have deleted the folder, as the README says to start from scratch.
-        Raises sqlite3.Error.
+        `is_current`: whether this is the data folder's sleeper still; somebody may have deleted the folder, as the
+        README says to start from scratch. Raises sqlite3.Error.
         """
         while is_current() and os.path.exists(self._queue_file):
             step, outlook = self._look()

@@ -90,8 +90,7 @@ class Held:
 class State:
     """The state file of one data folder.
 
-    Every method that changes it is one transaction. Raises sqlite3.Error where the file cannot be
-    read or written.
+    Every method that changes it is one transaction. Raises sqlite3.Error where the file cannot be read or written.
     """
 
     def __init__(self, path: str) -> None:

@@ -1,8 +1,7 @@
 """Paths of media as two servers write them: one file, two spellings. Pure.
 
-Stash and Plex may see the same disk through different mounts, on different
-systems. A path is compared by its key: separators one way, composed characters
-(NFC; macOS decomposes), and folded case where Plex's system folds it.
+Stash and Plex may see the same disk through different mounts, on different systems. A path is compared by its key:
+separators one way, composed characters (NFC; macOS decomposes), and folded case where Plex's system folds it.
 """
 
 import re
@@ -17,8 +16,7 @@ _WINDOWS = re.compile(r"^(?:[A-Za-z]:(?:[\\/]|$)|\\\\|//)")
 def unify(path: str) -> str:
     """Return a path with `/` as its only separator, no doubled ones, and composed characters.
 
-    A backslash is a separator in a path with a drive letter or of a Windows
-    share; in any other it is part of a name.
+    A backslash is a separator in a path with a drive letter or of a Windows share; in any other it is part of a name.
     """
     if _WINDOWS.match(path):
         path = path.replace("\\", "/")

@@ -22,9 +22,8 @@ class RetryParams(NamedTuple):
 def calculate_delay(retry_count: int, base: float, cap: float, jitter_seed: int | None = None) -> float:
     """Return the seconds to wait after `retry_count` earlier tries: exponential with full jitter.
 
-    `random(0, min(cap, base * 2**retry_count))`, so that jobs which failed
-    together do not come back together. `jitter_seed` makes it repeatable.
-    Raises ValueError for a negative count.
+    `random(0, min(cap, base * 2**retry_count))`, so that jobs which failed together do not come back together.
+    `jitter_seed` makes it repeatable. Raises ValueError for a negative count.
     """
     if retry_count < 0:
         raise ValueError(f"retry_count is {retry_count}; accepted: 0 or more")

@@ -1,8 +1,7 @@
 """The circuit breaker between the drain and Plex. Standard library alone: the sleeper reads it too.
 
-The rules are pure functions from one record to the next, one for each event;
-what stands around them keeps the record in the queue's file, where every process
-sees it and two at once are one after the other.
+The rules are pure functions from one record to the next, one for each event; what stands around them keeps the record
+in the queue's file, where every process sees it and two at once are one after the other.
 """
 
 import json

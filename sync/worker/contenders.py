@@ -1,6 +1,5 @@
 """Which scene gets an item that several may have, and who else in Stash has a file of its name."""
 
-import time
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,6 @@ from sync.plex.matcher import Candidate, Rival, Rules, holds_file_of, is_nearer
 from sync.stash.client import StashClient
 from sync.state.state import NOBODY, State
 from sync.text.media_paths import file_name, is_windows, name_key
-
-HOLDS = 60.0
-"""Seconds for which an answer of Stash's holds: a name that very many scenes have is asked for in many rounds."""
 
 
 @dataclass(slots=True)
@@ -115,42 +111,28 @@ def conflict(item: PlexItem, holder: int, scene: Scene) -> PlexPermanentError:
     )
 
 
-class Namesakes:
-    """The files of Stash's scenes by their names; the names of a round are asked for in one request."""
+def namesakes(stash: StashClient, rules: Rules, paths: Iterable[str], like: str) -> dict[str, list[Rival]]:
+    """Return the files of Stash's with the names of these paths, by name_key; one request asks for all of them.
 
-    def __init__(self, stash: StashClient, rules: Rules) -> None:
-        self._stash = stash
-        self._rules = rules
-        self._known: dict[str, list[Rival]] = {}
-        self._known_until = 0.0
+    `like`: a path as Stash writes it, for its separator. Raises what a request to Stash raises.
+    """
+    names: dict[str, set[str]] = {}
+    for path in paths:
+        names.setdefault(name_key(path, fold=rules.fold), set()).add(file_name(path))
+    separator = "\\" if is_windows(like) and "\\" in like else "/"
+    spelled = sorted({form for some in names.values() for name in some for form in _spellings(name, fold=rules.fold)})
+    found: dict[str, list[Rival]] = {key: [] for key in names}
+    for scene_id, file in stash.files_named([separator + name for name in spelled]):
+        key = rules.key_in_plex(file.path)
+        if (name := key.rpartition("/")[2]) in found:
+            found[name].append(Rival(scene_id, key, file.size))
+    return found
 
-    def of(self, paths: Iterable[str], like: str) -> dict[str, list[Rival]]:
-        """Return the files of Stash's with the names of these paths, by name_key.
 
-        `like`: a path as Stash writes it, for its separator. Raises what a request to Stash raises.
-        """
-        if time.monotonic() > self._known_until:
-            self._known.clear()
-            self._known_until = time.monotonic() + HOLDS
-        wanted: dict[str, set[str]] = {}
-        for path in paths:
-            wanted.setdefault(name_key(path, fold=self._rules.fold), set()).add(file_name(path))
-        unknown = {key: names for key, names in wanted.items() if key not in self._known}
-        if unknown:
-            separator = "\\" if is_windows(like) and "\\" in like else "/"
-            spelled = sorted({form for names in unknown.values() for name in names for form in self._spellings(name)})
-            self._known |= {key: [] for key in unknown}
-            for scene_id, file in self._stash.files_named([separator + name for name in spelled]):
-                key = self._rules.key_in_plex(file.path)
-                name = key.rpartition("/")[2]
-                if name in unknown:
-                    self._known[name].append(Rival(scene_id, key, file.size))
-        return {key: self._known[key] for key in wanted}
-
-    def _spellings(self, name: str) -> set[str]:
-        """LIKE knows no composed and decomposed characters, and the case of ASCII letters alone."""
-        forms = {name}
-        if not name.isascii():
-            cases = {name, name.lower(), name.upper()} if self._rules.fold else {name}
-            forms |= {unicodedata.normalize(form, case) for case in cases for form in ("NFC", "NFD")}
-        return forms
+def _spellings(name: str, *, fold: bool) -> set[str]:
+    """LIKE knows no composed and decomposed characters, and the case of ASCII letters alone."""
+    forms = {name}
+    if not name.isascii():
+        cases = {name, name.lower(), name.upper()} if fold else {name}
+        forms |= {unicodedata.normalize(form, case) for case in cases for form in ("NFC", "NFD")}
+    return forms

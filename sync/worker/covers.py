@@ -1,13 +1,12 @@
 """A scene's cover on its way into its items: fetched once, sent where it is new, remembered."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sync import log
 from sync.errors import PermanentError, UnusablePictureError
 from sync.model import BACKGROUND, METADATA, PICTURES, POSTER, ItemRecord, Picture, Scene, StepRecord, StepState
 from sync.plex import artwork
-from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError
 from sync.stash.pictures import Coming
 from sync.worker.round_edits import once_more
@@ -16,42 +15,13 @@ from sync.worker.run import ItemSync, Run, SceneSync
 NO_PICTURE = "none"  # the fingerprint of a picture's step where the scene has none
 
 
-@dataclass(slots=True)
-class Upload:
-    """The upload of a poster or a background, with its lock."""
+class Upload(NamedTuple):
+    """A picture that an item needs as its poster or background."""
 
-    plex: PlexClient
     item: ItemSync
     step: str
     picture: Picture
     in_doubt: bool  # an earlier run may have uploaded this very picture, so Plex is asked first
-    asks_name: bool  # what Plex calls the picture will matter: the setting `preserve_plex_edits`
-    name: str = ""  # what Plex calls it, once it is there
-
-    def send(self) -> bool:
-        """Upload the picture and lock it; False where Plex shows this very picture already. Raises PlexSyncError."""
-        key = self.item.record.rating_key
-        was_there = self.in_doubt and self._is_chosen()
-        if not was_there:
-            once_more(
-                lambda: artwork.upload(self.plex, key, self.step, self.picture), self._is_chosen, f"Plex item {key}"
-            )
-        # An edit of fields that was sent has taken the lock along.
-        went_along = METADATA in self.item.sent and self.step in self.item.edit.lock_too
-        if PICTURES[self.step] not in self.item.item.locked and not went_along:
-            try:
-                artwork.lock(self.plex, self.item.record.section, key, self.step)
-            except PlexPermanentError as error:
-                log.debug(f"Plex item {key}: the lock of its {self.step} stays as it is ({error})")
-        self.name = f"upload://{artwork.ENDPOINTS[self.step]}/{self.picture.sha1}"
-        if self.asks_name:
-            offered = artwork.choices(self.plex, key, self.step)
-            self.name = next((choice.name for choice in offered if choice.selected), self.name)
-        return not was_there
-
-    def _is_chosen(self) -> bool:
-        offered = artwork.choices(self.plex, self.item.record.rating_key, self.step)
-        return artwork.is_chosen(offered, self.picture.sha1)
 
 
 class Covers:
@@ -158,7 +128,7 @@ class Covers:
             item.record.steps[kind] = step.begun(cover.sha1, now)
             with self._state.transaction() as connection:
                 self._state.put_items(connection, self._plex.machine, [item.record])
-            uploads.append(Upload(self._plex, item, kind, cover, in_doubt, self._preserve))
+            uploads.append(Upload(item, kind, cover, in_doubt))
         return uploads
 
     def note_free(self, item: ItemSync) -> None:
@@ -176,12 +146,31 @@ class Covers:
             if name and name not in known and artwork.may_replace(kind, item.item, offered, memory):
                 memory.intended[kind] = [*known, name]
 
-    def note_sent(self, upload: Upload, now: float) -> None:
-        """Note that Plex shows a picture now."""
-        record, kind = upload.item.record, upload.step
-        record.steps[kind] = record.step(kind).completed(upload.picture.sha1, now)
-        record.memory.sent[kind], record.memory.result[kind] = upload.picture.sha1, upload.name
+    def send(self, upload: Upload, now: float) -> bool:
+        """Upload a picture, lock it and note it; False where Plex showed it already. Raises PlexSyncError."""
+        item, kind, picture = upload.item, upload.step, upload.picture
+        record, key = item.record, item.record.rating_key
+
+        def is_chosen() -> bool:
+            return artwork.is_chosen(artwork.choices(self._plex, key, kind), picture.sha1)
+
+        was_there = upload.in_doubt and is_chosen()
+        if not was_there:
+            once_more(lambda: artwork.upload(self._plex, key, kind, picture), is_chosen, f"Plex item {key}")
+        # An edit of fields that was sent has taken the lock along.
+        went_along = METADATA in item.sent and kind in item.edit.lock_too
+        if PICTURES[kind] not in item.item.locked and not went_along:
+            try:
+                artwork.lock(self._plex, record.section, key, kind)
+            except PlexPermanentError as error:
+                log.debug(f"Plex item {key}: the lock of its {kind} stays as it is ({error})")
+        name = f"upload://{artwork.ENDPOINTS[kind]}/{picture.sha1}"
+        if self._preserve:  # what Plex calls the picture will matter
+            name = next((one.name for one in artwork.choices(self._plex, key, kind) if one.selected), name)
+        record.steps[kind] = record.step(kind).completed(picture.sha1, now)
+        record.memory.sent[kind], record.memory.result[kind] = picture.sha1, name
         record.memory.intended.pop(kind, None)
+        return not was_there
 
     def note_refused(self, scene: Scene, upload: Upload, error: PermanentError) -> None:
         """Note that Plex does not take a picture: it is not sent again, and the rest of the scene is right."""

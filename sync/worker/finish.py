@@ -70,6 +70,14 @@ class Summary:
         ending = worst(Ending.NEEDS_A_LOOK if self.failed else Ending.WELL, Ending.LATER if self.later else Ending.WELL)
         return Report(str(self), ending, scenes=self.scenes, **self._scenes(), libraries=libraries)
 
+    def by_library(self) -> str:
+        """What was done in each library, where there are several."""
+        said = []
+        for name in dict.fromkeys(library for library, _ in self.libraries):
+            counts = {outcome: self.libraries[name, outcome] for outcome in ("changed", "right", "failed")}
+            said.append(f'"{name}" ' + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
+        return "; ".join(said) if len(said) > 1 else ""
+
 
 class Finish:
     """Ends the scenes that a drain has claimed, one way or another; raises sqlite3.Error."""
@@ -135,7 +143,6 @@ class Finish:
             self._acknowledge([one.job for one in done])
 
     def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
-        """Note what an item holds now, by what was read back of it."""
         record, after = item.record, item.after
         if after is None:
             if not one.errors:  # nothing that is not known to be in Plex ends a job
@@ -218,7 +225,6 @@ class Finish:
             self._fail(claim, scene, error)
 
     def _note_lacking(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
-        """Note which of these scenes Plex need not have."""
         lacking = [(scene.id, log.redact(str(error))) for job, scene, error in failed if self._is_lacking(job, error)]
         with self._run.state.transaction() as connection:
             writes.take_in(connection, [scene.id for _, scene, _ in failed])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.errors import PermanentError
-from sync.model import MediaFile, PlexItem, Scene
+from sync.model import PlexItem, Scene
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexNotFound, PlexPermanentError
 from sync.plex.file_index import LibraryIndex
@@ -18,7 +18,7 @@ from sync.plex.matcher import Candidate, Match, Others, Rules, match_scene
 from sync.stash.client import StashClient
 from sync.state.state import State
 from sync.text.media_paths import map_path, name_key
-from sync.worker.contenders import Contender, Distribution, Located, Namesakes, conflict
+from sync.worker.contenders import Contender, Distribution, Located, conflict, namesakes
 
 FEW = 10  # scenes of a round up to which files are asked for by name in a library that was never listed
 LOOKS = 3  # times that a scene is matched where Plex turns out to hold other files than the index says
@@ -73,7 +73,7 @@ class Locator:
         self._items: dict[int, PlexItem] = {}  # what was read in this round
         self._gone: set[int] = set()  # what Plex turned out not to have
         self._held: Mapping[int, Iterable[tuple[int, int]]] = {}
-        self._namesakes = Namesakes(stash, rules)
+        self._stash = stash
         names = {index.section.id: index.section.title for index in indexes}
         self._distribution = Distribution(stash, state, client.machine, rules, names)
 
@@ -137,13 +137,13 @@ class Locator:
                     there, _ = index.candidates(path, file.size)
                 keys[section] |= there
         for section, index in self._indexes.items():
-            found.candidates[section] = [self._candidate(key, files) for key, files in index.files(keys[section])]
+            found.candidates[section] = [
+                Candidate(key, self._items[key].title if key in self._items else "", files)
+                for key, files in index.files(keys[section])
+            ]
             found.strays -= {item.rating_key for item in found.candidates[section]}
         self._decide(found)
         return found
-
-    def _candidate(self, key: int, files: tuple[MediaFile, ...]) -> Candidate:
-        return Candidate(key, self._items[key].title if key in self._items else "", files)
 
     def _decide(self, found: Found, others: Others | None = None) -> None:
         files = [file for some in found.candidates.values() for item in some for file in item.files]
@@ -157,15 +157,17 @@ class Locator:
 
     def _ask_stash(self, looked_at: Sequence[Found]) -> None:
         """Decide once more about scenes with a name alone, knowing who else has a file of that name."""
-        asked = {one.scene.id: names for one in looked_at if (names := self._worth_asking(one))}
+        asked = {one.scene.id: some for one in looked_at if (some := self._worth_asking(one))}
         if not asked:
             return
         like = next(file.path for one in looked_at if one.scene.id in asked for file in one.scene.files if file.path)
-        rivals = self._namesakes.of((name for names in asked.values() for name in names), like)
+        paths = (path for some in asked.values() for path in some)
+        rivals = namesakes(self._stash, self._rules, paths, like)
         for one in looked_at:
             if one.scene.id in asked:
                 names = {name_key(path, fold=self._rules.fold) for path in asked[one.scene.id]}
-                present = self._present({rival.key for name in names for rival in rivals[name]})
+                theirs = {rival.key for name in names for rival in rivals[name]}
+                present = {key for index in self._indexes.values() for key in index.present(theirs)}
                 self._decide(one, Others(one.scene.id, rivals, present))
 
     def _worth_asking(self, one: Found) -> set[str]:
@@ -183,11 +185,7 @@ class Locator:
                 paths |= {*named, *(file.path for file in one.scene.files if file.path)}
         return paths
 
-    def _present(self, keys: Iterable[str]) -> set[str]:
-        return {key for index in self._indexes.values() for key in index.present(keys)}
-
     def _read(self, rating_keys: set[int]) -> None:
-        """Read items whole, and correct the index by them."""
         items = read_items(self._client, rating_keys)
         self._items |= items
         gone = rating_keys - items.keys()

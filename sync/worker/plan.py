@@ -18,9 +18,8 @@ from sync.worker.run import ItemSync, Run, SceneSync
 def plan(run: Run, scenes: list[SceneSync]) -> None:
     """Find the items of scenes and what each of them lacks; what is wrong with a scene is noted with it.
 
-    Nothing is written to Plex; a rating that was given there may go to Stash (`bring_ratings`).
-    Raises what a request to Plex or Stash raises, and sqlite3.Error; then nothing is known
-    of any scene.
+    Nothing is written to Plex; a rating that was given there may go to Stash (`bring_ratings`). Raises what a request
+    to Plex or Stash raises, and sqlite3.Error; then nothing is known of any scene.
     """
     located = run.locator.locate([within_paths(one.scene, run.settings) for one in scenes])
     targets = {one.scene.id: _targets(run, one, located[one.scene.id]) for one in scenes}
@@ -76,7 +75,6 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
 
 
 def _have_scanned(run: Run, one: SceneSync) -> None:
-    """Ask Plex to scan the folders of a scene that it does not have, where the settings say so."""
     if run.scans is None:
         return
     for number, error in enumerate(one.errors):

@@ -1,8 +1,7 @@
 """Performers' pictures, known by their content.
 
-Stash ends a picture's address with the time of the performer's last save, so that a new weight
-gives the same picture another address, in every scene of the performer. A digest of the picture
-stands there instead.
+Stash ends a picture's address with the time of the performer's last save, so that a new weight gives the same picture
+another address, in every scene of the performer. A digest of the picture stands there instead.
 """
 
 import json

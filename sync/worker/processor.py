@@ -1,11 +1,10 @@
 """The drain: claim, read, match, write what differs, read back, remember, acknowledge.
 
-A round of scenes shares its reads: one request to Stash, one batched read of the
-matched items before the edits and one after. Edits go one after another: one paced
-writer is what Plex's single database takes well.
+A round of scenes shares its reads: one request to Stash, one batched read of the matched items before the edits and one
+after. Edits go one after another: one paced writer is what Plex's single database takes well.
 
-At any moment a kill costs repeated work and no job: rows are acknowledged after
-their outcome is on disk, and what is about to be written is noted before it is.
+At any moment a kill costs repeated work and no job: rows are acknowledged after their outcome is on disk, and what is
+about to be written is noted before it is.
 """
 
 import sqlite3

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from sync import log
 from sync.errors import PermanentError, SetupError
@@ -22,30 +22,6 @@ from sync.plex.exceptions import (
 from sync.plex.items import read_items
 from sync.plex.read_back import seen_to_replace, unset_details
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
-
-
-@dataclass(slots=True)
-class MetadataEdit:
-    """The edit of an item's fields, lists and rating."""
-
-    run: Run
-    item: ItemSync
-    step: str = METADATA
-
-    def send(self) -> bool:
-        """Send the edit, once more where Plex stumbled and did not take it; raises PlexSyncError."""
-        plex, item, edit = self.run.plex, self.item, self.item.edit
-        name, limit = f"Plex item {item.record.rating_key}", item.limit or edits.limit_of(plex)
-        rating = edit.single.get(RATING) if plex.ways.rating == "apart" else None
-        rest = edit if rating is None else edits.without(edit, [RATING])
-        once_more(
-            lambda: edits.write(plex, item.item, item.record.section, rest, limit),
-            lambda: not _lacking(self.run, [item]),
-            name,
-        )
-        if rating is not None:
-            once_more(lambda: edits.rate(plex, item.record.rating_key, rating), lambda: False, name)
-        return True
 
 
 def once_more(write: Callable[[], object], is_there: Callable[[], bool], name: str) -> None:
@@ -240,11 +216,25 @@ class RoundEdits:
         item.edit = difference(item.item, wanted, item.record.memory, preserve=self._run.preserve)
         return True
 
-    def note_taken(self, one: SceneSync, item: ItemSync) -> None:
-        """Remember what an edit has shown of the length that this server takes, and tell what was cut."""
+    def send(self, one: SceneSync, item: ItemSync) -> None:
+        """Send an item's own edit, once more where Plex stumbled and did not take it; raises PlexSyncError.
+
+        What it has shown of the length that this server takes is remembered, and what was cut is told.
+        """
+        plex, edit = self._run.plex, item.edit
+        name, limit = f"Plex item {item.record.rating_key}", item.limit or edits.limit_of(plex)
+        rating = edit.single.get(RATING) if plex.ways.rating == "apart" else None
+        rest = edit if rating is None else edits.without(edit, [RATING])
+        once_more(
+            lambda: edits.write(plex, item.item, item.record.section, rest, limit),
+            lambda: not _lacking(self._run, [item]),
+            name,
+        )
+        if rating is not None:
+            once_more(lambda: edits.rate(plex, item.record.rating_key, rating), lambda: False, name)
         if item.limit:
             self._learn(longest=str(item.limit))
-        if item.is_cut and (summary := item.edit.single.get("summary")):
+        if item.is_cut and (summary := edit.single.get("summary")):
             log.warning(
                 f"{one.scene.label}: its summary was cut to the first {len(summary)} of {len(one.scene.details)} "
                 "characters, for Plex, or a proxy before it, takes no longer request"

@@ -6,6 +6,7 @@ ends the round.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from sync.errors import PermanentError, PlexSyncError, SetupError
 from sync.mapping.performer_pictures import dated_cover
@@ -15,10 +16,11 @@ from sync.plex.edits import without
 from sync.plex.exceptions import PlexPermanentError, PlexServerDown, PlexTemporaryError, PlexTooLong
 from sync.stash.exceptions import StashAuthError, StashTemporaryError
 from sync.worker.covers import Covers, Upload
-from sync.worker.round_edits import MetadataEdit, RoundEdits, lock_pictures
+from sync.worker.round_edits import RoundEdits, lock_pictures
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
-Write = MetadataEdit | Upload  # one thing to write to an item
+_T = TypeVar("_T")
+Write = ItemSync | Upload  # one thing to write: an item's own edit, or a picture of its
 
 
 class Writer:
@@ -68,31 +70,22 @@ class Writer:
             # What was sent to already comes first: it is concluded where Plex begins to fail or somebody saves a scene.
             rest.sort(key=lambda one: (not one.has_sent, one.has_sent and _has_more_to_send(one)))
             self.covers.follow(rest)
-            self._write_each(rest, tried, stop, show)
+            for one in rest:
+                if not self._run.health.is_good or (tried and not one.has_sent and stop()):
+                    break
+                writes = self._prepare(one)
+                if not self._run.plex.pacer.wait(lambda: bool(tried) and stop()):
+                    break
+                show(len(tried))
+                tried.append(one)
+                self._send(one, writes)
+            show(len(tried))
         except (StashTemporaryError, StashAuthError) as error:
             self.interruption = error  # Plex has answered: what it took is known
         finally:
             self.covers.drop()
         self._edits.read_back(tried)
         return tried
-
-    def _write_each(
-        self,
-        scenes: Sequence[SceneSync],
-        tried: list[SceneSync],
-        stop: Callable[[], bool],
-        show: Callable[[int], None],
-    ) -> None:
-        for one in scenes:
-            if not self._run.health.is_good or (tried and not one.has_sent and stop()):
-                break
-            writes = self._prepare(one)
-            if not self._run.plex.pacer.wait(lambda: bool(tried) and stop()):
-                break
-            show(len(tried))
-            tried.append(one)
-            self._send(one, writes)
-        show(len(tried))
 
     def _send(self, one: SceneSync, writes: Sequence[Write]) -> None:
         """Send a scene's writes one after another, as long as Plex is well, and note what became of them."""
@@ -104,34 +97,33 @@ class Writer:
 
     def _send_one(self, one: SceneSync, write: Write) -> bool:
         """Send a write and note what became of it; False where it has become shorter and is to be sent again."""
-        item, record = write.item, write.item.record
+        item, step = _item_of(write), write.step if isinstance(write, Upload) else METADATA
         try:
-            wrote = write.send()
+            if not isinstance(write, Upload):
+                self._edits.send(one, item)
+            elif not self.covers.send(write, self._now):
+                return True
         except PlexSyncError as error:
             if isinstance(error, PlexTooLong) and self._edits.shorten(item, error):
                 self.note_intended([one], self._now)
                 return False
-            record.steps[write.step] = record.step(write.step).failed(error)
-            self._note_failure(one, write, error)
+            item.record.steps[step] = item.record.step(step).failed(error)
+            if isinstance(write, Upload) and isinstance(error, PermanentError) and not isinstance(error, SetupError):
+                self.covers.note_refused(one.scene, write, error)
+            else:
+                self._note_failure(one, item, error)
             return True
-        if wrote and write.step not in item.sent:
-            item.sent.append(write.step)
-        if isinstance(write, Upload):
-            self.covers.note_sent(write, self._now)
-        else:
-            self._edits.note_taken(one, item)
+        if step not in item.sent:
+            item.sent.append(step)
         return True
 
-    def _note_failure(self, one: SceneSync, write: Write, error: PlexSyncError) -> None:
+    def _note_failure(self, one: SceneSync, item: ItemSync, error: PlexSyncError) -> None:
         if isinstance(error, (PlexServerDown, SetupError)):
             raise error
-        if isinstance(write, Upload) and isinstance(error, PermanentError):
-            self.covers.note_refused(one.scene, write, error)
-            return
-        one.errors.append(_refusal_of(write.item, error) if isinstance(error, PermanentError) else error)
+        one.errors.append(_refusal_of(item, error) if isinstance(error, PermanentError) else error)
         if isinstance(error, PlexPermanentError) and error.fields:
-            write.item.edit = without(write.item.edit, error.fields)
-            write.item.sent += [METADATA] if write.item.edit else []
+            item.edit = without(item.edit, error.fields)
+            item.sent += [METADATA] if item.edit else []
         self._run.health.failed(error, one.job.job.job_key)
 
     def _tell_health(self, one: SceneSync) -> None:
@@ -149,26 +141,27 @@ class Writer:
                 continue
             writes = self._prepare(one)
             tried.append(one)
-            self._send(one, [write for write in writes if write.item is item])
+            self._send(one, [write for write in writes if _item_of(write) is item])
             if METADATA in item.sent:
                 self._edits.read_back([one])
             else:
                 self._edits.mend_unanswered(item)
-            self._send(one, [write for write in writes if write.item is not item])
+            self._send(one, [write for write in writes if _item_of(write) is not item])
 
     # One scene
 
     def _prepare(self, one: SceneSync) -> list[Write]:
-        """Return what is to be sent of a scene, with its pictures fetched."""
         cover = self._fetch_cover(one) if one.items else None
         writes: list[Write] = []
         for item in one.items:
-            uploads = self._uploads(one, item, cover)
+            uploads: list[Upload] = []
+            if cover is not None:
+                uploads = self._guarded(one, partial(self.covers.uploads, item, cover, self._now)) or []
             if not item.edit:
                 item.after = item.item
             elif METADATA not in item.sent and not item.record.step(METADATA).error:
                 lock_pictures(item, {*item.record.memory.sent, *(upload.step for upload in uploads)})
-                writes.append(MetadataEdit(self._run, item))
+                writes.append(item)
             writes += uploads
         return writes
 
@@ -188,21 +181,20 @@ class Writer:
             self._guarded(one, partial(self.covers.note_free, item))
         return None
 
-    def _uploads(self, one: SceneSync, item: ItemSync, cover: Picture | None) -> list[Upload]:
-        uploads: list[Upload] = []
-        if cover is not None:
-            self._guarded(one, lambda: uploads.extend(self.covers.uploads(item, cover, self._now)))
-        return uploads
-
-    def _guarded(self, one: SceneSync, work: Callable[[], object]) -> None:
+    def _guarded(self, one: SceneSync, work: Callable[[], _T]) -> _T | None:
         """Do something for one scene alone; its failure is the scene's."""
         try:
-            work()
+            return work()
         except (PlexServerDown, SetupError):
             raise
         except PlexSyncError as error:
             one.errors.append(error)
             self._run.health.failed(error, one.job.job.job_key)
+            return None
+
+
+def _item_of(write: Write) -> ItemSync:
+    return write.item if isinstance(write, Upload) else write
 
 
 def _has_more_to_send(one: SceneSync) -> bool:

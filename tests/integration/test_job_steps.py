@@ -56,8 +56,9 @@ def test_of_two_libraries_the_one_that_failed_is_retried_alone(site: Site) -> No
     scene, key = site.add()
     elsewhere = site.plex.add_item(other, [("/media/clip.mp4", 1000)])
     site.plex.fail(status=500, times=1, method="PUT", path_contains=f"/sections/{site.library}/")
-    site.save_and_sync(scene, title="Both")
+    answer = site.save_and_sync(scene, title="Both")
     assert (site.item(key).title, site.item(elsewhere).title) == ("clip", "Both")
+    assert '"Clips" 1 failed; "Other" 1 changed' in answer.said("i")
     site.plex.clear_requests()
     site.drain(by_hand=True)
     assert site.item(key).title == "Both"

@@ -525,11 +525,13 @@ def test_it_goes_on_where_it_was(site: Site, library: Library, monkeypatch: pyte
     seen: list[int] = []
     look = looking.Reconciler.look
 
-    def look_twice(self: looking.Reconciler, found: Sequence[tuple[Scene, Located]]) -> looking.Findings:
+    def look_twice(
+        self: looking.Reconciler, found: Sequence[tuple[Scene, Located]], findings: looking.Findings
+    ) -> None:
         if len(seen) == 6:
             raise StashTemporaryError("Stash was stopped")
         seen.extend(scene.id for scene, _ in found)
-        return look(self, found)
+        look(self, found, findings)
 
     monkeypatch.setattr(looking.Reconciler, "look", look_twice)
     args = {"mode": "reconcile", "scope": "all"} | ({"dry_run": True} if dry_run else {})
