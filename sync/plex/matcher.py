@@ -15,7 +15,7 @@ name (`Others`) decides whether an item may be taken by it.
 - An item that the scene holds already by a name stays with it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile
@@ -249,25 +249,33 @@ def _holder_of_another_file(item: Candidate, rules: Rules, others: Others) -> in
 def _won(file: MediaFile, key: str, free: Sequence[_Part], rivals: Sequence[Rival], scene_id: int) -> list[_Part]:
     """Return the files to which no other scene has a better right: it is nearer, or as near and the lower scene.
 
-    Only files whose last folder is the same share any. A rival that has a file in a folder of its own name gets that
-    one; the rivals that have none differ by size and scene alone. So each file is compared with few rivals.
+    Only files whose last folder is the same share any. A rival that gets a file in a folder of its own name is content
+    with that one; the others differ by size and scene alone. So each file is compared with few rivals.
     """
     near: dict[str, list[Rival]] = {_folder(part.key): [] for part in free}
-    far: dict[int | None, Rival] = {}
-    for rival in sorted(rivals, key=lambda rival: -rival.scene_id):
+    for rival in rivals:
         if (folder := _folder(rival.key)) in near:
             near[folder].append(rival)
-        else:
-            far[rival.size] = rival  # of each size the lowest scene
-    won = []
+    rights: list[tuple[_Part, tuple[int, ...], tuple[int, ...]]] = []
+    content: set[int] = set()
     for part in free:
-        mine = _standing(key, file.size, part)
-        some = [rival for rival in near[_folder(part.key)] if trailing_folders(rival.key, part.key)]
-        some += far.values() if not mine[0] else ()
-        theirs = [(*_standing(r.key, r.size, part), -r.scene_id) for r in some if _may_be(r.size, part.size)]
-        if max(theirs, default=(-1,)) < (*mine, -scene_id):
-            won.append(part)
-    return won
+        mine = (*_standing(key, file.size, part), -scene_id)
+        beside = (r for r in near[_folder(part.key)] if trailing_folders(r.key, part.key))
+        best = max(_rights(beside, part), default=(-1,))
+        rights.append((part, mine, best))
+        if best > mine:
+            content.add(-best[-1])
+    far: dict[int | None, Rival] = {}
+    for rival in sorted(rivals, key=lambda rival: -rival.scene_id):
+        if rival.scene_id not in content:
+            far[rival.size] = rival  # of each size the lowest scene
+    return [
+        part for part, mine, best in rights if max([best, *_rights(far.values() if not mine[0] else (), part)]) < mine
+    ]
+
+
+def _rights(rivals: Iterable[Rival], part: _Part) -> Iterator[tuple[int, ...]]:
+    return ((*_standing(r.key, r.size, part), -r.scene_id) for r in rivals if _may_be(r.size, part.size))
 
 
 def _order(file: MediaFile, key: str) -> Callable[[_Part], tuple[int, ...]]:

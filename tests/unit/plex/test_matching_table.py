@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sync.model import MediaFile
@@ -502,6 +502,11 @@ def test_what_every_match_keeps(
 
 @PROPERTY
 @given(st.lists(files, min_size=2, max_size=5, unique_by=lambda file: file.path), libraries, st.booleans())
+@example(  # the third is beaten to the second item by the second scene, and so takes the first
+    [MediaFile("/data/a/y.mp4"), MediaFile("/data/b/y.mp4"), MediaFile("/data/a/b/y.mp4", 1)],
+    [Candidate(1, "", (MediaFile("/data/y.mp4", 1),)), Candidate(2, "", (MediaFile("/media/b/y.mp4"),))],
+    False,
+)
 def test_no_two_scenes_get_an_item_of_one_file_by_its_name(
     owned: list[MediaFile], library: list[Candidate], strict: bool
 ) -> None:
