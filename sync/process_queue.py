@@ -93,7 +93,6 @@ class _Task:
         self._data = data
         self._store = store
         self._order = order
-        self._everything = order.by_hand
         self._own = [order.batch.id] if order.batch else []
         self._bulk: Bulk | None = None
         self._defaults_since: object = None
@@ -169,7 +168,7 @@ class _Task:
             self._bulk = bulk = Bulk(run, self._own)
             drain = Drain(run, None if self._order.trigger == "blocked" else bulk)
             try:
-                drain.run(everything=self._everything and not self._order.is_dry)
+                drain.run(everything=self._order.by_hand and not self._order.is_dry)
                 self._hand_over()
             except PlexServerDown:
                 self._breaker.record_failure()
@@ -199,7 +198,7 @@ class _Task:
         After an outage one probe comes first. A person's press begins with a probe too, whatever the breaker says.
         """
         state = self._breaker.state
-        if not self._everything and not self._breaker.can_execute():
+        if not self._order.by_hand and not self._breaker.can_execute():
             return None
         try:
             if state is not CircuitState.CLOSED and not self._breaker.has_answered and not answers(settings.plex_url):
