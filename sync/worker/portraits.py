@@ -45,14 +45,7 @@ class Portraits:
     `access`: how Plex reaches them; None: it gets none, and nothing is asked.
     """
 
-    def __init__(
-        self,
-        *,
-        stash: StashClient,
-        state: State,
-        settings: Settings,
-        access: PictureAccess | None,
-    ) -> None:
+    def __init__(self, *, stash: StashClient, state: State, settings: Settings, access: PictureAccess | None) -> None:
         self._stash = stash
         self._state = state
         self._settings = settings
