@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from sync.back.decide import Play
-from sync.plex.client import Parameters, PlexClient
+from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
 from sync.plex.items import plain_rating, whole_number
 from sync.plex.sections import Section, listing, pages
@@ -55,28 +55,26 @@ def _play(element: Element, account: int, since: float) -> Play | None:
     return Play(element.get("historyKey", "").rpartition("/")[2] or f"{account}/{key}/{at}", key, at)
 
 
-def watched_since(client: PlexClient, section: Section, field: str, since: float) -> list[Watched]:
+def watched_since(
+    client: PlexClient, section: Section, field: str, since: float, *, filtered: bool = True
+) -> list[Watched]:
     """Return the items of a library whose `lastViewedAt` or `lastRatedAt` (`field`) is later than a moment.
 
     A server that does not know the filter is asked without it.
     """
-    later = [(f"{field}>>", str(int(since)))]
-    try:
-        return _watched(client, section, field, since, f"{field}:desc", later)
-    except PlexPermanentError:
-        return _watched(client, section, field, since)
-
-
-def _watched(
-    client: PlexClient, section: Section, field: str, since: float, sort: str = "", later: Parameters = ()
-) -> list[Watched]:
+    sort, later = (f"{field}:desc", [(f"{field}>>", str(int(since)))]) if filtered else ("", [])
     found = []
-    for root in pages(lambda start: listing(client, section, start, PAGE, sort, later), PAGE):
-        for element in root:
-            at, key = whole_number(element, field), whole_number(element, "ratingKey")
-            if key and at is not None and at > since:
-                resume = (whole_number(element, "viewOffset") or 0) / 1000
-                found.append(Watched(key, plain_rating(element.get("userRating", "")), resume))
+    try:
+        for root in pages(lambda start: listing(client, section, start, PAGE, sort, later), PAGE):
+            for element in root:
+                at, key = whole_number(element, field), whole_number(element, "ratingKey")
+                if key and at is not None and at > since:
+                    resume = (whole_number(element, "viewOffset") or 0) / 1000
+                    found.append(Watched(key, plain_rating(element.get("userRating", "")), resume))
+    except PlexPermanentError:
+        if not filtered:
+            raise
+        return watched_since(client, section, field, since, filtered=False)
     return found
 
 

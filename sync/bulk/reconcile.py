@@ -79,7 +79,7 @@ class Reconciler:
             looks = []
             for target in located.targets:
                 record = target.record
-                edit = difference(target.item, wanted, record.memory, preserve=self._run.preserve)
+                edit = difference(target.item, wanted, record.memory, preserve=self._run.settings.preserve_plex_edits)
                 looks.append(
                     Look(
                         target.item,

@@ -16,11 +16,10 @@ def ending_of_batch(batch: Batch) -> Ending:
 def summary_of(batch: Batch) -> list[str]:
     """Return what became of a batch, as lines for a person."""
     left_out, later = (batch.found.get(reason, 0) for reason in (LEFT_OUT, LATER))
+    right = batch.skipped - left_out - later
     parts = {
         "synced": batch.done,
-        "looked at and left" if batch.kind in (RECONCILE, BRING_BACK) else "right already": batch.skipped
-        - left_out
-        - later,
+        "looked at and left" if batch.kind in (RECONCILE, BRING_BACK) else "right already": right,
         "left out by the settings": left_out,
         "to be tried again later": later,
         "failed": batch.failed,

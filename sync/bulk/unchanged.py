@@ -77,7 +77,7 @@ class Unchanged:
         return right
 
     def _is_doubtful(self, scene: Scene, here: list[Held]) -> bool:
-        return bool(self._covers.are_synced and scene.cover) and any(one.cover != scene.cover for one in here)
+        return bool(self._covers.kinds and scene.cover) and any(one.cover != scene.cover for one in here)
 
     def _is_where_it_was(self, scene: Scene, held: list[Held]) -> bool:
         """Return whether the index still leads to the very items that the scene holds, and to no other."""

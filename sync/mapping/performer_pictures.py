@@ -102,12 +102,13 @@ def with_digest(url: str, digest: str) -> str:
 
 
 def dated_cover(cover: str, now: float) -> str:
-    """Give a cover's path and query where they tell this very picture from the next one; else nothing.
+    """Give a cover's path and query where they tell this very picture from the next one; else nothing."""
+    return cover if is_dated(split_time(cover)[1], now) else ""
 
-    They bear whole seconds of the scene's last change. `now` in seconds since the epoch.
-    """
-    _, time = split_time(cover)
-    return cover if time.isascii() and time.isdigit() and now - int(time) >= 2 else ""
+
+def is_dated(saved: str, now: float) -> bool:
+    """Tell whether no second save can bear this time: Stash writes whole seconds. In seconds since the epoch."""
+    return saved.isascii() and saved.isdigit() and now - int(saved) >= 2
 
 
 def read_picture(content: bytes) -> Picture | None:

@@ -100,7 +100,7 @@ def _item(run: Run, one: SceneSync, item: ItemSync, *, brings: bool) -> dict[str
 def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
     settings, why, upload = run.settings, "", set[str]()
     covers = Covers(run)
-    if covers.are_synced and not covers.is_known(scene, [item]):
+    if covers.kinds and not covers.is_known(scene, [item]):
         try:
             picture = run.stash.picture(scene.cover)
             upload = {one.step for one in covers.uploads(item, picture, 0.0)} if picture else upload

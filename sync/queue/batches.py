@@ -8,6 +8,7 @@ looked at), so that a batch of 100,000 scenes is a few hundred rows.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sync.queue import schema
@@ -38,10 +39,7 @@ CREATE TABLE IF NOT EXISTS plexsync_batches (
     error TEXT NOT NULL DEFAULT ''
 )
 """
-_COLUMNS = (
-    "number, kind, args, status, total, done, failed, skipped, cursor, listed, by_itself, interrupted, shape, "
-    "created_at, started_at, worked_at, completed_at, found, samples, libraries, error"
-)
+_COLUMNS = ["number", *(one.name for one in fields(Batch) if one.name != "id")]
 _UNFINISHED = f"status IN ('{PENDING}', '{RUNNING}')"
 _OF_BATCH = f"status < {schema.ACKED} AND {schema.BATCH} = ?"
 _LIVE_ROW = f"SELECT 1 FROM `{schema.JOBS}` WHERE {_OF_BATCH} LIMIT 1"
@@ -86,11 +84,7 @@ def start(connection: sqlite3.Connection, kind: str, args: Mapping[str, Any], no
     again wants every scene looked at. Call it inside a transaction.
     """
     text = json.dumps(args, sort_keys=True)
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} AND kind = ? AND args = ? ORDER BY number DESC",
-        (kind, text),
-    ).fetchall()
-    for batch in map(_batch, rows):
+    for batch in _select(connection, f"WHERE {_UNFINISHED} AND kind = ? AND args = ? ORDER BY number DESC", kind, text):
         if batch.listed and not connection.execute(_UNTRIED_ROW, (batch.id,)).fetchone():
             continue
         if now - (batch.worked_at or batch.created_at) > STALE:
@@ -121,16 +115,12 @@ def create(
 
 def get(connection: sqlite3.Connection, batch_id: str) -> Batch | None:
     """Return a batch as it is now; None where it is not known."""
-    if not _is_number(batch_id):
-        return None
-    row = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches WHERE number = ?", (int(batch_id),)).fetchone()
-    return _batch(row) if row else None
+    return next(_select(connection, "WHERE number = ?", int(batch_id)), None) if _is_number(batch_id) else None
 
 
 def latest(connection: sqlite3.Connection, limit: int = KEPT) -> list[Batch]:
     """Return the batches, newest first. Raises sqlite3.OperationalError where the table is not there yet."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM plexsync_batches ORDER BY number DESC LIMIT ?", (limit,))
-    return [_batch(row) for row in rows]
+    return list(_select(connection, "ORDER BY number DESC LIMIT ?", limit))
 
 
 def unfinished(connection: sqlite3.Connection) -> Iterator[Batch]:
@@ -138,9 +128,11 @@ def unfinished(connection: sqlite3.Connection) -> Iterator[Batch]:
 
     One after another, as they are asked for: of a thousand tags that were renamed at once the first is enough.
     """
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM plexsync_batches WHERE {_UNFINISHED} ORDER BY by_itself DESC, number"
-    ).fetchall()
+    return _select(connection, f"WHERE {_UNFINISHED} ORDER BY by_itself DESC, number")
+
+
+def _select(connection: sqlite3.Connection, which: str, *values: object) -> Iterator[Batch]:
+    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM plexsync_batches {which}", values).fetchall()
     return map(_batch, rows)
 
 
@@ -318,7 +310,7 @@ def _restart(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
 
 
 def _batch(row: Sequence[Any]) -> Batch:
-    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    values = dict(zip(_COLUMNS, row, strict=True))
     values["id"] = str(values.pop("number"))
     values |= {name: json.loads(values[name]) for name in ("args", "found", "samples", "libraries")}
     values |= {name: bool(values[name]) for name in ("listed", "by_itself", "interrupted")}

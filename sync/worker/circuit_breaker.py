@@ -10,15 +10,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from typing import TypeVar
 
 from sync import log
 from sync.errors import PlexSyncError
 from sync.fast import transaction
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import history
-
-_T = TypeVar("_T")
 
 FAILURE_THRESHOLD = 5  # failures in a row that open the breaker
 RECOVERY_TIMEOUT = 60.0  # seconds an open breaker waits before it lets one probe through
@@ -153,29 +150,28 @@ class CircuitBreaker:
 
     def can_execute(self) -> bool:
         """Return whether work may begin. Half-open, True makes the asker the one probe."""
-        return self._change(lambda record: may_execute(record, self._clock(), self._recovery_timeout))
+        with transaction(self._connection):
+            may, after = may_execute(self.record, self._clock(), self._recovery_timeout)
+            self._change(lambda _: after)
+        return may
 
     def record_success(self) -> Record:
         """Plex answered: the breaker closes and the count is cleared. Return what was known before."""
-        return self._change(lambda record: (record, after_success(record)))
+        return self._change(after_success)
 
     def record_probe(self) -> None:
         """Plex answered a probe: the breaker closes, on probation until a job goes well."""
-        self._change(lambda record: (None, after_probe(record, self._threshold)))
+        self._change(lambda record: after_probe(record, self._threshold))
 
     def record_failure(self, job_key: str | None = None) -> None:
         """Plex failed: at a job, or (None) as a whole."""
-        self._change(
-            lambda record: (
-                None,
-                after_failure(record, self._clock(), job_key, self._threshold, self._recovery_timeout),
-            )
-        )
+        limits = self._threshold, self._recovery_timeout
+        self._change(lambda record: after_failure(record, self._clock(), job_key, *limits))
 
     def release_probe(self, *, answered: bool = False) -> None:
         """The probe is over and somebody else goes on: make room for them. `answered`: it came back well."""
         at = self._clock() if answered else None
-        self._change(lambda record: (None, replace(record, probe_at=None, answered_at=at)))
+        self._change(lambda record: replace(record, probe_at=None, answered_at=at))
 
     @property
     def has_answered(self) -> bool:
@@ -185,12 +181,13 @@ class CircuitBreaker:
 
     def reset(self) -> None:
         """Close the breaker, whatever was."""
-        self._change(lambda _: (None, Record()))
+        self._change(after_success)
 
-    def _change(self, rule: Callable[[Record], tuple[_T, Record]]) -> _T:
+    def _change(self, rule: Callable[[Record], Record]) -> Record:
+        """Put the record on disk as a rule makes it; return the one before."""
         with transaction(self._connection) as connection:
             before = self.record
-            answer, after = rule(before)
+            after = rule(before)
             if after != before:
                 record, now = json.dumps(asdict(after)), self._clock()
                 connection.execute("INSERT OR REPLACE INTO plexsync_breaker (one, record) VALUES (1, ?)", (record,))
@@ -198,7 +195,7 @@ class CircuitBreaker:
                     history.begin_outage(connection, after.outage_began_at or now, now)
                 elif before.opened_at is not None and after.opened_at is None:
                     history.end_outage(connection, now)
-        return answer
+        return before
 
 
 def read_record(connection: sqlite3.Connection) -> Record:

@@ -58,15 +58,9 @@ class Distribution:
     def give_out(self, contenders: list[Contender], located: dict[int, Located]) -> None:
         """Give each item to the one scene that may hold it; the others get a conflict."""
         records = self._records(contenders)
-        holders = self.stash.scenes(
-            sorted(
-                {
-                    record.scene_id
-                    for one in contenders
-                    if (record := records.get(one.place)) and record.scene_id not in (NOBODY, one.scene.id)
-                }
-            )
-        )
+        known = ((one, records[one.place].scene_id) for one in contenders if one.place in records)
+        others = {holder for one, holder in known if holder not in (NOBODY, one.scene.id)}
+        holders = self.stash.scenes(sorted(others))
         given: dict[tuple[int, int], int] = {}
         # A scene that has an item's very path comes before one that has its name alone.
         for one in sorted(contenders, key=lambda one: not one.exact):
@@ -79,10 +73,10 @@ class Distribution:
                 located[scene.id].errors.append(conflict(one.item, holder, scene))
                 continue
             given[one.place] = scene.id
-            known = record or ItemRecord(*one.place, scene.id, one.exact)
-            known.scene_id, known.exact = scene.id, one.exact
+            record = record or ItemRecord(*one.place, scene.id, one.exact)
+            record.scene_id, record.exact = scene.id, one.exact
             library = self.names.get(one.section, str(one.section))
-            located[scene.id].targets.append(Target(one.item, known, library))
+            located[scene.id].targets.append(Target(one.item, record, library))
 
     def _records(self, contenders: Sequence[Contender]) -> dict[tuple[int, int], ItemRecord]:
         found: dict[tuple[int, int], ItemRecord] = {}

@@ -33,18 +33,13 @@ class Covers:
         self._state = run.state
         self._preserve = run.settings.preserve_plex_edits
         is_on = {POSTER: run.settings.sync_poster, BACKGROUND: run.settings.sync_background}
-        self._kinds = [kind for kind in is_on if is_on[kind]]
+        self.kinds = [kind for kind in is_on if is_on[kind]]  # the pictures that the settings ask for
         self._coming: Coming[Picture | None] | None = None  # those of a round's scenes
-
-    @property
-    def are_synced(self) -> bool:
-        """Whether the settings ask for any picture of scenes."""
-        return bool(self._kinds)
 
     def follow(self, scenes: Sequence[SceneSync]) -> None:
         """The covers of these scenes will be wanted, in their order: those that come next are fetched ahead."""
         self.drop()
-        if self._kinds:
+        if self.kinds:
             unknown = (one.scene.cover for one in scenes if one.items and not self.is_known(one.scene, one.items))
             self._coming = Coming(self._stash.picture, filter(None, unknown))
 
@@ -59,7 +54,7 @@ class Covers:
 
         Raises StashPictureError, StashTemporaryError and StashAuthError.
         """
-        if not self._kinds or not scene.cover:
+        if not self.kinds or not scene.cover:
             return None
         try:
             return self._coming.get(scene.cover) if self._coming else self._stash.picture(scene.cover)
@@ -74,14 +69,14 @@ class Covers:
             and all(
                 item.record.step(kind).state in (StepState.COMPLETED, StepState.REFUSED)
                 and kind not in item.record.memory.intended
-                for kind in self._kinds
+                for kind in self.kinds
             )
             for item in items
         )
 
     def note_without(self, record: ItemRecord, now: float) -> None:
         """Note that the scene has no cover to send: it is not asked for again as long as its address stays."""
-        for kind in self._kinds:
+        for kind in self.kinds:
             if record.step(kind) == StepRecord():
                 record.steps[kind] = StepRecord().completed(NO_PICTURE, now)
 
@@ -93,7 +88,7 @@ class Covers:
         return all(
             (self._preserve and step == StepRecord())
             or (step.state in (StepState.COMPLETED, StepState.REFUSED) and step.fingerprint == sha1)
-            for step in (record.step(kind) for record in records for kind in self._kinds)
+            for step in (record.step(kind) for record in records for kind in self.kinds)
         )
 
     def uploads(self, item: ItemSync, cover: Picture, now: float) -> list[Upload]:
@@ -103,7 +98,7 @@ class Covers:
         """
         uploads = []
         key, memory = item.record.rating_key, item.record.memory
-        for kind in self._kinds:
+        for kind in self.kinds:
             step = item.record.step(kind)
             if step.is_current(cover.sha1) and kind not in memory.intended:
                 continue
@@ -139,7 +134,7 @@ class Covers:
         if not self._preserve:
             return
         memory = item.record.memory
-        for kind in self._kinds:
+        for kind in self.kinds:
             offered = artwork.choices(self._plex, item.record.rating_key, kind)
             name = next((choice.name for choice in offered if choice.selected), "")
             known = memory.intended.get(kind, [])

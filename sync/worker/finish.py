@@ -87,23 +87,19 @@ class Finish:
         self._jobs = run.jobs
         self._covers = covers
         self.summary = Summary()
-        self._open: dict[tuple[int, ...], ClaimedJob] = {}  # by their rows: a scene may be saved while it is written
+        self.open: dict[tuple[int, ...], ClaimedJob] = {}
+        """What is claimed and has not come to its end, by rows: a scene may be saved while it is written."""
         self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
         self._counted: Counter[tuple[str, str]] = Counter()
 
-    @property
-    def open(self) -> int:
-        """How many scenes are claimed and have not come to their end."""
-        return len(self._open)
-
     def begin(self, jobs: Iterable[ClaimedJob]) -> None:
         """These scenes are claimed: each of them is to be ended or given back."""
-        self._open |= {job.row_ids: job for job in jobs}
+        self.open |= {job.row_ids: job for job in jobs}
 
     def give_back(self) -> None:
         """Put the rows of the scenes that have not come to their end back as they were."""
-        given = list(self._open.values())
-        self._open.clear()
+        given = list(self.open.values())
+        self.open.clear()
         if given:
             self._jobs.give_back(given)
 
@@ -192,7 +188,7 @@ class Finish:
         self._jobs.acknowledge(jobs, self._of_batches)
         self._of_batches.clear()
         for job in jobs:
-            self._open.pop(job.row_ids, None)
+            self.open.pop(job.row_ids, None)
 
     def forget(self, claims: list[ClaimedJob]) -> None:
         """End scenes that are gone from Stash."""
@@ -263,7 +259,7 @@ class Finish:
             (log.debug if is_said else log.warning)(
                 f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
             )
-        self._open.pop(claim.row_ids, None)
+        self.open.pop(claim.row_ids, None)
 
     def _is_lacking(self, claim: ClaimedJob, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""

@@ -64,7 +64,7 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
     wanted = fitting(whole, limit_of(run.plex)) if run.plex.ways.longest else whole
     for target in targets:
         item, record = target.item, target.record
-        edit = difference(item, wanted, record.memory, preserve=run.preserve)
+        edit = difference(item, wanted, record.memory, preserve=run.settings.preserve_plex_edits)
         if log.is_detailed():
             how = "its file's path" if record.exact else "its file's name"
             found = f'Plex item {item.rating_key} in library "{target.library}"'

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sync import log
 from sync.errors import UnusablePictureError
 from sync.mapping.conditions import why_left_out
-from sync.mapping.performer_pictures import PictureAccess, local_path, picture_url, split_time, with_digest
+from sync.mapping.performer_pictures import PictureAccess, is_dated, local_path, picture_url, split_time, with_digest
 from sync.model import Scene
 from sync.settings import Settings
 from sync.stash.client import StashClient
@@ -21,8 +21,6 @@ from sync.stash.exceptions import StashPictureError
 from sync.stash.pictures import Coming
 from sync.state.state import State
 
-TRUSTED_AFTER = 2.0
-"""Seconds after a save until its time is taken to stand for one picture: Stash's times are whole seconds."""
 DIGEST_LENGTH = 12  # characters of the SHA-1 that stand in an address
 
 
@@ -48,14 +46,7 @@ class Portraits:
     `access`: how Plex reaches them; None: it gets none, and nothing is asked.
     """
 
-    def __init__(
-        self,
-        *,
-        stash: StashClient,
-        state: State,
-        settings: Settings,
-        access: PictureAccess | None,
-    ) -> None:
+    def __init__(self, *, stash: StashClient, state: State, settings: Settings, access: PictureAccess | None) -> None:
         self._stash = stash
         self._state = state
         self._settings = settings
@@ -117,7 +108,7 @@ class Portraits:
                 try:
                     sha1 = coming.get(one)
                     # Stash shows its drawing where reading the picture failed, too.
-                    trusted = saved if sha1 and _is_past(saved, began) else ""
+                    trusted = saved if sha1 and is_dated(saved, began) else ""
                     learned[path] = portrait = Portrait(trusted, (sha1 or "")[:DIGEST_LENGTH])
                 except (StashPictureError, UnusablePictureError) as error:
                     log.debug(f"A performer's picture, {one}, is taken to be what it was before: {error}")
@@ -130,14 +121,6 @@ class Portraits:
                     connection.executemany(
                         "INSERT OR REPLACE INTO portraits (path, time, digest) VALUES (?, ?, ?)", rows
                     )
-
-
-def _is_past(saved: str, now: float) -> bool:
-    """Return whether no second save of the performer can bear the same time. In seconds since the epoch."""
-    try:
-        return int(saved) <= now - TRUSTED_AFTER
-    except ValueError:
-        return False
 
 
 def _with_pictures(scene: Scene, addresses: Mapping[str, str]) -> Scene:

@@ -53,17 +53,13 @@ class Drain:
         self._with_late = not run.order.leaves_batches
         self._writer = Writer(run)
         self._finish = Finish(run, self._writer.covers)
+        self.summary = self._finish.summary  # what was done so far
         self._is_bulk = False  # whether the scenes at work are a batch's
         self._is_series = False  # whether somebody has saved a scene while another was dealt with
         self._claimed_at = time.time()
         self._extent = 0, 0  # scenes that are through without those at work, and all there are
         self._shown = -1  # percent on Stash's bar
         self.looked_at = time.time()  # when the queue was looked at last for what is due, in seconds since the epoch
-
-    @property
-    def summary(self) -> Summary:
-        """What was done so far."""
-        return self._finish.summary
 
     def run(self, *, hasten: bool) -> Summary:
         """Drain the queue; `hasten`: also what waits for a later try.
@@ -226,7 +222,7 @@ class Drain:
             self._extent = 0, 0
         else:
             done = self.summary.scenes
-            self._extent = done, done + self._finish.open + self._jobs.due(time.time(), late=self._with_late)
+            self._extent = done, done + len(self._finish.open) + self._jobs.due(time.time(), late=self._with_late)
 
     def _show_progress(self, written: int) -> None:
         """Set Stash's bar: scenes that were `written` in this round count as far as they are of what is shown."""

@@ -89,7 +89,7 @@ class RoundEdits:
 
     def _may_share(self, item: ItemSync) -> bool:
         # Whether a picture may be replaced can hang on the title the item bore, and is noted just before its own edit.
-        names_it = self._run.preserve and "title" in item.edit.single
+        names_it = self._run.settings.preserve_plex_edits and "title" in item.edit.single
         ways = self._run.plex.ways
         rates_apart = ways.rating == "apart" and RATING in item.edit.single
         return not (item.goes_alone or names_it or rates_apart or (ways.roles == "anew" and item.edit.details))
@@ -213,7 +213,7 @@ class RoundEdits:
             return False
         wanted = edits.fitting(item.wanted, item.limit)
         item.is_cut, item.wanted = item.is_cut or wanted is not item.wanted, wanted
-        item.edit = difference(item.item, wanted, item.record.memory, preserve=self._run.preserve)
+        item.edit = difference(item.item, wanted, item.record.memory, preserve=self._run.settings.preserve_plex_edits)
         return True
 
     def send(self, one: SceneSync, item: ItemSync) -> None:
@@ -256,7 +256,7 @@ def _lacking(run: Run, items: Sequence[ItemSync]) -> list[ItemSync]:
     found = read_items(run.plex, [item.record.rating_key for item in items])
     if gone := [item.record.rating_key for item in items if item.record.rating_key not in found]:
         raise PlexItemGone(f"item {gone[0]}")
-    preserve = run.preserve
+    preserve = run.settings.preserve_plex_edits
     return [
         item
         for item in items

@@ -66,11 +66,6 @@ class Run:
         self.ratings = Ratings(stash=stash, state=state, settings=settings)
         self.scans = FolderScans(plex, self.chosen, self.rules) if settings.trigger_plex_scan else None
 
-    @property
-    def preserve(self) -> bool:
-        """The setting `preserve_plex_edits`."""
-        return self.settings.preserve_plex_edits
-
 
 @dataclass(slots=True)
 class ItemSync:
