@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from sync import log
 from sync.back import views
-from sync.back.brought import note_brought
 from sync.back.decide import Points, Rating, Side, resume_side
 from sync.back.plays import Found, Plays
 from sync.mapping.conditions import why_left_out, within_paths
@@ -159,7 +158,7 @@ class Bringer:
                 if not dry_run:
                     set_resume(self._run.stash, scene.id, in_plex)
                     log.info(f"{scene.label}: brought the resume point {_position(in_plex)} from Plex")
-                    note_brought(self._run.state, scene, record, "resume point", RESUME_POINTS)
+                    self._run.state.note_brought(scene, record, "resume point", RESUME_POINTS)
                 scene = replace(scene, resume=in_plex)
             elif side is Side.TO_PLEX and self._goes_to_plex(scene, target, dry_run):
                 told.append(f"{scene.label} to {_position(scene.resume)} in Plex")

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sync import log
 from sync.back import views
-from sync.back.brought import note_brought
 from sync.back.decide import Play, lost_play, sort_out
 from sync.back.views import OWNER
 from sync.model import PlexItem, Scene
@@ -118,7 +117,7 @@ class Plays:
                     watched.put_plays(connection, self._machine, _noted(scene, some, is_done=True))
                 said = brought_in_words(PLAYS, len(some))
                 log.info(f"{scene.label}: brought {said} from Plex")
-                note_brought(self._run.state, scene, targets[0].record, said, PLAYS, len(some))
+                self._run.state.note_brought(scene, targets[0].record, said, PLAYS, len(some))
 
     def _account_numbers(self) -> list[int]:
         names = split_names(self._run.settings.bring_users)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sync import log
-from sync.back.brought import note_brought
 from sync.back.decide import Rating, rating100, rating_of
 from sync.mapping.fields import user_rating
 from sync.model import RATING, SINGLE_FIELDS, Scene
@@ -71,14 +70,14 @@ class Ratings:
         elif found is Rating.STASH_WINS:
             memory.intended.setdefault(RATING, []).append(item.rating)  # it counts as ours, so that it is replaced
             said = f"rating kept: {stash or 'none'} in Stash counts and not {item.rating or 'none'}"
-            note_brought(self._state, scene, target.record, said)
+            self._state.note_brought(scene, target.record, said)
             log.info(
                 f"{scene.label}: the rating was changed in Stash ({stash or 'none'}) and in Plex "
                 f"({item.rating or 'none'}). Stash's counts"
             )
         elif found is Rating.BOTH_STAY and item.rating and stash:
             memory.sent[RATING], memory.result[RATING] = stash, item.rating
-            note_brought(self._state, scene, target.record, f"both ratings stay: {stash} in Stash and {item.rating}")
+            self._state.note_brought(scene, target.record, f"both ratings stay: {stash} in Stash and {item.rating}")
             log.info(
                 f"{scene.label}: rated {stash} in Stash and {item.rating} in Plex. Both stay; the next change of "
                 "either counts"
@@ -96,7 +95,7 @@ class Ratings:
         scene = replace(scene, rating=rating100(rating))
         memory = target.record.memory
         memory.sent[RATING], memory.result[RATING] = user_rating(scene.rating), rating
-        note_brought(self._state, scene, target.record, "rating", RATINGS)
+        self._state.note_brought(scene, target.record, "rating", RATINGS)
         log.info(
             f"{scene.label}: brought the rating {rating or '(none any more)'} from Plex item {target.item.rating_key}"
         )

@@ -8,6 +8,7 @@ library's file index (`plex/file_index.py`) and performers' pictures (`worker/po
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +16,7 @@ from typing import TypeVar
 from sync import log
 from sync.data_folder import move_aside
 from sync.fast import connect, transaction
-from sync.model import ItemRecord, Memory, StepRecord, StepState
+from sync.model import ItemRecord, Memory, Scene, StepRecord, StepState
 from sync.state import watched, writes
 
 _SCHEMA = """
@@ -245,6 +246,14 @@ class State:
                 [(hour, *row) for row in rows],
             )
             connection.execute("DELETE FROM statistics_by_hour WHERE hour < ?", ((now - STATISTICS_KEPT) // 3600,))
+
+    def note_brought(self, scene: Scene, place: ItemRecord, said: str, reason: str = "", many: int = 1) -> None:
+        """Note what a scene got from an item in Plex, and count it by its reason, a key of `writes.BROUGHT`."""
+        row = (scene.id, log.redact(scene.name), writes.IN_STASH, place.section, place.rating_key, said)
+        with self.transaction() as connection:
+            writes.put_written(connection, [row], time.time())
+        if reason:
+            self.count({("", writes.BROUGHT[reason]): many}, time.time())
 
     def name_libraries(self, machine: str, titles: Mapping[int, str], now: float) -> None:
         """Remember what the libraries of a server are called, by section, and that it is the one in use."""
