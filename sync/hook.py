@@ -28,7 +28,7 @@ IRRELEVANT_FIELDS = frozenset(
     {
         *("id", "ids", "clientMutationId"),  # which scene, not what about it
         *("last_played_at", "o_counter", "o_history", "play_count", "play_duration", "play_history", "resume_time"),
-        *("galleries", "gallery_ids", "scene_markers", "url", "urls"),  # nothing that a Plex item has
+        *("galleries", "gallery_ids", "scene_markers"),  # nothing that a Plex item has, or a condition asks for
     }
 )
 """Fields of a save that change nothing in Plex. A field that is not here is for us."""

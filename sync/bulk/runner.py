@@ -231,7 +231,7 @@ class Bulk:
         back = writes.are_left_out(self._state.connection, others)
         if reasons or lacking or back:
             with self._state.transaction() as connection:
-                writes.take_in(connection, back)
+                writes.no_longer_left_out(connection, back)
                 writes.put_left_out(connection, reasons.items(), writes.LEFT_OUT, time.time())
                 texts = [(number, log.redact(text)) for number, text in lacking.items()]
                 writes.put_left_out(connection, texts, writes.NOT_IN_PLEX, time.time())

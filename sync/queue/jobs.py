@@ -192,14 +192,14 @@ class JobStore:
         return ClaimedJob(newest, tuple(row_id for row_id, _ in rows), named)
 
     def acknowledge(
-        self, claims: list[ClaimedJob], of_libraries: Mapping[str, Mapping[tuple[str, str], int]] | None = None
+        self, claims: list[ClaimedJob], item_counts: Mapping[str, Mapping[tuple[str, str], int]] | None = None
     ) -> None:
         """Acknowledge the rows of scenes whose outcome is on disk; a dead letter of theirs is settled too.
 
-        `of_libraries`: batch -> (library, outcome) -> how many items, added to the batch's own counts.
+        `item_counts`: batch -> (library, outcome) -> how many items, added to the batch's own counts.
         """
         with self.transaction():
-            for batch_id, counts in (of_libraries or {}).items():
+            for batch_id, counts in (item_counts or {}).items():
                 batches.add_libraries(self.connection, batch_id, counts)
             self._set_status([row_id for claim in claims for row_id in claim.row_ids], schema.ACKED)
             self.connection.executemany(dead_letters.DELETE_DEAD_LETTER, [(claim.scene_id,) for claim in claims])
@@ -235,8 +235,9 @@ class JobStore:
             self._conclude([claim], "failed")
 
     def is_due(self, now: float, *, late: bool = True, but: Iterable[int] = ()) -> bool:
-        """Return whether a row is due at `now` (seconds since the epoch); batches' own only where `late`.
+        """Return whether a saved scene or a change is due at `now` (seconds since the epoch).
 
+        `late`: a batch's scenes that failed and wait for a later try count, too; those not tried yet never do.
         `but`: scenes of which one row does not count, for each time that they are named.
         """
         own = Counter(but)

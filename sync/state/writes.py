@@ -46,7 +46,7 @@ def are_left_out(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> li
     return [row[0] for row in connection.execute(query, (LEFT_OUT, json.dumps(list(scene_ids))))]
 
 
-def take_in(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> None:
+def no_longer_left_out(connection: sqlite3.Connection, scene_ids: Sequence[int]) -> None:
     """Forget that these scenes were left out, or not in Plex."""
     connection.executemany("DELETE FROM left_out WHERE scene_id = ?", [(scene_id,) for scene_id in scene_ids])
 

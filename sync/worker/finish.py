@@ -21,8 +21,8 @@ from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
 from sync.worker.run import ItemSync, Run, SceneSync
 
-LATE_ROUND = 60.0  # seconds. What waits of a batch for a later try becomes due at the full minute.
-MISSING_ROUND = 300.0  # the same for scenes of a batch that Plex does not have yet: there may be thousands
+LATE_GRID = 60.0  # seconds. What waits of a batch for a later try becomes due at the full minute.
+MISSING_GRID = 300.0  # the same for scenes of a batch that Plex does not have yet: there may be thousands
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Finish:
         self.summary = Summary()
         self.open: dict[tuple[int, ...], ClaimedJob] = {}
         """What is claimed and has not come to its end, by rows: a scene may be saved while it is written."""
-        self._of_batches: dict[str, Counter[tuple[str, str]]] = {}
+        self._item_counts: dict[str, Counter[tuple[str, str]]] = {}  # batch -> (library, outcome), not on disk yet
         self._counted: Counter[tuple[str, str]] = Counter()
 
     def begin(self, jobs: Iterable[ClaimedJob]) -> None:
@@ -105,9 +105,9 @@ class Finish:
 
     def keep_counts(self) -> None:
         """Put on disk what was counted since the last time: a drain may be killed."""
-        if self._of_batches:
-            self._jobs.acknowledge([], self._of_batches)
-            self._of_batches.clear()
+        if self._item_counts:
+            self._jobs.acknowledge([], self._item_counts)
+            self._item_counts.clear()
         counts = self.summary.counts()
         if new := counts - self._counted:
             self._run.state.count(new, time.time())
@@ -119,7 +119,7 @@ class Finish:
         for one in scenes:
             for item in one.items:
                 self._remember(one, item, now)
-        # Only now: what was read back may be an error.
+        # Only now: `_remember` adds an error where Plex did not keep an edit.
         done, failed = [one for one in scenes if not one.errors], [one for one in scenes if one.errors]
         for one in done:
             for item in one.items:
@@ -128,8 +128,8 @@ class Finish:
             known = [item.record for one in scenes for item in one.items]
             self._run.state.put_items(connection, self._run.plex.machine, known)
             self._run.state.put_synced(connection, [(one.scene.id, one.scene.refs) for one in done], now)
-            writes.take_in(connection, [one.scene.id for one in done])
-            self._note_lacking([(one.job, one.scene, deciding_error(one.errors)) for one in failed])
+            writes.no_longer_left_out(connection, [one.scene.id for one in done])
+            self._note_whether_in_plex([(one.job, one.scene, deciding_error(one.errors)) for one in failed])
             writes.put_written(connection, [row for one in scenes for row in _writes_of(one)], now)
         for one in scenes:
             self._tell(one)
@@ -141,7 +141,7 @@ class Finish:
     def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
         record, after = item.record, item.after
         if after is None:
-            if not one.errors:  # nothing that is not known to be in Plex ends a job
+            if not one.errors:  # a job ends where its item is known to be right in Plex
                 one.errors.append(PlexItemRemoved(f"Plex item {record.rating_key} is gone from Plex since a moment"))
             return
         was_sent = METADATA in item.sent
@@ -171,7 +171,7 @@ class Finish:
             outcome = "failed" if item.after is None else "changed" if item.sent else "right"
             self.summary.libraries[item.library, outcome] += 1
             for batch_id in one.job.batches:
-                self._of_batches.setdefault(batch_id, Counter())[item.library, outcome] += 1
+                self._item_counts.setdefault(batch_id, Counter())[item.library, outcome] += 1
         if changed:
             wrote = (f"{', '.join(item.written)} to Plex item {item.record.rating_key}" for item in changed)
             # Of a batch of thousands the counts are what a person reads; of a reconcile what was mended.
@@ -185,8 +185,8 @@ class Finish:
                 self.summary.right += 1
 
     def _acknowledge(self, jobs: list[ClaimedJob]) -> None:
-        self._jobs.acknowledge(jobs, self._of_batches)
-        self._of_batches.clear()
+        self._jobs.acknowledge(jobs, self._item_counts)
+        self._item_counts.clear()
         for job in jobs:
             self.open.pop(job.row_ids, None)
 
@@ -216,14 +216,14 @@ class Finish:
 
     def fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> None:
         """End a try that went wrong: the scene is tried again later, or becomes a dead letter."""
-        self._note_lacking([(claim, scene, error)])
+        self._note_whether_in_plex([(claim, scene, error)])
         with self._jobs.transaction():
             self._fail(claim, scene, error)
 
-    def _note_lacking(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
+    def _note_whether_in_plex(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
         lacking = [(scene.id, log.redact(str(error))) for job, scene, error in failed if self._is_lacking(job, error)]
         with self._run.state.transaction() as connection:
-            writes.take_in(connection, [scene.id for _, scene, _ in failed])
+            writes.no_longer_left_out(connection, [scene.id for _, scene, _ in failed])
             writes.put_left_out(connection, lacking, writes.NOT_IN_PLEX, time.time())
 
     def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> None:
@@ -246,7 +246,7 @@ class Finish:
         else:
             delay = max(calculate_delay(job.retry_count, base, cap), getattr(error, "wait", 0.0))
             if job.batch_id is not None:  # a thousand of them become due together, not one by one
-                pause = MISSING_ROUND if isinstance(error, PlexNotFound) else LATE_ROUND
+                pause = MISSING_GRID if isinstance(error, PlexNotFound) else LATE_GRID
                 delay = math.ceil((now + delay) / pause) * pause - now
             self._jobs.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
             self.summary.later += 1
@@ -255,8 +255,8 @@ class Finish:
                 *(scene.label, type(error).__name__, delay, base, cap),
             )
             # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
-            is_said = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
-            (log.debug if is_said else log.warning)(
+            is_quiet = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
+            (log.debug if is_quiet else log.warning)(
                 f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
             )
         self.open.pop(claim.row_ids, None)
@@ -288,8 +288,8 @@ class Finish:
         tried = f" after {tries} tries" if tries > 1 else ""
         # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
         # told before.
-        is_told = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
-        (log.debug if is_told else log.error)(
+        is_quiet = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
+        (log.debug if is_quiet else log.error)(
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
             'press "Retry failed jobs"'
         )

@@ -67,14 +67,16 @@ class Drain:
         Raises PlexServerDown, PlexTemporaryError, StashTemporaryError and SetupError
         when it cannot go on; what was not finished is back on the queue then.
         """
-        self._jobs.hasten(time.time(), schema.LONGEST_WAIT)  # the clock was set back since
+        self._jobs.hasten(
+            time.time(), schema.LONGEST_WAIT
+        )  # what waits longer than any backoff was written by a clock that was ahead
         try:
             while True:
                 self._take_request(hasten=hasten)
                 hasten = False
                 while (claimed := self._claim()) is not None:
                     self._work(claimed)
-                    self._finish.give_back()  # for a person's save, or with the circuit breaker
+                    self._finish.give_back()  # what was left: somebody saved, or Plex is to be left alone
                     self._finish.keep_counts()
                 if self._bulk:
                     self._bulk.find_unseen()

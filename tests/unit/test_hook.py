@@ -42,7 +42,8 @@ COSTLY |= {"sqlite3", "datetime", "socket", "selectors", "enum", "stringprep"}
         (["ids", "studio_id"], True),
         (["id", "date"], True),
         (["id", "primary_file_id"], True),
-        (["id", "urls", "gallery_ids"], False),
+        (["id", "gallery_ids", "scene_markers"], False),
+        (["id", "urls"], True),  # see only_with_url
         ([], True),
         (None, True),
         ("title", True),
