@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from freezegun import freeze_time
-from sync.queue.lock import FileLock
 
 from sync import data_folder
+from sync.lock import FileLock
 from sync.pages import background
 from sync.pages.table import LONG, QUICK, Call
 from sync.setup import dependencies
