@@ -220,8 +220,8 @@ class PlexHealth:
 
     @property
     def is_good(self) -> bool:
-        """Whether Plex may be asked: the breaker is CLOSED."""
-        return self._breaker.state is CircuitState.CLOSED
+        """Whether Plex may be asked: the breaker is CLOSED. It is read where Plex has failed: only a drain opens it."""
+        return not self._failing or self._breaker.state is CircuitState.CLOSED
 
     def failed(self, error: PlexSyncError, job_key: str | None = None) -> None:
         """Tell the breaker of a failure where it is Plex's; of one job that fails again and again, once.
