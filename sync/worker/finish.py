@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
 from sync import log
@@ -23,6 +23,8 @@ from sync.worker.run import ItemSync, Run, SceneSync
 
 LATE_GRID = 60.0  # seconds. What waits of a batch for a later try becomes due at the full minute.
 MISSING_GRID = 300.0  # the same for scenes of a batch that Plex does not have yet: there may be thousands
+
+_Line = tuple[Callable[[str], None], str]  # what is to be said, and how gravely
 
 
 @dataclass(slots=True)
@@ -134,9 +136,10 @@ class Finish:
         for one in scenes:
             self._tell(one)
         with self._jobs.transaction():
-            for one in failed:
-                self._fail(one.job, one.scene, deciding_error(one.errors))
+            lines = [self._fail(one.job, one.scene, deciding_error(one.errors)) for one in failed]
             self._acknowledge([one.job for one in done])
+        for tell, text in lines:  # now that it is on disk, and no save waits for the queue
+            tell(text)
 
     def _remember(self, one: SceneSync, item: ItemSync, now: float) -> None:
         record, after = item.record, item.after
@@ -218,7 +221,8 @@ class Finish:
         """End a try that went wrong: the scene is tried again later, or becomes a dead letter."""
         self._note_whether_in_plex([(claim, scene, error)])
         with self._jobs.transaction():
-            self._fail(claim, scene, error)
+            tell, text = self._fail(claim, scene, error)
+        tell(text)
 
     def _note_whether_in_plex(self, failed: Sequence[tuple[ClaimedJob, Scene, PlexSyncError]]) -> None:
         lacking = [(scene.id, log.redact(str(error))) for job, scene, error in failed if self._is_lacking(job, error)]
@@ -226,7 +230,7 @@ class Finish:
             writes.no_longer_left_out(connection, [scene.id for _, scene, _ in failed])
             writes.put_left_out(connection, lacking, writes.NOT_IN_PLEX, time.time())
 
-    def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> None:
+    def _fail(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError) -> _Line:
         self.summary.scenes += 1
         job, now = claim.job, time.time()
         base, cap, most = get_retry_params(error, self._run.settings.max_retries)
@@ -235,31 +239,29 @@ class Finish:
         if self._is_lacking(claim, error):
             self._acknowledge([claim])
             self.summary.not_in_plex += 1
-            log.info(f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found")
-            return
+            return log.info, f"{scene.label}: {str(error).partition('. ')[0]}. That is right by skip_not_found"
         # What was given up because Plex did not have it, a batch looks for once more, not a dozen times.
         is_given_up = (
             job.batch_id is not None and isinstance(error, PlexNotFound) and bool(self._jobs.with_letters([scene.id]))
         )
         if isinstance(error, PermanentError) or self._is_last(claim, error) or is_given_up:
-            self._bury(claim, scene, error, count, now)
-        else:
-            delay = max(calculate_delay(job.retry_count, base, cap), getattr(error, "wait", 0.0))
-            if job.batch_id is not None:  # a thousand of them become due together, not one by one
-                pause = MISSING_GRID if isinstance(error, PlexNotFound) else LATE_GRID
-                delay = math.ceil((now + delay) / pause) * pause - now
-            self._jobs.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
-            self.summary.later += 1
-            log.detail(
-                "%s: %s, tried again in %.0f s (backoff from %.0f s, at most %.0f s)",
-                *(scene.label, type(error).__name__, delay, base, cap),
-            )
-            # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
-            is_quiet = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
-            (log.debug if is_quiet else log.warning)(
-                f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
-            )
+            return self._bury(claim, scene, error, count, now)
+        delay = max(calculate_delay(job.retry_count, base, cap), getattr(error, "wait", 0.0))
+        if job.batch_id is not None:  # a thousand of them become due together, not one by one
+            pause = MISSING_GRID if isinstance(error, PlexNotFound) else LATE_GRID
+            delay = math.ceil((now + delay) / pause) * pause - now
+        self._jobs.try_later(claim, job.later(retry_count=count, at=now + delay, error=error, now=now))
+        self.summary.later += 1
+        log.detail(
+            "%s: %s, tried again in %.0f s (backoff from %.0f s, at most %.0f s)",
+            *(scene.label, type(error).__name__, delay, base, cap),
+        )
+        # A file that Plex has not scanned yet is said once, not with each of its dozen tries.
+        is_quiet = isinstance(error, PlexNotFound) and (job.retry_count or job.batch_id is not None)
         self.open.pop(claim.row_ids, None)
+        return log.debug if is_quiet else log.warning, (
+            f"{scene.label}: {str(error).rstrip('. ')}. It stays queued and is tried again (try {count} of {most})"
+        )
 
     def _is_lacking(self, claim: ClaimedJob, error: PlexSyncError) -> bool:
         """Return whether a scene without an item is as it should be. With scans the file is waited for first."""
@@ -271,7 +273,7 @@ class Finish:
         most = get_retry_params(error, self._run.settings.max_retries)[2]
         return claim.job.retry_count + 1 >= most and not claim.job.early
 
-    def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> None:
+    def _bury(self, claim: ClaimedJob, scene: Scene, error: PlexSyncError, tries: int, now: float) -> _Line:
         letter = DeadLetter(
             scene_id=scene.id,
             title=log.redact(scene.name),
@@ -289,7 +291,8 @@ class Finish:
         # Thousands of a batch's scenes may not be in Plex: the batch says how many. Nor is told twice what a letter
         # told before.
         is_quiet = claim.job.batch_id is not None and (isinstance(error, PlexNotFound) or was_known)
-        (log.debug if is_quiet else log.error)(
+        self.open.pop(claim.row_ids, None)
+        return log.debug if is_quiet else log.error, (
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
             'press "Retry failed jobs"'
         )
