@@ -158,7 +158,7 @@ def seconds_of(retry_after: str) -> float:
 
 def error_of_status(status: int, address: str, wait: float = 0.0) -> Exception:
     """Tell what an answer of this status means; `wait`: seconds for which the server asks to be left alone."""
-    if status in (401, 403, 498):
+    if status in (401, 403, 498):  # 498: an expired token (python-plexapi's list of statuses)
         return PlexSetupError(
             f"plex_token is refused by Plex at {address} (status {status}); accepted: the X-Plex-Token of the "
             "server's owner"

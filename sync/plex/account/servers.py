@@ -1,7 +1,7 @@
 """What plex.tv's list of servers says, and in which order its addresses are tried and shown. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -9,6 +9,12 @@ from sync.text.typed import normal_url
 
 Kind = Literal["local", "remote", "relay"]
 """How an address leads to a server: within one network, over the internet, or through Plex's own relay."""
+
+# Not `is_private` of ipaddress: that holds Teredo's addresses, say, behind which is the internet.
+_PRIVATE = [
+    *map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),  # RFC 1918, RFC 4193
+    *map(ip_network, ("127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10")),  # this machine, link-local
+]
 
 
 class Address(NamedTuple):
@@ -92,7 +98,7 @@ def may_get_token(address: str) -> bool:
         return False
     if isinstance(host, IPv6Address) and host.ipv4_mapped:
         host = host.ipv4_mapped
-    return parts.scheme == "http" and host.is_private and not host.is_unspecified
+    return parts.scheme == "http" and any(host in network for network in _PRIVATE)
 
 
 def best_first(tried: Iterable[Tried]) -> list[Tried]:
