@@ -13,6 +13,8 @@ BIN := .venv/bin
 JSON ?= build/bench.json
 # One more than there are cores: many tests wait for processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)' 2>/dev/null || echo auto)
+# Who has nothing left takes tests from others: without it one process is alone with a browser at the end, for a minute.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 BROWSER := package.json package-lock.json .npmrc
 
@@ -49,14 +51,14 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint browser
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(PYTEST)
 
 test-windows: setup
 	$(BIN)/python -m tests.windows $(TESTS)
 
 # Counting lines makes the suite a third slower, so not with every run.
 coverage: setup browser
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
+	$(PYTEST) --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=85
 
 bench: setup

