@@ -202,7 +202,6 @@ def test_a_path_with_a_token_is_no_address() -> None:
     assert TOKEN not in refused({**GOOD, "plex_url": f"http://plex:32400/&X-Plex-Token={TOKEN}"})
 
 
-@pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
@@ -224,14 +223,15 @@ def test_a_path_with_a_token_is_no_address() -> None:
         ("0", False),
     ],
 )
-def test_switches_as_people_type_them(name: str, typed: object, expected: bool) -> None:
-    assert getattr(read_settings({**GOOD, name: typed}), name) is expected
+def test_switches_as_people_type_them(typed: object, expected: bool) -> None:
+    for name in SWITCHES:
+        assert getattr(read_settings({**GOOD, name: typed}), name) is expected
 
 
-@pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize("typed", ["maybe", 2, -1, 0.5, [], {}, [True], "on off"], ids=repr)
-def test_what_is_no_switch(name: str, typed: object) -> None:
-    assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: on or off"
+def test_what_is_no_switch(typed: object) -> None:
+    for name in SWITCHES:
+        assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: on or off"
 
 
 @pytest.mark.parametrize(
@@ -303,22 +303,22 @@ def test_what_is_no_number_or_out_of_bounds(name: str, typed: object) -> None:
     assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
 
 
-@pytest.mark.parametrize("name", [*SWITCHES, *NUMBERS, *TEXTS])
 @pytest.mark.parametrize("typed", [None, ""], ids=repr)
-def test_what_is_empty_takes_its_default(name: str, typed: object) -> None:
-    assert read_settings({**GOOD, name: typed}) == read_settings(GOOD)
+def test_what_is_empty_takes_its_default(typed: object) -> None:
+    for name in [*SWITCHES, *NUMBERS, *TEXTS]:
+        assert read_settings({**GOOD, name: typed}) == read_settings(GOOD)
 
 
-@pytest.mark.parametrize("name", [*SWITCHES, *NUMBERS, *TEXTS])
-def test_blanks_are_empty(name: str) -> None:
-    assert read_settings({**GOOD, name: "  "}) == read_settings(GOOD)
+def test_blanks_are_empty() -> None:
+    for name in [*SWITCHES, *NUMBERS, *TEXTS]:
+        assert read_settings({**GOOD, name: "  "}) == read_settings(GOOD)
 
 
-@pytest.mark.parametrize("name", [*TEXTS, *TEMPLATES, *CHOICES])
 @pytest.mark.parametrize("typed", [True, ["a"], {"a": "b"}], ids=repr)
-def test_what_is_no_text(name: str, typed: object) -> None:
-    shown = repr(str(typed)) if name == "stash_url" else repr(typed)
-    assert refused({**GOOD, name: typed}) == f"{name} is {shown}; accepted: {ACCEPTED[name]}"
+def test_what_is_no_text(typed: object) -> None:
+    for name in [*TEXTS, *TEMPLATES, *CHOICES]:
+        shown = repr(str(typed)) if name == "stash_url" else repr(typed)
+        assert refused({**GOOD, name: typed}) == f"{name} is {shown}; accepted: {ACCEPTED[name]}"
 
 
 @pytest.mark.parametrize(
@@ -347,32 +347,32 @@ def test_a_number_is_no_answer_where_no_text_of_digits_is_one(name: str, typed: 
 # Lists of names and paths
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("typed", [",", ";", " , ,", ";;\n"], ids=repr)
-def test_what_is_no_list_of_names(name: str, typed: str) -> None:
-    assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
-    assert name == "bring_users" or "names of tags or globs" in ACCEPTED[name]
+def test_what_is_no_list_of_names(typed: str) -> None:
+    for name in NAMES:
+        assert refused({**GOOD, name: typed}) == f"{name} is {typed!r}; accepted: {ACCEPTED[name]}"
+        assert name == "bring_users" or "names of tags or globs" in ACCEPTED[name]
 
 
-@pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize(
     "typed", [";", " ; ;", ";\n;", "private", "/data/x, /data/y", "/data;films", "D:\\a, E:\\b", "~/films"], ids=repr
 )
-def test_what_is_no_list_of_paths(name: str, typed: str) -> None:
-    assert refused({**GOOD, name: typed}) == f"{name} is {quoted(typed)}; accepted: {ACCEPTED[name]}"
-    assert "separated by semicolons" in ACCEPTED[name]
+def test_what_is_no_list_of_paths(typed: str) -> None:
+    for name in PATHS:
+        assert refused({**GOOD, name: typed}) == f"{name} is {quoted(typed)}; accepted: {ACCEPTED[name]}"
+        assert "separated by semicolons" in ACCEPTED[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("typed", ["Rock", " a, b ; c*", "[x]", "D:\\films", "?", "*", '"Rock, hard", "x"'])
-def test_lists_of_names_as_people_type_them(name: str, typed: str) -> None:
-    assert getattr(read_settings({**GOOD, name: typed}), name) == typed.strip()
+def test_lists_of_names_as_people_type_them(typed: str) -> None:
+    for name in NAMES:
+        assert getattr(read_settings({**GOOD, name: typed}), name) == typed.strip()
 
 
-@pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("typed", ["/a, b ; /c*", "D:\\films", "?", "*/x", '"/data/private"', "\\\\nas\\x"])
-def test_lists_of_paths_as_people_type_them(name: str, typed: str) -> None:
-    assert getattr(read_settings({**GOOD, name: typed}), name) == typed.strip()
+def test_lists_of_paths_as_people_type_them(typed: str) -> None:
+    for name in PATHS:
+        assert getattr(read_settings({**GOOD, name: typed}), name) == typed.strip()
 
 
 def test_a_title_of_words_alone_would_be_every_scenes() -> None:
