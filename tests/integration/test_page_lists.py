@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.state import writes
 from sync.status.reading import File
-from tests.site import ROOT, Site
+from tests.site import ROOT, UNCOVERED, Site
 
 pytestmark = pytest.mark.integration
 
@@ -568,7 +569,13 @@ def test_a_question_imports_little(module: str) -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); import sync.entry, sync.pages.operations; "
         f"import sync.pages.lists.{module}; print(*sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-I", "-c", program, str(ROOT)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(ROOT)],
+        capture_output=True,
+        env={**os.environ, **UNCOVERED},
+        text=True,
+        check=True,
+    )
     loaded = set(run.stdout.split())
     costly = {"dataclasses", "inspect", "pydantic", "plexapi", "stashapi", "persistqueue", "requests", "http.client"}
     assert loaded & costly == set()
