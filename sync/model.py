@@ -218,6 +218,10 @@ class StepRecord:
         """Tell whether the step is done, and what it wrote is what it would write now."""
         return self.state is StepState.COMPLETED and self.fingerprint == fingerprint
 
+    def may_follow(self, fingerprint: str) -> bool:
+        """Tell whether something else was sent and not answered: Plex may do it yet, after what is sent now."""
+        return self.state in (StepState.RUNNING, StepState.FAILED) and self.fingerprint != fingerprint
+
 
 MATCH, METADATA, POSTER, BACKGROUND = "match", "metadata", "poster", "background"  # the names of the steps
 

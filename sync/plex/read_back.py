@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sync.model import LIST_FIELDS, PICTURES, SINGLE_FIELDS, Memory, PlexItem, Role, Wanted
-from sync.plex.difference import DETAILS, Edit, detail_key, is_ours, mark, ours_in, untouched
+from sync.plex.difference import DETAILS, Edit, detail_key, difference, is_ours, mark, ours_in, untouched
 from sync.text.clean import name_key
 
 
@@ -15,12 +15,13 @@ def remember(before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, 
     kept = Memory()
     for name in SINGLE_FIELDS:
         value, now = getattr(wanted, name), getattr(after, name)
+        is_late = is_overtaking(name, now, edit, memory)
         # An edit of several fields of which Plex ignored this one has not made the old value ours.
-        if name in edit.single and now != getattr(before, name):
+        if name in edit.single and now != getattr(before, name) and not is_late:
             if name not in edit.released:
                 kept.sent[name], kept.result[name] = value, now
         elif now and is_ours(name, now, memory):
-            kept.sent[name] = value if value == now else memory.sent.get(name, now)
+            kept.sent[name] = now if is_late or value == now else memory.sent.get(name, now)
             kept.result[name] = now
         else:
             # Somebody has changed it since. That it was written once stays known: a title that a person
@@ -52,8 +53,9 @@ def _remember_list(kept: Memory, name: str, after: PlexItem, wanted: Wanted, mem
         sent = {name_key(role.name) for role in edit.added.get(name, ()) if role.name not in foreign}
         ours = {*ours, *(entry for entry in present if name_key(entry) in sent)} - foreign
         left_out = set(map(name_key, foreign))
-        asked = [role.name for role in wanted.roles(name) or ()]
-        refused = [entry for entry in asked if entry not in present and name_key(entry) not in left_out]
+        asked = {*refused, *(role.name for role in edit.added.get(name, ()))}
+        lacking = [role.name for role in wanted.roles(name) or () if role.name not in present]
+        refused = [entry for entry in lacking if entry in asked and name_key(entry) not in left_out]
     if owned := [entry for entry in present if entry in ours]:
         kept.result[name] = owned
     if refused:
@@ -79,6 +81,49 @@ def _remember_details(kept: Memory, after: PlexItem, wanted: Wanted, memory: Mem
                 kept.sent[name] = kept.result[name] = now
             else:
                 _keep(kept, memory, name)
+
+
+def is_overtaking(name: str, now: str, edit: Edit, memory: Memory) -> bool:
+    """Tell whether a single field shows what an earlier edit wrote, which Plex has done after this one."""
+    return name in edit.single and now != edit.single[name] and now in memory.intended.get(name, ())
+
+
+def left_to_do(
+    before: PlexItem, after: PlexItem, wanted: Wanted, memory: Memory, edit: Edit, *, preserve: bool
+) -> Edit:
+    """Give what an edit has left to do that it did not say itself; an empty one as a rule.
+
+    That is our old spelling of a name, once the new one stands beside it, and what an earlier edit did meanwhile.
+    """
+    left = difference(after, wanted, remember(before, after, wanted, memory, edit), preserve=preserve)
+    for name in list(left.single):
+        if name in edit.single and not is_overtaking(name, getattr(after, name), edit, memory):
+            del left.single[name]
+    for name in left.lists:
+        sent = {role.name for role in edit.added.get(name, ())}
+        lacks = tuple(role for role in left.added.pop(name, ()) if role.name not in sent)
+        goes = tuple(gone for gone in left.removed.pop(name, ()) if gone not in edit.removed.get(name, ()))
+        left.added |= {name: lacks} if lacks else {}
+        left.removed |= {name: goes} if goes else {}
+    return left
+
+
+def overtaken(memory: Memory, wanted: Wanted, item: PlexItem) -> dict[str, list[str]]:
+    """Give what earlier edits intended, is not in Plex and not wanted any more, as `Memory.intended` has it.
+
+    Plex may do such an edit, which it has not answered, after a later one.
+    """
+    found = {}
+    for name in (*SINGLE_FIELDS, *LIST_FIELDS):
+        values = memory.intended.get(name, ())
+        if name in SINGLE_FIELDS:
+            late = [value for value in values if value not in (getattr(wanted, name), getattr(item, name))]
+        else:
+            known = _keys((*(wanted.roles(name) or ()), *item.roles(name)))
+            late = [value for value in values if name_key(value) not in known]
+        if late:
+            found[name] = late
+    return found
 
 
 def is_taken(before: PlexItem, after: PlexItem, edit: Edit) -> bool:

@@ -22,6 +22,7 @@ class Upload(NamedTuple):
     step: str
     picture: Picture
     in_doubt: bool  # an earlier run may have uploaded this very picture, so Plex is asked first
+    overtakes: bool  # another picture's upload was not answered: Plex may do that one after this
 
 
 class Covers:
@@ -110,8 +111,10 @@ class Covers:
                 step == StepRecord() and PICTURES[kind] in item.item.locked
             )
             replaced = ""
+            unanswered = step.may_follow(cover.sha1)
+            offered = artwork.choices(self._plex, key, kind) if unanswered or self._preserve else []
+            overtakes = unanswered and not artwork.is_chosen(offered, step.fingerprint)
             if self._preserve:
-                offered = artwork.choices(self._plex, key, kind)
                 in_doubt = artwork.is_chosen(offered, cover.sha1)
                 if not in_doubt and not artwork.may_replace(kind, item.item, offered, memory):
                     log.detail("Plex item %d: the %s stays: somebody chose it in Plex", key, kind)
@@ -123,7 +126,7 @@ class Covers:
             item.record.steps[kind] = step.begun(cover.sha1, now)
             with self._state.transaction() as connection:
                 self._state.put_items(connection, self._plex.machine, [item.record])
-            uploads.append(Upload(item, kind, cover, in_doubt))
+            uploads.append(Upload(item, kind, cover, in_doubt, overtakes))
         return uploads
 
     def note_free(self, item: ItemSync) -> None:
@@ -162,8 +165,11 @@ class Covers:
         name = f"upload://{artwork.ENDPOINTS[kind]}/{picture.sha1}"
         if self._preserve:  # what Plex calls the picture will matter
             name = next((one.name for one in artwork.choices(self._plex, key, kind) if one.selected), name)
-        record.steps[kind] = record.step(kind).completed(picture.sha1, now)
         record.memory.sent[kind], record.memory.result[kind] = picture.sha1, name
+        if upload.overtakes:  # which picture is chosen is looked at once more, later
+            item.overtakes = True
+            return not was_there
+        record.steps[kind] = record.step(kind).completed(picture.sha1, now)
         record.memory.intended.pop(kind, None)
         return not was_there
 

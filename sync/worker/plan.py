@@ -11,6 +11,7 @@ from sync.plex.difference import difference, outline
 from sync.plex.edits import fitting, limit_of
 from sync.plex.exceptions import PlexNotFound
 from sync.plex.matcher import Candidate, holds_file_of
+from sync.plex.read_back import overtaken
 from sync.worker.contenders import Located, Target
 from sync.worker.run import ItemSync, Run, SceneSync
 
@@ -69,9 +70,12 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
             how = "its file's path" if record.exact else "its file's name"
             found = f'Plex item {item.rating_key} in library "{target.library}"'
             log.detail("%s: matched by %s to %s; %s", one.scene.label, how, found, outline(edit))
-        failed = record.step(METADATA).state is StepState.FAILED
-        is_cut = wanted is not whole
-        one.items.append(ItemSync(item, record, target.library, wanted, edit, mark, goes_alone=failed, is_cut=is_cut))
+        step = record.step(METADATA)
+        made = ItemSync(item, record, target.library, wanted, edit, mark, is_cut=wanted is not whole)
+        made.goes_alone = step.state is StepState.FAILED
+        only_removed = not any(record.memory.intended.values())
+        made.overtakes = bool(overtaken(record.memory, wanted, item)) or (step.may_follow(mark) and only_removed)
+        one.items.append(made)
 
 
 def _have_scanned(run: Run, one: SceneSync) -> None:

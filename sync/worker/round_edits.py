@@ -20,7 +20,7 @@ from sync.plex.exceptions import (
     PlexTooLong,
 )
 from sync.plex.items import read_items
-from sync.plex.read_back import seen_to_replace, unset_details
+from sync.plex.read_back import left_to_do, seen_to_replace, unset_details
 from sync.worker.run import ItemSync, Run, SceneSync, items_of
 
 
@@ -138,7 +138,8 @@ class RoundEdits:
         try:
             found = read_items(self._run.plex, [item.record.rating_key for item in edited])
             seen = ((item, found.get(item.record.rating_key)) for item in edited)
-            again = [item.record.rating_key for item, after in seen if after and self._mend(item, after)]
+            lists = self._run.plex.ways.lists  # as it was when these edits went out
+            again = [item.record.rating_key for item, after in seen if after and self._mend(item, after, lists)]
             if again:
                 found |= read_items(self._run.plex, again)
         except (PlexServerDown, SetupError):
@@ -163,14 +164,17 @@ class RoundEdits:
         with suppress(PlexTemporaryError):
             after = read_items(self._run.plex, [item.record.rating_key]).get(item.record.rating_key)
             if after:
-                self._mend(item, after)
+                self._mend(item, after, self._run.plex.ways.lists)
 
-    def _mend(self, item: ItemSync, after: PlexItem) -> bool:
-        """Send again, in another way, what this server was seen not to take; True where something was sent."""
+    def _mend(self, item: ItemSync, after: PlexItem, lists_then: str) -> bool:
+        """Send again, in another way, what this server was seen not to take; True where something was sent.
+
+        `lists_then`: `ServerWays.lists` when the edit was sent.
+        """
         ways, edit = self._run.plex.ways, item.edit
         key, sent = item.record.rating_key, False
         replaced = None
-        if edit.added and ways.lists != "replaces":
+        if edit.added and lists_then != "replaces":
             replaced = seen_to_replace(item.item, after, edit, was_divided=len(edits.requests_of(edit)) > 1)
         if replaced is not None:
             self._learn(lists="replaces" if replaced else "adds")
@@ -187,6 +191,12 @@ class RoundEdits:
         if value is not None and after.rating != value and ways.rating != "apart" and self._took_another(item, after):
             self._learn(rating="apart")
             sent = self._send_again(item, lambda: edits.rate(self._run.plex, key, value)) or sent
+        preserve = self._run.settings.preserve_plex_edits
+        if not sent and (
+            left := left_to_do(item.item, after, item.wanted, item.record.memory, edit, preserve=preserve)
+        ):
+            base = after if self._run.plex.ways.lists == "replaces" else None
+            sent = self._send_again(item, lambda: self._put(item, edits.requests_of(left, base)))
         return sent
 
     def _took_another(self, item: ItemSync, after: PlexItem) -> bool:

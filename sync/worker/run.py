@@ -78,6 +78,8 @@ class ItemSync:
     edit: Edit
     fingerprint: str  # names what the item should hold
     sent: list[str] = field(default_factory=list)  # the names of the steps that wrote to Plex, in order
+    overtakes: bool = False
+    """An earlier edit or cover of other content was not answered: Plex may do that one after this."""
     goes_alone: bool = False  # an earlier edit failed: it goes by itself now, so that others are not sent in vain
     limit: int = 0
     """Characters of an edit that are tried, after a longer one was refused; 0: what the server is known to take."""
