@@ -15,7 +15,7 @@ name (`Others`) decides whether an item may be taken by it.
 - An item that the scene holds already by a name stays with it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.model import MediaFile
@@ -103,6 +103,8 @@ class _Part:
 
 
 _NOBODY_ELSE = Others(0)
+_Right = tuple[int, int, int]
+_NO_RIGHT: _Right = (-1, 0, 0)
 
 
 def match_scene(
@@ -249,33 +251,42 @@ def _holder_of_another_file(item: Candidate, rules: Rules, others: Others) -> in
 def _won(file: MediaFile, key: str, free: Sequence[_Part], rivals: Sequence[Rival], scene_id: int) -> list[_Part]:
     """Return the files to which no other scene has a better right: it is nearer, or as near and the lower scene.
 
-    Only files whose last folder is the same share any. A rival that gets a file in a folder of its own name is content
-    with that one; the others differ by size and scene alone. So each file is compared with few rivals.
+    The nearest pairs come first, and a rival that gets a file is content with that one. Only files whose last folder
+    is the same share any; the other rivals differ by size and scene alone. So each file is compared with few rivals.
     """
     near: dict[str, list[Rival]] = {_folder(part.key): [] for part in free}
     for rival in rivals:
         if (folder := _folder(rival.key)) in near:
             near[folder].append(rival)
-    rights: list[tuple[_Part, tuple[int, ...], tuple[int, ...]]] = []
-    content: set[int] = set()
+    own = Rival(scene_id, key, file.size)
+    offers: list[tuple[_Part, _Right, list[tuple[_Right, str]]]] = []
     for part in free:
-        mine = (*_standing(key, file.size, part), -scene_id)
-        beside = (r for r in near[_folder(part.key)] if trailing_folders(r.key, part.key))
-        best = max(_rights(beside, part), default=(-1,))
+        beside = (rival for rival in near[_folder(part.key)] if trailing_folders(rival.key, part.key))
+        offers.append((part, _right(own, part), [(_right(rival, part), rival.key) for rival in beside]))
+    offers.sort(key=lambda offer: max([offer[1], *(right for right, _ in offer[2])]), reverse=True)
+    content: set[str] = set()
+    rights: list[tuple[_Part, _Right, _Right]] = []
+    for part, mine, some in offers:
+        best, rival_key = max((one for one in some if one[1] not in content), default=(_NO_RIGHT, ""))
         rights.append((part, mine, best))
         if best > mine:
-            content.add(-best[-1])
+            content.add(rival_key)
     far: dict[int | None, Rival] = {}
     for rival in sorted(rivals, key=lambda rival: -rival.scene_id):
-        if rival.scene_id not in content:
+        if rival.key not in content:
             far[rival.size] = rival  # of each size the lowest scene
     return [
-        part for part, mine, best in rights if max([best, *_rights(far.values() if not mine[0] else (), part)]) < mine
+        part
+        for part, mine, best in rights
+        if max([best, *(_right(rival, part) for rival in (far.values() if not mine[0] else ()))]) < mine
     ]
 
 
-def _rights(rivals: Iterable[Rival], part: _Part) -> Iterator[tuple[int, ...]]:
-    return ((*_standing(r.key, r.size, part), -r.scene_id) for r in rivals if _may_be(r.size, part.size))
+def _right(rival: Rival, part: _Part) -> _Right:
+    """Return how good a scene's right to a file is: by folders, size, and the lower scene; none where sizes differ."""
+    if not _may_be(rival.size, part.size):
+        return _NO_RIGHT
+    return (*_standing(rival.key, rival.size, part), -rival.scene_id)
 
 
 def _order(file: MediaFile, key: str) -> Callable[[_Part], tuple[int, ...]]:

@@ -361,6 +361,18 @@ def test_what_matches_is_held(path: str, library: list[Candidate]) -> None:
     assert map_path(path, ()) == path
 
 
+@PROPERTY
+@given(st.sets(st.lists(st.sampled_from(["R1", "R2", "S8"]), max_size=3).map("/".join), min_size=1, max_size=6))
+def test_each_of_several_scenes_gets_the_file_that_shares_its_folders(folders: set[str]) -> None:
+    below = [f"{folder}/a.mp4".lstrip("/") for folder in sorted(folders)]
+    library = [item(number, f"/p/{path}") for number, path in enumerate([*below, "decoy/a.mp4"])]
+    rivals = {"a.mp4": [Rival(number, path_key(f"/s/{path}", fold=False)) for number, path in enumerate(below)]}
+
+    for number, path in enumerate(below):
+        match = match_scene([MediaFile(f"/s/{path}")], library, LOOSE, others=Others(number, rivals))
+        assert match.items == {number: False}
+
+
 def test_a_name_that_very_many_scenes_have_costs_each_of_them_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice as many equal names cost one scene at most about twice as many comparisons of folders."""
 
