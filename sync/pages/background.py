@@ -14,8 +14,8 @@ from typing import Any
 from sync import data_folder, hidden_paths, log
 from sync.errors import PlexSyncError, SetupError, describe, quoted
 from sync.lock import FileLock, is_held
-from sync.pages import table
-from sync.pages.table import Answer, Call
+from sync.pages import operations
+from sync.pages.operations import Answer, Call
 from sync.plex.account import begun
 from sync.setup import dependencies
 from sync.sleeper.launch import leave_working_directory, start_detached
@@ -79,7 +79,7 @@ def start(call: Call) -> Answer:
         _touch(_asked(file))
         told = {"connection": dict(call.connection), "data": call.data, "args": dict(call.args), "id": number}
         process = start_detached("--page", json.dumps(told).encode())
-        if mode in table.OF_A_MOMENT:
+        if mode in operations.OF_A_MOMENT:
             _see_it_end(process)
         return _read(file)
     except OSError as error:
@@ -117,8 +117,8 @@ def look(call: Call) -> Answer:
 def cancel(call: Call) -> Answer:
     """End an operation that no page wants any more: args `what` (its name) and `id`."""
     what, number = str(call.args.get("what")), str(call.args.get("id"))
-    if what not in table.LONG:
-        raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(table.LONG)}")
+    if what not in operations.LONG:
+        raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(operations.LONG)}")
     with suppress(OSError):  # it is over
         os.remove(_asked(_file(call.data, what, number)))
     return {"cancelled": True}
@@ -148,7 +148,7 @@ def main(raw: bytes) -> None:
         if not dependencies.is_in_reach(call.data):
             work.tell(installing=True)
         dependencies.ensure(call.data, try_again_now=True)
-        facts = table.function(table.LONG[mode])(work)
+        facts = operations.function(mode, operations.LONG[mode])(work)
     except PlexSyncError as error:
         facts = {"error": log.redact(str(error))}
     except Exception as error:
@@ -158,7 +158,7 @@ def main(raw: bytes) -> None:
 
 
 def _file(data: str, mode: str, number: str) -> str:
-    if mode not in table.LONG or not number.isalnum() or not number.isascii():
+    if mode not in operations.LONG or not number.isalnum() or not number.isascii():
         raise SetupError(f"args.id is {number!r:.50}; accepted: an id that the same operation has answered")
     return os.path.join(data, _FOLDER, f"{mode}.{number}.json")
 

@@ -7,7 +7,7 @@ from typing import Any
 from sync import tasks
 from sync.bulk.args import is_on
 from sync.errors import PlexSyncError
-from sync.pages.table import Answer, Call
+from sync.pages.operations import Answer, Call
 from sync.queue.dead_letters import NOT_IN_PLEX
 from sync.stash.questions import jobs, plugin_settings
 from sync.status import status as status_of

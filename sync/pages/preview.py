@@ -18,7 +18,7 @@ from sync.model import PICTURES, RATING, Scene
 from sync.pages.background import Work
 from sync.pages.before_after import BROUGHT, OFF, SAME, THEIRS, WRITE, fields_of, watched
 from sync.pages.connection import Servers, servers
-from sync.pages.table import Answer, number_in
+from sync.pages.operations import Answer, number_in
 from sync.plex.file_index import SCHEMA
 from sync.plex.sections import choose_sections, read_sections
 from sync.queue.job import ClaimedJob, Job

@@ -9,7 +9,7 @@ from typing import Any
 
 from sync import log
 from sync.errors import SetupError
-from sync.pages.table import Answer, Call
+from sync.pages.operations import Answer, Call
 from sync.settings import ACCEPTED, DEFAULTS_SINCE, SECRET_SETTINGS, Settings, read_each, to_fill_in
 from sync.stash import panel as stored
 from sync.stash.questions import plugin_settings

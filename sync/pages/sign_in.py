@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sync.errors import PlexSyncError
 from sync.pages.background import Work
-from sync.pages.table import Answer
+from sync.pages.operations import Answer
 from sync.plex.account import begun
 from sync.plex.account.ask import Asker
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError

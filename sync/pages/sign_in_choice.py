@@ -2,12 +2,12 @@
 
 from sync import log
 from sync.errors import SetupError
-from sync.pages.table import Answer, Call
+from sync.pages.operations import Answer, Call
 from sync.plex.account import begun
 from sync.stash import panel as stored
 
 
-def choose(call: Call) -> Answer:
+def sign_in_choose(call: Call) -> Answer:
     """Store address and token of the server that a person chose (args `machine`, `address`). Raises PlexSyncError."""
     found = begun.read(call.data)
     if found is None or not found["servers"]:
@@ -22,7 +22,7 @@ def choose(call: Call) -> Answer:
     return {"state": "done", "name": server["name"], "address": address}
 
 
-def cancel(call: Call) -> Answer:
+def sign_in_cancel(call: Call) -> Answer:
     """Give up the sign-in that is under way."""
     begun.discard(call.data)
     return {"state": "cancelled"}

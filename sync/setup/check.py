@@ -42,7 +42,7 @@ _OWNERS = ("/accounts", "/status/sessions")
 PRIVATE = ""  # SQLite's name for a temporary database, which spills to disk where it grows and ends when closed
 
 
-def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> str:
+def check_setup(server_connection: Mapping[str, Any], data: str, *, to_show: bool = False) -> Report:
     """Check everything that a sync needs; return a summary. Raises SetupError where Stash cannot be addressed.
 
     `to_show`: for a report that others see; no line shows a path.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sync import log
-from sync.ending import Report, report_of
+from sync.ending import Report
 from sync.errors import PlexSyncError
 from sync.settings import read_each, told
 from sync.setup.check import check_setup, listen
@@ -32,7 +32,7 @@ def gather(connection: Mapping[str, Any], data: str, progress: Callable[[float],
     """
     checked: list[str] = []
     listen(lambda level, text: checked.append(text if level == "info" else f"{level}: {text}"), progress)
-    answer = report_of(check_setup(connection, data, to_show=True))
+    answer = check_setup(connection, data, to_show=True)
     found = status.gather_with_total(connection, data)
     for cause in found["failed"]:  # their messages name titles; those of errors in PlexSync itself name a place in it
         examples = cause["examples"] if cause["error_type"] == "UnforeseenError" else []

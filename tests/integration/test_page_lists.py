@@ -20,7 +20,7 @@ import pytest
 from sync import data_folder
 from sync.pages.lists import coverage
 from sync.pages.lists import history as pages_history
-from sync.pages.table import Call
+from sync.pages.operations import Call
 from sync.queue import history, schema
 from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.state import writes

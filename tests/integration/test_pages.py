@@ -17,7 +17,7 @@ from freezegun import freeze_time
 from sync import data_folder
 from sync.lock import FileLock
 from sync.pages import background
-from sync.pages.table import LONG, QUICK, Call
+from sync.pages.operations import LONG, QUICK, Call, function
 from sync.setup import dependencies
 from sync.stash import panel
 from tests.site import PATIENCE, Child, Site, dead_children, kill
@@ -401,10 +401,8 @@ def test_answers_are_the_owners_and_do_not_pile_up(site: Site, call: Call, monke
 
 
 def test_every_operation_is_there() -> None:
-    from sync.pages.table import function
-
-    for place in (*QUICK.values(), *LONG.values()):
-        assert callable(function(place)), place
+    for name, module in (*QUICK.items(), *LONG.items()):
+        assert callable(function(name, module)), name
 
 
 def test_a_full_disk_is_told(site: Site, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sync import data_folder, hook
 from sync.errors import SetupError
 from sync.pages.lists.failed import cause_in
-from sync.pages.table import Answer, Call
+from sync.pages.operations import Answer, Call
 from sync.queue import steer
 from sync.queue.outlook import claim_note
 from sync.tasks import opened_queue

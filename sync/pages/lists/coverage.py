@@ -6,7 +6,7 @@ from typing import Any
 
 from sync import log
 from sync.errors import PlexSyncError, SetupError
-from sync.pages.table import Answer, Call, limit_in, number_in
+from sync.pages.operations import Answer, Call, limit_in, number_in
 from sync.queue import schema
 from sync.queue.dead_letters import NOT_IN_PLEX
 from sync.stash.questions import count_scenes, scene_ids_below

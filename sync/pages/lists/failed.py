@@ -3,7 +3,7 @@
 from sync import log
 from sync.errors import SetupError
 from sync.hidden_paths import without_paths
-from sync.pages.table import Answer, Call, limit_in
+from sync.pages.operations import Answer, Call, limit_in, number_in
 from sync.queue.dead_letters import ENDING, NOT_IN_PLEX, OPENING, SERVER_ERRORS, Cause, read_cause
 from sync.status.reading import File, files
 
@@ -13,7 +13,8 @@ _FIRST = -(2**53)  # below every letter's scene; those of damaged rows have nega
 
 def failed(call: Call) -> Answer:
     """Return the `groups` by cause; of args `cause` up to `limit` `rows` behind scene `after`. Raises SetupError."""
-    limit, after, cause = limit_in(call.args), _after(call.args.get("after")), cause_in(call)
+    limit, cause = limit_in(call.args), cause_in(call)
+    after = _FIRST if call.args.get("after") is None else number_in(call.args, "after", above=_FIRST)
     with files(call.data) as found:
         if cause is None:
             return {"groups": _groups(found.queue), "troubles": found.troubles}
@@ -46,13 +47,6 @@ def mends(error_type: str, message: str) -> str:
     if "path_map" in message:
         return "path_map"
     return "split" if "Plex item" in message else "retry"
-
-
-def _after(value: object) -> int:
-    try:
-        return _FIRST if value is None else int(str(value))
-    except ValueError:
-        raise SetupError(f"args.after is {value!r:.100}; accepted: the `next` of the page before") from None
 
 
 def _groups(queue: File) -> list[Answer]:

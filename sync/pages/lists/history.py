@@ -4,7 +4,7 @@ import time
 from datetime import date, timedelta
 
 from sync import log
-from sync.pages.table import Answer, Call
+from sync.pages.operations import Answer, Call
 from sync.status.reading import files
 
 DAYS = 30

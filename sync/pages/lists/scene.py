@@ -7,7 +7,7 @@ from sync import data_folder, hook, log
 from sync.errors import SetupError
 from sync.fast import sqlite3
 from sync.pages.lists.failed import mends
-from sync.pages.table import Answer, Call, number_in
+from sync.pages.operations import Answer, Call, number_in
 from sync.queue import schema, wake
 from sync.status.reading import Files, files, trouble_of
 
