@@ -30,6 +30,11 @@ class Report(str):
         return report
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count of things in words."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def report_of(said: str) -> Report:
     """Return an answer as a report; a bare sentence is one of a task that ended well."""
     return said if isinstance(said, Report) else Report(said)

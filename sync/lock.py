@@ -96,12 +96,8 @@ class SharedLock:
 
     def __enter__(self) -> None:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        end = 0.0
-        while not _try_shared(self._descriptor, self._path):
-            now = time.monotonic()
-            end = end or now + 10.0
-            if now >= end:
-                return
+        end = time.monotonic() + 10.0
+        while not _try_shared(self._descriptor, self._path) and time.monotonic() < end:
             time.sleep(0.005)
 
     def __exit__(self, *_: object) -> None:

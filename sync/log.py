@@ -107,10 +107,14 @@ def progress(done: float) -> None:
     _write("p", f"{min(1.0, max(0.0, done)):.4f}")
 
 
+def one_line(text: str) -> str:
+    """Return a text without what would end a line or steer a terminal: a title may hold anything."""
+    return _CONTROL.sub(" ", text)
+
+
 def line(level: str, text: str) -> bytes:
     """Return the bytes of one log line: one message a line, cut at a character's boundary."""
-    clean = _CONTROL.sub(" ", redact(text))
-    raw = clean.encode("utf-8", "replace")
+    raw = one_line(redact(text)).encode("utf-8", "replace")
     if len(raw) > LONGEST_LINE:
         raw = raw[:LONGEST_LINE].decode("utf-8", "ignore").encode() + " …".encode()
     return b"\x01" + level.encode() + b"\x02" + raw + b"\n"

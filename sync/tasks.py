@@ -15,12 +15,12 @@ from typing import Any
 from sync import data_folder, fast, hidden_paths, log
 from sync.bulk import args as args_of_batch
 from sync.bulk.args import is_on
-from sync.ending import Ending, Report, report_of
+from sync.ending import Ending, Report, counted, report_of
 from sync.errors import PlexSyncError, SetupError, describe
 from sync.fast import transaction
 from sync.lock import FileLock, is_held
 from sync.queue import batches, damage, history, schema, steer, wake
-from sync.queue.batch import BRINGS, Batch, title_of
+from sync.queue.batch import BRINGS, title_of
 from sync.queue.order import Order
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
@@ -87,12 +87,12 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
             batches.create_tables(connection)
             with transaction(connection):
                 batch = batches.start(connection, mode, recorded, time.time())
-        return _process_queue(server_connection, data, batch=batch)
+        return _process_queue(server_connection, data, Order(batch=batch))
     # Hook, sleeper and page say who they are; a press of the button does not, and wants everything tried now.
     trigger = str(args.get("trigger") or "")
     if trigger != "blocked":
         tell(data)
-    return _process_queue(server_connection, data, trigger=trigger, all_batches=not trigger)
+    return _process_queue(server_connection, data, Order(trigger, all_batches=not trigger))
 
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
@@ -102,16 +102,16 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
         said = no_such(there, error_type)
         if damaged := sum(found for name, found in there.items() if error_type in (None, name)):
             said = Report(
-                f"{_jobs(damaged, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
+                f"{counted(damaged, 'failed job')} cannot be queued again: the queue's row was damaged and names no "
                 "scene. Forget it on PlexSync's page, or by the command `failed clear`",
                 Ending.NEEDS_A_LOOK,
             )
         log.info(said)
         return said
-    said = f"{_jobs(count, 'failed job')} {'is' if count == 1 else 'are'} queued again"
+    said = f"{counted(count, 'failed job')} {'is' if count == 1 else 'are'} queued again"
     log.info(said)
     try:
-        report = report_of(_process_queue(server_connection, data))
+        report = report_of(_process_queue(server_connection, data, Order()))
         return Report(f"{said}. {report}", report.ending, queued_again=count, **report.facts)
     except PlexSyncError as error:
         error.args = (f"{said}. {error}",)  # of the same class still: the command line's exit code goes by it
@@ -121,7 +121,7 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
 def _clear_failed(data: str, args: Mapping[str, Any]) -> str:
     error_type = _error_type(args)
     gone, there = _act_on_failed(data, lambda queue: steer.clear_failed(queue, error_type))
-    return Report(f"{_jobs(gone, 'failed job')} cleared" if gone else no_such(there, error_type), cleared=gone)
+    return Report(f"{counted(gone, 'failed job')} cleared" if gone else no_such(there, error_type), cleared=gone)
 
 
 def _act_on_failed(data: str, act: Callable[[sqlite3.Connection], int]) -> tuple[int, dict[str, int]]:
@@ -138,11 +138,11 @@ def _clear_queue(data: str) -> str:
     if os.path.exists(data_folder.queue_file(data)):
         with opened_queue(data, mends=False) as connection:
             gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
-            over = "".join(f"; {title_of(one)} is ended with {_jobs(one.left, 'scene')} left" for one in ended)
+            over = "".join(f"; {title_of(one)} is ended with {counted(one.left, 'scene')} left" for one in ended)
             claimed = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
             (left,) = connection.execute(claimed).fetchone()
-            stay = f"; the running drain finishes {_jobs(left, 'job')} it has begun" if left else ""
-    said = f"{_jobs(gone, 'queued job')} cleared" if gone else "No job waits in the queue"
+            stay = f"; the running drain finishes {counted(left, 'job')} it has begun" if left else ""
+    said = f"{counted(gone, 'queued job')} cleared" if gone else "No job waits in the queue"
     return Report(said + over + stay, cleared=gone)
 
 
@@ -164,41 +164,29 @@ def _error_type(args: Mapping[str, Any]) -> str | None:
     )
 
 
-def _jobs(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _process_queue(
-    server_connection: Mapping[str, Any],
-    data: str,
-    *,
-    trigger: str = "",
-    batch: Batch | None = None,
-    all_batches: bool = False,
-) -> str:
-    by_hand = not trigger
+def _process_queue(server_connection: Mapping[str, Any], data: str, order: Order) -> str:
     lock = FileLock(data_folder.drain_lock(data))
     try:
         # Not open while the drain works: Windows moves no damaged file that is open.
         with contextlib.closing(_open_queue(data_folder.queue_file(data))) as connection:
             if not lock.acquire(LOCK_WAIT):
-                if batch:  # the run at work takes it as one that was interrupted
-                    batches.let_go_on(connection, [batch.id])
-                wake.leave_word(connection, by_hand=by_hand, all_batches=all_batches)
+                if order.batch:  # the run at work takes it as one that was interrupted
+                    batches.let_go_on(connection, [order.batch.id])
+                wake.leave_word(connection, by_hand=order.by_hand, all_batches=order.all_batches)
                 # The other may have taken its last look just before the word: then the lock is free in a moment.
                 end = time.monotonic() + LAST_WAIT
                 while not lock.acquire(0.5):
                     if wake.is_draining(connection) or time.monotonic() > end:
                         return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
-            wake.begin_drain(connection, run_of_stash(), trigger)
+            wake.begin_drain(connection, run_of_stash(), order.trigger)
     except (sqlite3.Error, OSError) as error:
         lock.release()
         raise SetupError(trouble_of("queue", data_folder.queue_file(data), error)) from None
     said: str = ""
     went_well = False
     try:
-        module = _load("sync.process_queue", data, try_again_now=by_hand)
-        said = module.process_queue(server_connection, data, Order(trigger, batch, all_batches))
+        module = _load("sync.process_queue", data, try_again_now=order.by_hand)
+        said = module.process_queue(server_connection, data, order)
         went_well = True
         return said
     except PlexSyncError as error:
@@ -229,14 +217,13 @@ def _load(module: str, data: str, *, try_again_now: bool) -> ModuleType:
     dependencies.ensure(data, try_again_now=try_again_now)
     # Not at the top: it imports the packages that `ensure` has just put in reach.
     try:
-        loaded = imports.load(module)
+        return imports.load(module)
     except Exception as error:
         dependencies.distrust(data)
         raise SetupError(
             f"PlexSync's packages cannot be imported ({describe(error)}). The next run checks them and installs "
             'them again where it must: press "Process queue"'
         ) from None
-    return loaded
 
 
 def wake_up(server_connection: Mapping[str, Any], data: str, panel: Mapping[str, Any]) -> str:

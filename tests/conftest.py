@@ -65,7 +65,7 @@ def _no_try_in_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _packages_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in the test's own process does not look for its packages: it takes a tenth of it, and they are there."""
-    monkeypatch.setattr(dependencies, "missing", lambda _: [])
+    monkeypatch.setattr(dependencies, "missing", list)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from sync.back import views
 from sync.back.decide import Points, Rating, Side, resume_side
 from sync.back.plays import Found, Plays
 from sync.mapping.conditions import why_left_out, within_paths
-from sync.model import RATING, Scene
+from sync.model import RATING, PlexItem, Scene
 from sync.plex.exceptions import PlexPermanentError
 from sync.queue.batch import BRINGS
 from sync.stash.watched import resume_points, set_resume
@@ -96,9 +96,9 @@ class Bringer:
             scenes |= self._stopped_in_stash()
         return scenes - {NOBODY}
 
-    def _is_moved(self, section: int, row: views.Watched) -> bool:
-        last = watched.seen(self._connection, self._machine, section, row.rating_key)
-        return abs((last.plex or 0.0 if last else 0.0) - row.resume) >= 1
+    def _is_moved(self, section: int, item: PlexItem) -> bool:
+        last = watched.seen(self._connection, self._machine, section, item.rating_key)
+        return abs((last.plex or 0.0 if last else 0.0) - item.resume) >= 1
 
     def _stopped_in_stash(self) -> set[int]:
         """Return the scenes in Plex whose resume point in Stash is another than at the last look."""

@@ -124,11 +124,12 @@ class Plays:
         if not names:
             return [OWNER]
         known = views.accounts(self._run.plex)
-        numbers, unknown = views.account_numbers(known, names)
-        for name in unknown:
-            offered = ", ".join(map(quoted, ("owner", *known.values())))
-            log.warning(f"bring_users {quoted(name)} is no user of Plex; accepted: {offered}")
-        return numbers
+        numbers = {name.casefold(): number for number, name in known.items()} | {"owner": OWNER}
+        for name in names:
+            if name.casefold() not in numbers:
+                offered = ", ".join(map(quoted, ("owner", *known.values())))
+                log.warning(f"bring_users {quoted(name)} is no user of Plex; accepted: {offered}")
+        return [numbers[name.casefold()] for name in names if name.casefold() in numbers]
 
 
 def _noted(scene: Scene, plays: Iterable[Play], *, is_done: bool) -> list[Noted]:

@@ -1,28 +1,19 @@
 """What was watched and rated in Plex: its history of plays, and what listings tell. Raises `plex/exceptions.py`."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from sync.back.decide import Play
+from sync.model import PlexItem
 from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexItemGone, PlexPermanentError
-from sync.plex.items import plain_rating, whole_number
+from sync.plex.items import item_of, whole_number
 from sync.plex.sections import Section, listing, pages
 
 OWNER = 1  # Plex's number for the account of the server's owner, whose token PlexSync has
 PAGE = 1_000  # entries or rows in one answer; Plex is to refuse more in future
 _IDENTIFIER = "com.plexapp.plugins.library"
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What a listing tells of an item for the token's owner."""
-
-    rating_key: int
-    rating: str  # as `PlexItem.rating`
-    resume: float  # in seconds
 
 
 def read_plays(client: PlexClient, section: Section, account: int, since: float) -> list[Play]:
@@ -57,20 +48,19 @@ def _play(element: Element, account: int, since: float) -> Play | None:
 
 def watched_since(
     client: PlexClient, section: Section, field: str, since: float, *, filtered: bool = True
-) -> list[Watched]:
+) -> list[PlexItem]:
     """Return the items of a library whose `lastViewedAt` or `lastRatedAt` (`field`) is later than a moment.
 
-    A server that does not know the filter is asked without it.
+    As the listing tells of them, for the token's owner. A server that does not know the filter is asked without it.
     """
     sort, later = (f"{field}:desc", [(f"{field}>>", str(int(since)))]) if filtered else ("", [])
     found = []
     try:
         for root in pages(lambda start: listing(client, section, start, PAGE, sort, later), PAGE):
             for element in root:
-                at, key = whole_number(element, field), whole_number(element, "ratingKey")
-                if key and at is not None and at > since:
-                    resume = (whole_number(element, "viewOffset") or 0) / 1000
-                    found.append(Watched(key, plain_rating(element.get("userRating", "")), resume))
+                at = whole_number(element, field)
+                if at is not None and at > since and whole_number(element, "ratingKey"):
+                    found.append(item_of(element))
     except PlexPermanentError:
         if not filtered:
             raise
@@ -103,10 +93,3 @@ def _or_refused(what: str) -> Iterator[None]:
         yield
     except PlexItemGone:
         raise PlexPermanentError(f"Plex does not {what} (status 404)", status=404) from None
-
-
-def account_numbers(known: dict[int, str], names: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Return the numbers of named users, and the names that nobody has. "owner" is the server's owner. Pure."""
-    by_name = {name.casefold(): number for number, name in known.items()} | {"owner": OWNER}
-    found = {name: by_name.get(name.casefold()) for name in names}
-    return [number for number in found.values() if number], [name for name, number in found.items() if not number]

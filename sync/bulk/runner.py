@@ -11,9 +11,9 @@ from sync.back.plays import Found
 from sync.bulk import reconcile
 from sync.bulk.reconcile import Findings, Reconciler
 from sync.bulk.scenes import Listing, Page, since_of
-from sync.bulk.summary import count_of_scenes
 from sync.bulk.unchanged import Unchanged
 from sync.bulk.unseen import Unseen
+from sync.ending import counted
 from sync.errors import PermanentError, TransientError
 from sync.mapping.conditions import why_left_out
 from sync.mapping.fields import MAPPING_VERSION
@@ -52,11 +52,11 @@ class Bulk:
         self._state = run.state
         self._settings = run.settings
         self._fingerprint = _settings_fingerprint(run)
-        self._listing = Listing(run.stash, run.state, run.settings)
+        self._listing = Listing(run)
         self._unchanged = Unchanged(run)
         self._reconciler = Reconciler(run, having_covers=self._unchanged.having_covers)
-        self._bringer = Bringer(run) if run.settings.brings else None
-        self._bringers: dict[str, Bringer] = {}  # by the day on which a task was told to begin
+        self._bringers = {"": Bringer(run)} if run.settings.brings else {}
+        """By the day that a task was told to begin with; under "" by `bring_since`."""
         self._unseen = Unseen(run, self._changed)
         self._own = set(own)
         self._all_batches = run.order.all_batches
@@ -104,9 +104,9 @@ class Bulk:
         """Make a batch of what has changed in Stash without a hook; bring what is new in Plex to Stash."""
         if self._run.order.is_dry:
             return
-        if self._bringer:
+        if self._bringers:
             try:
-                self._bringer.look(self._someone_saved)
+                self._bringers[""].look(self._someone_saved)
             except TransientError as error:
                 log.debug(f"What is new in Plex is looked at by the next run: {error}")
             except PermanentError as error:
@@ -170,7 +170,7 @@ class Bulk:
                 index.look_for_new()
         begins = f"goes on at {batch.concluded} of" if batch.concluded else "begins,"
         # Of a performer's save that shows nothing there is nothing to say.
-        (log.debug if batch.kind == CHANGE else log.info)(f"{title_of(batch)} {begins} {count_of_scenes(batch.total)}")
+        (log.debug if batch.kind == CHANGE else log.info)(f"{title_of(batch)} {begins} {counted(batch.total, 'scene')}")
         return batch
 
     def _someone_saved(self) -> bool:
@@ -178,12 +178,12 @@ class Bulk:
 
     def _look_at_page(self, batch: Batch) -> None:
         """Look at the scenes that come next, in pieces: a save ends the page behind the piece that it came in."""
-        if batch.kind == BRING_BACK and not self._bringer:
-            log.warning(f"Nothing comes back from Plex: switch on one of {', '.join(BRINGS)} in the settings")
-            self._put(batch, Page([], batch.cursor, is_last=True), [], {})
-            return
         self._run.ratings.rated.clear()
-        page = self._listing.page(batch)
+        if batch.kind == BRING_BACK and not self._bringers:
+            log.warning(f"Nothing comes back from Plex: switch on one of {', '.join(BRINGS)} in the settings")
+            page = Page([], batch.cursor, is_last=True)
+        else:
+            page = self._listing.page(batch)
         left_out: dict[int, tuple[Scene, str]] = {}
         due: list[Scene] = []
         findings = Findings()
@@ -215,16 +215,25 @@ class Bulk:
             self._see_to_orphans(batch, page, findings)
         elif left_out and not reads_items:
             findings.told[LEFT_OUT] = [scene.label for scene, _ in left_out.values()]
-        self._put(batch, page, rows, findings.told)
+        with self._store.transaction() as connection:
+            batches.put_page(
+                connection,
+                batch,
+                rows=rows,
+                skipped=len(page.scenes) - len(rows),
+                cursor=page.cursor,
+                listed=page.is_last,
+                now=time.time(),
+                found=findings.told,
+            )
 
     def _bring(self, batch: Batch, found: Found, told: dict[str, list[str]]) -> Found:
-        if not self._bringer:
+        if not self._bringers:
             return found
         day = str(batch.args.get("from") or "")
-        if day and day not in self._bringers:
+        if day not in self._bringers:
             self._bringers[day] = Bringer(self._run, since=day_begins(day))
-        bringer = self._bringers.get(day, self._bringer)
-        return bringer.bring(found, self._someone_saved, told, dry_run=bool(batch.args.get("dry_run")))
+        return self._bringers[day].bring(found, self._someone_saved, told, dry_run=bool(batch.args.get("dry_run")))
 
     def _note_left_out(self, reasons: Mapping[int, str], lacking: Mapping[int, str], page: Page) -> None:
         others = [scene.id for scene in page.scenes if scene.id not in reasons]
@@ -248,21 +257,6 @@ class Bulk:
         known = self._state.synced_scenes([scene.id for scene in scenes])
         held = self._state.held_by(self._run.plex.machine, known)
         return self._due([scene for scene in scenes if scene.id in held])
-
-    def _put(
-        self, batch: Batch, page: Page, rows: Sequence[tuple[int, str]], found: Mapping[str, Sequence[str]]
-    ) -> None:
-        with self._store.transaction() as connection:
-            batches.put_page(
-                connection,
-                batch,
-                rows=rows,
-                skipped=len(page.scenes) - len(rows),
-                cursor=page.cursor,
-                listed=page.is_last,
-                now=time.time(),
-                found=found,
-            )
 
     def _worth_a_job(self, findings: Findings) -> list[tuple[int, str]]:
         """Return the scenes that another try may mend: of what failed for want of an item a letter tells already."""

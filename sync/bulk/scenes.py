@@ -8,9 +8,8 @@ from typing import Any
 
 from sync.model import Scene
 from sync.queue.batch import CHANGE, RECONCILE, SCOPES, SYNC_RECENT, Batch
-from sync.settings import Settings
-from sync.stash.client import StashClient
-from sync.state.state import State, chunks
+from sync.state.state import chunks
+from sync.worker.run import Run
 
 PAGE = 200  # scenes that are looked at together
 _IDS = 1_000  # scenes of which only the number is asked for, in one request
@@ -31,10 +30,10 @@ class Page:
 class Listing:
     """Scenes of Stash's by what a batch asks for. Raises the errors of `stash/exceptions.py`."""
 
-    def __init__(self, stash: StashClient, state: State, settings: Settings) -> None:
-        self._stash = stash
-        self._state = state
-        self._settings = settings
+    def __init__(self, run: Run) -> None:
+        self._stash = run.stash
+        self._state = run.state
+        self._with_performers = run.settings.sync_performer_tags
 
     def count(self, batch: Batch) -> int:
         """Return how many scenes a batch is about; of a change the most it can be."""
@@ -93,8 +92,7 @@ class Listing:
             return [{"studios": {**one, "depth": 1}}]  # with the scenes whose parent studio it is
         if entity == "group":
             return [{"groups": one}]
-        of_performers = [{"performer_tags": one}] if self._settings.sync_performer_tags else []
-        return [{"tags": one}, *of_performers]
+        return [{"tags": one}, {"performer_tags": one}] if self._with_performers else [{"tags": one}]
 
 
 def since_of(batch: Batch) -> float | None:

@@ -1,7 +1,7 @@
 """What became of a batch, for whoever started it. Pure."""
 
 from sync.bulk import reconcile
-from sync.ending import Ending
+from sync.ending import Ending, counted
 from sync.queue.batch import BRING_BACK, FAILED, LATER, LEFT_OUT, RECONCILE, Batch, title_of
 from sync.state.writes import BROUGHT, brought_in_words
 
@@ -34,7 +34,7 @@ def summary_of(batch: Batch) -> list[str]:
     verb = "would bring" if batch.args.get("dry_run") else "brought"
     told = {"Found": found, verb.capitalize(): ", ".join(brings.values())}
     also = "".join(f". {what}: {text}" for what, text in told.items() if text)
-    lines = [f"{title_of(batch)}: {count_of_scenes(batch.total)}: {said}{also}"]
+    lines = [f"{title_of(batch)}: {counted(batch.total, 'scene')}: {said}{also}"]
     lines += [_line(batch, f"found {counts[reason]} {reconcile.REASONS[reason]}", reason) for reason in counts]
     lines += [_line(batch, f"{verb} {text}", kind) for kind, text in brings.items()]
     if batch.kind == RECONCILE and not batch.found and batch.is_over:
@@ -48,8 +48,3 @@ def _line(batch: Batch, said: str, reason: str) -> str:
     samples = batch.samples.get(reason, [])
     more = ", ..." if batch.found[reason] > len(samples) else ""
     return f"{title_of(batch)} {said} ({', '.join(samples)}{more})"
-
-
-def count_of_scenes(count: int) -> str:
-    """Return a count of scenes in words."""
-    return f"{count} scene{'' if count == 1 else 's'}"

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import sys
 import time
 from argparse import Namespace
@@ -27,7 +26,6 @@ _PASSED_ON = ("error_type", "report", "days", "scope", "since", "dry_run")
 """Options that tasks know by the same names."""
 _LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
 """From the least to the gravest."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def run() -> int:
@@ -63,7 +61,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
         if as_json:
             _write(stdout, _dump({"command": options.command, **document, "exit_code": int(ending)}))
         elif ending is not Ending.WELL or not options.quiet or options.command in ("status", "failed list"):
-            _write(stdout, "".join(f"{_one_line(line)}\n" for line in lines))
+            _write(stdout, "".join(f"{log.one_line(line)}\n" for line in lines))
         return int(ending)
     except (Exception, KeyboardInterrupt) as error:
         ending, text = _explain(error)
@@ -114,16 +112,16 @@ def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
         if found["troubles"] or max(latest, default=0.0) >= began:
             ending = worst(ending, Ending.NEEDS_A_LOOK)
     said = log.redact(report)
-    return facts.get("report") or [said], {"result": _one_line(said), **facts}, ending
+    return facts.get("report") or [said], {"result": log.one_line(said), **facts}, ending
 
 
 def _explain(error: BaseException) -> tuple[Ending, str]:
     if isinstance(error, KeyboardInterrupt):
         return Ending.INTERRUPTED, "Interrupted. What was not finished stays queued: the next run goes on where it was"
     if isinstance(error, UsageError):
-        return Ending.WRONG, f"{_one_line(log.redact(str(error)))}. See: {PYTHON} plexsync.py --help"
+        return Ending.WRONG, f"{log.one_line(log.redact(str(error)))}. See: {PYTHON} plexsync.py --help"
     if isinstance(error, PlexSyncError):
-        return ending_of(error), _one_line(log.redact(str(error)))
+        return ending_of(error), log.one_line(log.redact(str(error)))
     return Ending.NEEDS_A_LOOK, f"PlexSync met an error it does not know ({describe(error)}). Please report it"
 
 
@@ -142,11 +140,6 @@ def _sink(stream: TextIO, *, least: str, has_bar: bool) -> Callable[[str, str], 
             _write(stream, f"{_LEVELS[level]}{text}\n")
 
     return show
-
-
-def _one_line(text: str) -> str:
-    # What would steer a terminal goes: a title may hold anything.
-    return _CONTROL.sub(" ", text)
 
 
 def _dump(document: Mapping[str, Any]) -> str:

@@ -16,8 +16,9 @@ from sync.plex.client import PlexClient, open_plex
 from sync.plex.file_index import LibraryIndex
 from sync.plex.sections import choose_sections, read_page, read_sections
 from sync.settings import Settings, read_each
-from sync.setup.check import PRIVATE, SAMPLED, Place, check_setup, is_owner, listen
+from sync.setup.check import PRIVATE, SAMPLED, check_setup, is_owner, listen
 from sync.setup.report import gather
+from sync.setup.sample import Place
 from sync.stash.client import StashClient
 from sync.state.state import State
 from sync.text.typed import parse_path_map

@@ -9,9 +9,8 @@ from sync.errors import PlexSyncError
 from sync.pages.background import Work
 from sync.pages.operations import Answer
 from sync.plex.account import begun
-from sync.plex.account.ask import Asker
+from sync.plex.account.ask import Asker, try_servers
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
-from sync.plex.account.reach import try_servers
 from sync.plex.account.servers import in_words
 from sync.plex.client import client_identifier
 

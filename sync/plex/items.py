@@ -30,11 +30,12 @@ def _read_some(client: PlexClient, keys: list[int]) -> dict[int, PlexItem]:
         half = len(keys) // 2
         return _read_some(client, keys[:half]) | _read_some(client, keys[half:])
     section_of_all = root.get("librarySectionID", "")
-    items = (_item(element, section_of_all) for element in root if element.get("ratingKey", "").isdigit())
+    items = (item_of(element, section_of_all) for element in root if element.get("ratingKey", "").isdigit())
     return {item.rating_key: item for item in items}
 
 
-def _item(element: Element, section_of_all: str) -> PlexItem:
+def item_of(element: Element, section_of_all: str = "") -> PlexItem:
+    """Give an item that was read or listed, which bears its ratingKey. A listing tells less of it."""
     section = element.get("librarySectionID") or section_of_all
     singles = {name: element.get(plex_name, "") for name, plex_name in SINGLE_FIELDS.items()}
     singles[RATING] = plain_rating(singles[RATING])

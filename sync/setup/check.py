@@ -4,37 +4,33 @@ It changes nothing. Scenes are located by what a drain does it with, over a data
 so it runs beside a drain, and a stop leaves nothing behind.
 """
 
+import os
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync import hidden_paths, log
-from sync.ending import Ending, Report
-from sync.errors import PlexSyncError, UnusablePictureError
+from sync import data_folder, fast, hidden_paths, log
+from sync.ending import Ending, Report, counted
+from sync.errors import PlexSyncError, SetupError, UnusablePictureError, quoted
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.mapping.performer_pictures import base_of, picture_access, picture_url, why_no_pictures
 from sync.model import Scene
 from sync.plex.client import PlexClient, open_plex
 from sync.plex.exceptions import PlexItemGone, PlexServerDown, PlexSetupError
 from sync.plex.file_index import LibraryIndex
-from sync.plex.matcher import Rules
 from sync.plex.sections import choose_sections, read_sections
+from sync.queue import damage, schema
 from sync.settings import ACCEPTED, Settings, read_each
-from sync.setup.folder import look_at
-from sync.setup.path_map import propose
-from sync.setup.sample import Sample, sightings_of
+from sync.setup.sample import Place
 from sync.sleeper.probe import answers
 from sync.stash.client import StashClient
 from sync.state.state import State
-from sync.text.typed import path_map_of
-from sync.worker.locate import Found, Locator
 
 SAMPLED = 420  # scenes that are looked at: enough that a folder with one scene in a hundred is hardly missed
-ROUND = 100  # scenes that are located together
 COVERS = 5  # covers that are fetched until one can be used
 
 _OWNERS = ("/accounts", "/status/sessions")
@@ -72,40 +68,6 @@ def listen(say: Callable[[str, str], None], progress: Callable[[float], None]) -
     log.use(hear)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the sampled scenes are looked for."""
-
-    client: PlexClient
-    stash: StashClient
-    state: State
-    indexes: Sequence[LibraryIndex]
-
-    @property
-    def folders(self) -> list[str]:
-        """The folders of the libraries."""
-        return [folder for index in self.indexes for folder in index.section.locations]
-
-    def compare(self, scenes: Sequence[Scene], settings: Settings) -> tuple[Sample, Sample, str]:
-        """Return how scenes match, how they would with a better `path_map`, and that map; empty: none is better."""
-        rules = Rules(settings.path_pairs, settings.strict_matching, self.client.folds_case)
-        sightings = [sightings_of(scene, self.indexes, rules) for scene in scenes]
-        sample = self._find(scenes, rules)
-        pairs = propose(sightings, rules.pairs, fold=rules.fold)
-        if not pairs:
-            return sample, sample, ""
-        return sample, self._find(scenes, replace(rules, pairs=pairs)), path_map_of(pairs)
-
-    def _find(self, scenes: Sequence[Scene], rules: Rules) -> Sample:
-        found: dict[int, Found] = {}
-        locator = Locator(
-            client=self.client, stash=self.stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
-        )
-        for start in range(0, len(scenes), ROUND):
-            found |= locator.find(scenes[start : start + ROUND])
-        return Sample(scenes, found, rules)
-
-
 class _Check:
     def __init__(self, stash: StashClient, data: str, to_show: bool) -> None:
         self._stash = stash
@@ -130,15 +92,14 @@ class _Check:
     def summary(self) -> str:
         if not self.to_fix:
             return f"The setup is good. {self._result}".rstrip()
-        count = "1 thing" if len(self.to_fix) == 1 else f"{len(self.to_fix)} things"
         listed = " ".join(f"{number}. {text.rstrip('. ')}." for number, text in enumerate(self.to_fix, 1))
-        return f"{count} to fix: {listed} {self._result}".rstrip()
+        return f"{counted(len(self.to_fix), 'thing')} to fix: {listed} {self._result}".rstrip()
 
     def run(self) -> None:
         panel = self._stash.plugin_settings()
         log.keep_secret(panel.get("plex_token"))
         hidden_paths.follow(panel, self._data, ACCEPTED["path_map"], always=self._to_show)
-        said, is_usable = look_at(self._data)
+        said, is_usable = _look_at(self._data)
         (log.info if is_usable else self.fault)(said)
         settings, wrong = read_each(panel)
         for text in wrong.values():
@@ -211,7 +172,7 @@ class _Check:
             log.progress((number + 1) / (len(sections) + 1))
             indexes.append(index)
             if count := index.count_items():
-                log.info(f'Library "{section.title}": {count} {"item" if count == 1 else "items"} in Plex')
+                log.info(f'Library "{section.title}": {counted(count, "item")} in Plex')
             else:
                 self.advise(
                     f'Library "{section.title}" has no items in Plex: add your folder to it there and let Plex scan, '
@@ -289,6 +250,31 @@ class _Check:
                 "machine. Set stash_url to the one under which Plex and its players reach Stash, or "
                 "performer_pictures to off"
             )
+
+
+def _look_at(data: str) -> tuple[str, bool]:
+    """Make a queue in the data folder as the first save does; return what to say of it, and whether that went well."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="check-", dir=data) as folder,
+            closing(schema.connect(os.path.join(folder, "check.db"))) as connection,
+        ):
+            (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+        for path in (data_folder.queue_file(data), data_folder.state_file(data)):
+            if os.path.exists(path):
+                try:
+                    with closing(fast.connect(path)) as connection:
+                        connection.execute("BEGIN IMMEDIATE")
+                        connection.execute("PRAGMA user_version = 0")  # a file that may only be read opens as well
+                        connection.execute("ROLLBACK")
+                except (sqlite3.Error, OSError) as error:
+                    return damage.why_unusable("file", path, error), False
+    except SetupError as error:
+        return str(error), False
+    except (sqlite3.Error, OSError) as error:
+        return damage.why_unusable("data folder", data, error), False
+    more = "" if journal == "wal" else "; a save takes a few milliseconds more there than on a local disk"
+    return f"Data folder: files in {quoted(data)} can be written and locked{more}", True
 
 
 def is_owner(client: PlexClient) -> bool:

@@ -38,9 +38,9 @@ def requirements_file() -> str:
     return os.path.join(data_folder.PLUGIN_FOLDER, "requirements.txt")
 
 
-def read_requirements(path: str) -> list[Requirement]:
-    """Return the requirements of a file; raises SetupError for one that is not `name>=version,<version`."""
-    found = []
+def read_requirements() -> list[Requirement]:
+    """Return what requirements.txt asks for; raises SetupError where a line is not `name>=version,<version`."""
+    found, path = [], requirements_file()
     try:
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
@@ -57,14 +57,14 @@ def read_requirements(path: str) -> list[Requirement]:
     return found
 
 
-def key_of(requirements: list[Requirement]) -> str:
-    """Return the name of the folder for these requirements and this Python.
+def key() -> str:
+    """Return the name of the folder for the requirements and this Python. Raises SetupError.
 
     It goes by the lower bounds: an update of PlexSync shall need no network, and a mended package that people need
     raises one. The system is part of it because pydantic is compiled: a data folder outlives the move to another image.
     """
     # A check sum, no secret: hashlib would cost every task its import.
-    minima = sorted((requirement.name, requirement.minimum) for requirement in requirements)
+    minima = sorted((requirement.name, requirement.minimum) for requirement in read_requirements())
     # As version 0.1.0 named it, whose packages go on to be used.
     digest = zlib.crc32(("[" + ", ".join(f"Requirement(name={n!r}, minimum={m!r})" for n, m in minima) + "]").encode())
     return f"py{sys.version_info.major}.{sys.version_info.minor}-{_system()}-{digest:08x}"
@@ -72,17 +72,17 @@ def key_of(requirements: list[Requirement]) -> str:
 
 def target_folder(data: str) -> str:
     """Return the folder below the data folder where this Python's packages belong; raises SetupError."""
-    return os.path.join(data, "deps", key_of(read_requirements(requirements_file())))
+    return os.path.join(data, "deps", key())
 
 
-def missing(requirements: list[Requirement]) -> list[str]:
+def missing() -> list[str]:
     """Return what this Python lacks, in words: by distribution, for stashapp-tools, too, is imported as `stashapi`."""
     # Not at the top: 15 ms that a task with a folder of packages need not pay.
     import importlib.metadata
     import importlib.util
 
     lacks = []
-    for requirement in requirements:
+    for requirement in read_requirements():
         try:
             distribution = importlib.metadata.distribution(requirement.name)
             version = str(distribution.version or "")
@@ -132,7 +132,7 @@ def _lacks(data: str) -> list[str]:
     if not is_whole(target):
         if sys.flags.no_site:  # as PlexSync.yml asks for; the packages may be the user's, or a virtual environment's
             site.main()
-        return missing(read_requirements(requirements_file()))
+        return missing()
     if target not in sys.path:
         sys.path.insert(0, target)
     return []

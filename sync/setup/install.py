@@ -41,7 +41,7 @@ _CHECK = """
 import sys
 sys.path[:0] = sys.argv[1:]
 from sync.setup import dependencies
-lacks = dependencies.missing(dependencies.read_requirements(dependencies.requirements_file()))
+lacks = dependencies.missing()
 if lacks:
     sys.exit("; ".join(lacks))
 import sync.plex  # which keeps plexapi from the user's own configuration

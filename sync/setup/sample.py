@@ -1,16 +1,22 @@
-"""How a sample of scenes matches in Plex, and what would make more of them match. Pure."""
+"""How a sample of scenes matches in Plex, and what would make more of them match."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.model import Scene
+from sync.plex.client import PlexClient
 from sync.plex.file_index import LibraryIndex
 from sync.plex.matcher import Rules
-from sync.setup.path_map import Sighting, shared_folders
+from sync.settings import Settings
+from sync.setup.path_map import Sighting, propose, shared_folders
+from sync.stash.client import StashClient
+from sync.state.state import State, chunks
 from sync.text.media_paths import map_path, name_key
-from sync.worker.locate import Found
+from sync.text.typed import path_map_of
+from sync.worker.locate import Found, Locator
 
+ROUND = 100  # scenes that are located together
 _SHOWN = 3  # folders that a line names
 _OUTCOMES = {
     "by path": "by their path",
@@ -104,7 +110,41 @@ class Sample:
         return said
 
 
-def sightings_of(scene: Scene, indexes: Sequence[LibraryIndex], rules: Rules) -> list[Sighting]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the sampled scenes are looked for."""
+
+    client: PlexClient
+    stash: StashClient
+    state: State
+    indexes: Sequence[LibraryIndex]
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the libraries."""
+        return [folder for index in self.indexes for folder in index.section.locations]
+
+    def compare(self, scenes: Sequence[Scene], settings: Settings) -> tuple[Sample, Sample, str]:
+        """Return how scenes match, how they would with a better `path_map`, and that map; empty: none is better."""
+        rules = Rules(settings.path_pairs, settings.strict_matching, self.client.folds_case)
+        sightings = [_sightings_of(scene, self.indexes, rules) for scene in scenes]
+        sample = self._find(scenes, rules)
+        pairs = propose(sightings, rules.pairs, fold=rules.fold)
+        if not pairs:
+            return sample, sample, ""
+        return sample, self._find(scenes, replace(rules, pairs=pairs)), path_map_of(pairs)
+
+    def _find(self, scenes: Sequence[Scene], rules: Rules) -> Sample:
+        found: dict[int, Found] = {}
+        locator = Locator(
+            client=self.client, stash=self.stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
+        )
+        for some in chunks(list(scenes), ROUND):
+            found |= locator.find(some)
+        return Sample(scenes, found, rules)
+
+
+def _sightings_of(scene: Scene, indexes: Sequence[LibraryIndex], rules: Rules) -> list[Sighting]:
     """Return each file of a scene with the Plex files of its name."""
     found = []
     for file in scene.files:

@@ -140,15 +140,22 @@ class Sleeper:
             return next_step(outlook, breaker.state, breaker.record.opened_at, now), outlook
 
     def _do(self, step: Step, outlook: waits.Outlook) -> bool:
+        """Take a step; False when there is no more point in waiting."""
         self._keep_session()
         if step.do == "sleep":
             self._nap(step.nap)
             return True
-        if step.do == "probe":
-            return self._probe()
-        if step.do == "ask":
-            return self._ask()
-        return self._see_to_blocked(outlook.job, outlook.job_at, has_saves=step.do == "work")
+        if step.do == "probe" and not self._is_plex_back():
+            return True
+        try:
+            if step.do in ("probe", "ask"):
+                self._ask()
+            else:
+                self._see_to_blocked(outlook.job, outlook.job_at, has_saves=step.do == "work")
+        except AskFailedError as error:
+            return self._bear(error)
+        self._stash_silent_since = None
+        return True
 
     def _keep_session(self) -> None:
         """Have Stash renew the cookie well before it dies; it may be hours until the next request."""
@@ -159,34 +166,34 @@ class Sleeper:
         with contextlib.suppress(AskFailedError):  # Stash may be restarting; what matters is said when it is asked
             self._stash = renewed(self._stash)
 
-    def _probe(self) -> bool:
+    def _is_plex_back(self) -> bool:
         now = self._clock()
         # The drain may have to wait behind a scan for an hour; Plex is not asked every time that Stash is.
-        if self._plex_answered_at is None or not 0 <= now - self._plex_answered_at < RECOVERY_TIMEOUT:
-            with self._opened() as (_, breaker):
-                is_ours = breaker.can_execute()
-            if not is_ours:
-                self._nap(LONGEST_NAP)  # another process's probe is on its way
-                return True
-            # Where Stash failed before it told the settings, only a drain can find out.
-            is_back = not self._plex_url or answers(self._plex_url)
-            with self._opened() as (_, breaker):
-                if not is_back:
-                    breaker.record_failure()
-                    return True
-                # The drain closes the breaker itself: it knows what to do about the outage.
-                breaker.release_probe(answered=bool(self._plex_url))
-            self._plex_answered_at = now
-        return self._ask()
+        if self._plex_answered_at is not None and 0 <= now - self._plex_answered_at < RECOVERY_TIMEOUT:
+            return True
+        with self._opened() as (_, breaker):
+            is_ours = breaker.can_execute()
+        if not is_ours:
+            self._nap(LONGEST_NAP)  # another process's probe is on its way
+            return False
+        # Where Stash failed before it told the settings, only a drain can find out.
+        is_back = not self._plex_url or answers(self._plex_url)
+        with self._opened() as (_, breaker):
+            if not is_back:
+                breaker.record_failure()
+                return False
+            # The drain closes the breaker itself: it knows what to do about the outage.
+            breaker.release_probe(answered=bool(self._plex_url))
+        self._plex_answered_at = now
+        return True
 
-    def _ask(self) -> bool:
-        """Ask Stash for a drain; False when there is no more point in it."""
+    def _ask(self) -> None:
         now = self._clock()
         with self._opened() as (connection, _):
             ask = waits.claim_note(connection, self._drain_lock, now)
         if ask is None:
             self._nap(1.0)
-            return True
+            return
         try:
             see_to_enabled(self._stash)
             earlier, asked_at = ask.earlier_job or "", ask.earlier_asked_at or 0.0
@@ -194,32 +201,25 @@ class Sleeper:
             if not behind:
                 job = ask_for_drain(self._stash, "sleeper")
                 wake.note_job(self._queue_file, ask.token, job)
-        except AskFailedError as error:
+        except AskFailedError:
             wake.withdraw_note(self._queue_file, ask.token)
-            return self._bear(error)
-        self._stash_silent_since = None
+            raise
         self._since = now
         if behind:
-            return self._see_to_blocked(earlier, asked_at, has_saves=True)
-        self._nap(1.0)
-        return True
+            self._see_to_blocked(earlier, asked_at, has_saves=True)
+        else:
+            self._nap(1.0)
 
-    def _see_to_blocked(self, job: str, asked_at: float, *, has_saves: bool) -> bool:
-        """Work off saves while the task that was asked for stands behind other jobs; False when there is no more
-        point in waiting."""
-        try:
-            see_to_enabled(self._stash)
-            if not still_waits(self._stash, job, asked_at, ("READY",)):
-                with self._opened() as (connection, _):
-                    wake.drop_job(connection, job)  # it has begun, or a person has stopped it
-                return True
-        except AskFailedError as error:
-            return self._bear(error)
-        self._stash_silent_since = None
+    def _see_to_blocked(self, job: str, asked_at: float, *, has_saves: bool) -> None:
+        """Work off saves while the task that was asked for stands behind other jobs."""
+        see_to_enabled(self._stash)
+        if not still_waits(self._stash, job, asked_at, ("READY",)):
+            with self._opened() as (connection, _):
+                wake.drop_job(connection, job)  # it has begun, or a person has stopped it
+            return
         if has_saves:
             run.work_off(self._stash, self._data)
         self._nap(LONGEST_NAP)
-        return True
 
     def _bear(self, error: AskFailedError) -> bool:
         """Wait for a Stash that did not answer; False when there is no more point in it."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from sync.ending import counted
 from sync.queue.batch import COMPLETED, LATER, LEFT_OUT
 from sync.state.writes import BROUGHT, brought_in_words
 from sync.status.status import Status
@@ -21,9 +22,9 @@ def summary(status: Status) -> str:
     queue, breaker = status["queue"], status["breaker"]
     parts = [
         *status["troubles"],
-        f"{_n(sum(queue[name] for name in ('due', 'waiting', 'bulk', 'claimed')), 'job')} in the queue",
+        f"{counted(sum(queue[name] for name in ('due', 'waiting', 'bulk', 'claimed')), 'job')} in the queue",
         f"{sum(cause['count'] for cause in status['failed'])} failed",
-        f"{_n(status['coverage']['scenes_synced'], 'scene')} synced",
+        f"{counted(status['coverage']['scenes_synced'], 'scene')} synced",
     ]
     if breaker["state"] != CircuitState.CLOSED.value:
         parts.append(f"Plex is left alone since {_when(breaker['since'], status['at'])}")
@@ -38,7 +39,7 @@ def page(status: Status) -> list[str]:
 
 def failed_job(letter: Mapping[str, Any]) -> str:
     """Return a line about a dead letter, as `status.failed_jobs` gives it."""
-    tries = f"{_n(letter['tries'], 'try')}".replace("trys", "tries")
+    tries = f"{counted(letter['tries'], 'try')}".replace("trys", "tries")
     return f"{_scene(letter)}, {letter['error_type']}, {tries}, {clock(letter['last_at'])}: {letter['message']}"
 
 
@@ -113,12 +114,12 @@ def _batch(batch: Status, status: Status) -> str:
     if batch["completed_at"] is not None:
         is_whole = batch["status"] == COMPLETED
         how = f"{'complete' if is_whole else 'ended, not complete'} {_when(batch['completed_at'], status['at'])}"
-        how += f", {_n(total, 'scene')}"
+        how += f", {counted(total, 'scene')}"
     elif batch["started_at"] is None:
         how = "has not begun"
     else:
         is_running = status["drain"]["running"]
-        how = f"{'at work' if is_running else 'stopped'}, {done + failed + skipped} of {_n(total, 'scene')}"
+        how = f"{'at work' if is_running else 'stopped'}, {done + failed + skipped} of {counted(total, 'scene')}"
         how += f", {batch['left']} left"
         if not is_running:
             wakes = "by itself" if batch["goes_on_by_itself"] else 'with its task or "Process queue"'
@@ -147,13 +148,15 @@ def _last_day(status: Status) -> list[str]:
 def _coverage(status: Status) -> list[str]:
     found = status["coverage"]
     waiting, failed = found["missing_waiting"], found["missing_failed"]
-    missing = [f"{_n(waiting, 'scene')} waiting for Plex to have the file"] if waiting else []
-    missing += [f"{_n(failed, 'scene')} given up because Plex did not have the file"] if failed else []
+    missing = [f"{counted(waiting, 'scene')} waiting for Plex to have the file"] if waiting else []
+    missing += [f"{counted(failed, 'scene')} given up because Plex did not have the file"] if failed else []
     said = "; ".join(missing) or "none is known to be missing from Plex"
     synced, total = found["scenes_synced"], found.get("scenes_in_stash")
-    of_all = _n(synced, "scene") if total is None else f"{min(synced, total)} of {_n(total, 'scene')} in Stash"
-    libraries = [f'Library "{one["name"]}": {_n(one["items"], "item")} of scenes' for one in status["libraries"]]
-    return [f"In Plex: {of_all}, as {_n(found['items_held'], 'Plex item')}; {said}", *libraries]
+    of_all = (
+        counted(synced, "scene") if total is None else f"{min(synced, total)} of {counted(total, 'scene')} in Stash"
+    )
+    libraries = [f'Library "{one["name"]}": {counted(one["items"], "item")} of scenes' for one in status["libraries"]]
+    return [f"In Plex: {of_all}, as {counted(found['items_held'], 'Plex item')}; {said}", *libraries]
 
 
 def _failed(status: Status) -> list[str]:
@@ -192,10 +195,6 @@ def _outages(status: Status) -> list[str]:
     return lines
 
 
-def _n(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def _when(at: float, now: float) -> str:
     return f"{clock(at)} ({_duration(now - at)} ago)" if at <= now else clock(at)
 
@@ -204,4 +203,4 @@ def _duration(seconds: float) -> str:
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}s"
-    return _n(round(seconds), "second")
+    return counted(round(seconds), "second")

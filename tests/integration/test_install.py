@@ -82,7 +82,7 @@ def test_a_path_that_is_too_long_for_the_packages(
 
 
 def test_the_deepest_file_of_the_packages_is_within_what_is_tried() -> None:
-    names = [requirement.name for requirement in dependencies.read_requirements(dependencies.requirements_file())]
+    names = [requirement.name for requirement in dependencies.read_requirements()]
     files = [str(file) for name in (*names, "pydantic-core", "requests") for file in metadata.files(name) or ()]
     longest = max(len(file) for file in files if not file.startswith(".."))
     # pip installs into a folder of its own, and Python compiles into a file with a number behind its name.

@@ -156,7 +156,7 @@ def test_a_save_waits_for_a_run_that_fills_the_panel(site: Site) -> None:
 
 
 def test_packages_that_are_missing_are_told_not_installed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dependencies, "missing", lambda _: ["pydantic is not installed"])
+    monkeypatch.setattr(dependencies, "missing", lambda: ["pydantic is not installed"])
     assert site.ask("settings")["packages"] is False
     assert site.ask("save_settings", changes={"max_tags": 1})["packages"] is False
 
