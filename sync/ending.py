@@ -3,8 +3,6 @@
 from enum import IntEnum
 from typing import Any
 
-from sync.errors import PlexSyncError, TransientError
-
 
 class Ending(IntEnum):
     """How it ended; the numbers are the command line's exit codes."""
@@ -38,11 +36,6 @@ def counted(count: int, what: str) -> str:
 def report_of(said: str) -> Report:
     """Return an answer as a report; a bare sentence is one of a task that ended well."""
     return said if isinstance(said, Report) else Report(said)
-
-
-def ending_of(error: PlexSyncError) -> Ending:
-    """Return the ending of a task that raised this."""
-    return Ending.LATER if isinstance(error, TransientError) else Ending.WRONG
 
 
 def worst(*endings: Ending) -> Ending:

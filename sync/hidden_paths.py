@@ -11,7 +11,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -69,12 +68,14 @@ class PathHider:
                 return one.join(self.hide(part, readable) for part in text.split(one))
         for form, token in self._fixed.items():
             text = text.replace(form, token)
-        text = _compiled(_PATH).sub(lambda match: match["kept"] or self._path(match[0]), text)
-        return _compiled(_FILE).sub(lambda match: self.file(match["file"] or match["name"] or match["word"]), text)
+        # Compiled here, and kept by `re`: most runs hide nothing.
+        text = re.sub(_PATH, lambda match: match["kept"] or self._path(match[0]), text, flags=re.DOTALL)
+        named = re.compile(_FILE, re.DOTALL)
+        return named.sub(lambda match: self.file(match["file"] or match["name"] or match["word"]), text)
 
     def file(self, name: str) -> str:
         """Return what stands for a file's name."""
-        if not name or _compiled(_TOKEN).fullmatch(name):
+        if not name or re.fullmatch(_TOKEN, name, re.DOTALL):
             return name
         ending = re.search(rf"{_ENDING}\Z", name)
         bare, kept = (name[: ending.start()], ending[0]) if ending else (name, "")
@@ -98,7 +99,7 @@ class PathHider:
 
 def without_paths(text: str) -> str:
     """Return a message with the paths in it as `…`; the names of files stay."""
-    return _compiled(_PATH).sub(lambda match: match["kept"] or "…", text)
+    return re.sub(_PATH, lambda match: match["kept"] or "…", text, flags=re.DOTALL)
 
 
 def follow(panel: Mapping[str, Any], data: str, example: str, *, always: bool = False) -> None:
@@ -130,12 +131,6 @@ def recall_for(server_connection: Mapping[str, Any]) -> None:
     """The same for who knows no data folder yet; without one there is nothing to recall."""
     with contextlib.suppress(PlexSyncError):
         recall(data_folder.data_folder(server_connection))
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compiled when it is needed: most runs hide nothing."""
-    return re.compile(pattern, re.DOTALL)
 
 
 def _word(value: object) -> str:

@@ -184,7 +184,7 @@ class Bulk:
             page = Page([], batch.cursor, is_last=True)
         else:
             page = self._listing.page(batch)
-        left_out: dict[int, tuple[Scene, str]] = {}
+        left_out: dict[int, str] = {}  # scene id -> why
         due: list[Scene] = []
         findings = Findings()
         is_reconcile = batch.kind == RECONCILE
@@ -193,9 +193,8 @@ class Bulk:
         for some in chunks(page.scenes, PIECE_IN_PLEX if reads_items else PIECE):
             if looked and (is_cut or self._someone_saved()):
                 break
-            out = {scene.id: (scene, why) for scene in some if (why := why_left_out(scene, self._settings))}
-            scenes = [scene for scene in some if scene.id not in out]
-            left_out |= out
+            left_out |= {scene.id: why for scene in some if (why := why_left_out(scene, self._settings))}
+            scenes = [scene for scene in some if scene.id not in left_out]
             if reads_items:
                 found = self._reconciler.locate(scenes)
                 through = self._bring(batch, found, findings.told)
@@ -208,13 +207,13 @@ class Bulk:
             looked += len(some)
         if looked < len(page.scenes):
             page = Page(page.scenes[:looked], page.scenes[looked - 1].id, is_last=False)
-        self._note_left_out({number: why for number, (_, why) in left_out.items()}, findings.lacking, page)
+        self._note_left_out(left_out, findings.lacking, page)
         rows = [(scene.id, batch.kind) for scene in due]
         if is_reconcile:
             rows = [] if batch.args.get("dry_run") else self._worth_a_job(findings)
             self._see_to_orphans(batch, page, findings)
         elif left_out and not reads_items:
-            findings.told[LEFT_OUT] = [scene.label for scene, _ in left_out.values()]
+            findings.told[LEFT_OUT] = [scene.label for scene in page.scenes if scene.id in left_out]
         with self._store.transaction() as connection:
             batches.put_page(
                 connection,

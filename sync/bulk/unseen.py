@@ -54,16 +54,15 @@ class Unseen:
             if self._run.read_at.get(number) != at:
                 fresh[number] = at
         mark = mark or seen_to or settled_to
-        is_due = seen_to is not None and bool(fresh) and (len(fresh) > AT_ONCE or self._is_due(list(fresh)))
+        is_due = seen_to is not None and bool(fresh)
+        if is_due and len(fresh) <= AT_ONCE:
+            is_due = bool(self._due(list(self._run.stash.scenes(list(fresh)).values())))
         if mark != seen_to or is_due:
             with self._store.transaction() as connection:
                 if is_due:
                     args = {"since": min(fresh.values())}
                     batches.create(connection, CHANGE, args, time.time(), by_itself=True)
                 connection.execute("INSERT OR REPLACE INTO plexsync_last_look (one, seen_to) VALUES (1, ?)", (mark,))
-
-    def _is_due(self, numbers: list[int]) -> bool:
-        return bool(self._due(list(self._run.stash.scenes(numbers).values())))
 
     def _changes(self, since: float | None) -> Iterator[tuple[int, float]]:
         """Yield (scene id, updated_at) of what changed after `since`, newest first; None: of all there is."""

@@ -15,8 +15,8 @@ from sync import data_folder, hidden_paths, log, tasks
 from sync.bulk.args import MODES
 from sync.command_line.connection import connection_of
 from sync.command_line.options import PYTHON, UsageError, read
-from sync.ending import Ending, ending_of, report_of, worst
-from sync.errors import PlexSyncError, describe
+from sync.ending import Ending, report_of, worst
+from sync.errors import PlexSyncError, TransientError, describe
 from sync.status import page, status
 from sync.status.version import version
 
@@ -121,7 +121,8 @@ def _explain(error: BaseException) -> tuple[Ending, str]:
     if isinstance(error, UsageError):
         return Ending.WRONG, f"{log.one_line(log.redact(str(error)))}. See: {PYTHON} plexsync.py --help"
     if isinstance(error, PlexSyncError):
-        return ending_of(error), log.one_line(log.redact(str(error)))
+        ending = Ending.LATER if isinstance(error, TransientError) else Ending.WRONG
+        return ending, log.one_line(log.redact(str(error)))
     return Ending.NEEDS_A_LOOK, f"PlexSync met an error it does not know ({describe(error)}). Please report it"
 
 
