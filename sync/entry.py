@@ -113,7 +113,10 @@ def _serve(raw: bytes) -> str | dict[str, Any]:
             # Not at the top: it is about what an error may show.
             from sync import hidden_paths
 
-            hidden_paths.recall_for(connection)
+            try:  # noqa: SIM105 - contextlib is no import of a hook's
+                hidden_paths.begin(connection)
+            except PlexSyncError:
+                pass  # without a data folder there is nothing to recall
             raise
     from sync.pages import operations
 

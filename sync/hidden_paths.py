@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from sync import data_folder, log
-from sync.errors import PlexSyncError, quoted
+from sync.errors import quoted
 
 REMEMBERED = "obfuscation.json"
 """In the data folder: whether paths are replaced, and the key of this installation's names."""
@@ -127,10 +127,16 @@ def recall(data: str) -> None:
     log.hide_paths(PathHider(bytes.fromhex(known[1]), data).hide if known and known[0] else None)
 
 
-def recall_for(server_connection: Mapping[str, Any]) -> None:
-    """The same for who knows no data folder yet; without one there is nothing to recall."""
-    with contextlib.suppress(PlexSyncError):
-        recall(data_folder.data_folder(server_connection))
+def begin(server_connection: Mapping[str, Any]) -> str:
+    """Have the log show neither the cookie of a call of Stash's nor what `recall` hides; return the data folder.
+
+    Raises SetupError.
+    """
+    cookie = server_connection.get("SessionCookie")
+    log.keep_secret(cookie.get("Value") if isinstance(cookie, dict) else None)
+    data = data_folder.data_folder(server_connection)
+    recall(data)
+    return data
 
 
 def _word(value: object) -> str:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +25,6 @@ from sync.queue.order import Order
 from sync.queue.outlook import claim_note, outlook, run_of_stash
 from sync.setup import dependencies, imports
 from sync.sleeper.run import tell
-from sync.stash.address import session_cookie
 from sync.stash.ask import AskFailedError, ask_for_drain
 from sync.status.reading import trouble_of
 from sync.status.version import version
@@ -49,10 +48,7 @@ def run(server_connection: Mapping[str, Any], args: Mapping[str, Any]) -> str:
     mode = args.get("mode")
     if mode not in MODES:
         raise SetupError(f"args.mode is {mode!r:.100}; accepted: {', '.join(MODES)}")
-    cookie = session_cookie(server_connection)
-    log.keep_secret(cookie[1] if cookie else None)
-    data = data_folder.data_folder(server_connection)
-    hidden_paths.recall(data)
+    data = hidden_paths.begin(server_connection)
     if "DataDir" not in server_connection and not args.get("trigger"):  # what a person has pressed in Stash
         log.info(f"PlexSync {version()}")
     if mode == "status":
@@ -97,7 +93,9 @@ def _run(mode: str, server_connection: Mapping[str, Any], args: Mapping[str, Any
 
 def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping[str, Any]) -> str:
     error_type = _error_type(args)
-    count, there = _act_on_failed(data, lambda queue: steer.retry_failed(queue, error_type, time.time()))
+    with opened_queue(data, mends=False) as queue:
+        there = steer.failed_types(queue)
+        count = steer.retry_failed(queue, error_type, time.time())
     if not count:
         said = no_such(there, error_type)
         if damaged := sum(found for name, found in there.items() if error_type in (None, name)):
@@ -120,28 +118,19 @@ def _retry_failed(server_connection: Mapping[str, Any], data: str, args: Mapping
 
 def _clear_failed(data: str, args: Mapping[str, Any]) -> str:
     error_type = _error_type(args)
-    gone, there = _act_on_failed(data, lambda queue: steer.clear_failed(queue, error_type))
+    with opened_queue(data, mends=False) as queue:
+        there = steer.failed_types(queue)
+        gone = steer.clear_failed(queue, error_type)
     return Report(f"{counted(gone, 'failed job')} cleared" if gone else no_such(there, error_type), cleared=gone)
 
 
-def _act_on_failed(data: str, act: Callable[[sqlite3.Connection], int]) -> tuple[int, dict[str, int]]:
-    """Do something with failed jobs; return with how many, and how many of which class of error there were."""
-    if not os.path.exists(data_folder.queue_file(data)):
-        return 0, {}
-    with opened_queue(data, mends=False) as connection:
-        there = steer.failed_types(connection)
-        return act(connection), there
-
-
 def _clear_queue(data: str) -> str:
-    gone, stay, over = 0, "", ""
-    if os.path.exists(data_folder.queue_file(data)):
-        with opened_queue(data, mends=False) as connection:
-            gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
-            over = "".join(f"; {title_of(one)} is ended with {counted(one.left, 'scene')} left" for one in ended)
-            claimed = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
-            (left,) = connection.execute(claimed).fetchone()
-            stay = f"; the running drain finishes {counted(left, 'job')} it has begun" if left else ""
+    with opened_queue(data, mends=False) as connection:
+        gone, ended = steer.clear_queue(connection, data_folder.drain_lock(data))
+        claimed = f"SELECT count(*) FROM `{schema.JOBS}` WHERE status = {schema.CLAIMED}"
+        (left,) = connection.execute(claimed).fetchone()
+    over = "".join(f"; {title_of(one)} is ended with {counted(one.left, 'scene')} left" for one in ended)
+    stay = f"; the running drain finishes {counted(left, 'job')} it has begun" if left else ""
     said = f"{counted(gone, 'queued job')} cleared" if gone else "No job waits in the queue"
     return Report(said + over + stay, cleared=gone)
 

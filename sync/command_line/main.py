@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from sync import data_folder, hidden_paths, log, tasks
+from sync import hidden_paths, log, tasks
 from sync.bulk.args import MODES
 from sync.command_line.connection import connection_of
 from sync.command_line.options import PYTHON, UsageError, read
@@ -54,8 +54,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environment: Mappi
             )
             log.use(show)
             surroundings = os.environ if environment is None else environment
-            needs_stash = options.command not in WITHOUT_STASH
-            connection = connection_of(options, surroundings, needs_stash=needs_stash)
+            connection = connection_of(options, surroundings, needs_stash=options.command not in WITHOUT_STASH)
             lines, document, ending = _carry_out(options, connection)
         show("p", "")
         if as_json:
@@ -82,8 +81,7 @@ _Answer = tuple[list[str], dict[str, Any], Ending]
 
 
 def _carry_out(options: Namespace, connection: Mapping[str, Any]) -> _Answer:
-    data = data_folder.data_folder(connection)
-    hidden_paths.recall(data)
+    data = hidden_paths.begin(connection)
     log.debug(f"Data folder: {data}")
     if options.command == "status":
         found = status.gather(data)

@@ -19,7 +19,6 @@ from sync.pages.operations import Answer, Call
 from sync.plex.account import begun
 from sync.setup import dependencies
 from sync.sleeper.launch import leave_working_directory, start_detached
-from sync.stash.address import session_cookie
 
 PATIENCE = 60.0  # seconds after which work that no page has asked for is not wanted any more
 KEPT_FOR = 3_600.0  # seconds for which an answer is kept
@@ -28,6 +27,7 @@ BEGINS_WITHIN = 20.0  # seconds in which a started process has begun, on a machi
 MOMENT = 3.0  # seconds for which a page waits at once for what is over in a moment
 
 _FOLDER = "pages"
+_ASKED, _LOCK = ".asked", ".lock"  # beside an answer: when a page asked for it last, and what its process holds
 
 
 class Work:
@@ -57,7 +57,7 @@ class Work:
     def is_wanted(self) -> bool:
         """Return whether a page still asks for it, and none has begun another one of its kind since."""
         try:
-            asked_at = os.stat(_asked(self._file)).st_mtime
+            asked_at = os.stat(self._file + _ASKED).st_mtime
         except OSError:  # cancelled
             return False
         folder, own = os.path.split(self._file)
@@ -75,8 +75,8 @@ def start(call: Call) -> Answer:
         _tidy(folder)
         begun.read(call.data)  # which removes the tokens that a killed sign-in has left
         file = _file(call.data, mode, number)
-        data_folder.put(file, json.dumps({"id": number, "done": False, "progress": 0.0}))
-        _touch(_asked(file))
+        Work(call, number).tell()
+        _touch(file + _ASKED)
         told = {"connection": dict(call.connection), "data": call.data, "args": dict(call.args), "id": number}
         process = start_detached("--page", json.dumps(told).encode())
         if mode in operations.OF_A_MOMENT:
@@ -103,12 +103,12 @@ def look(call: Call) -> Answer:
         facts = _read(file)
         if not facts["done"]:
             began_at = os.stat(file).st_mtime
-            if not is_held(_lock(file)) and not (facts := _read(file))["done"]:
+            if not is_held(file + _LOCK) and not (facts := _read(file))["done"]:
                 if not facts.get("begun") and time.time() - began_at < BEGINS_WITHIN:
                     return facts
                 return facts | {"done": True, "error": "That ended before it was done. Try it again"}
-            if os.path.exists(_asked(file)):
-                _touch(_asked(file))
+            if os.path.exists(file + _ASKED):
+                _touch(file + _ASKED)
         return facts
     except OSError:
         raise SetupError("That is over for too long. Try it again") from None
@@ -120,7 +120,7 @@ def cancel(call: Call) -> Answer:
     if what not in operations.LONG:
         raise SetupError(f"args.what is {what!r:.100}; accepted: {', '.join(operations.LONG)}")
     with suppress(OSError):  # it is over
-        os.remove(_asked(_file(call.data, what, number)))
+        os.remove(_file(call.data, what, number) + _ASKED)
     return {"cancelled": True}
 
 
@@ -135,13 +135,11 @@ def main(raw: bytes) -> None:
     call = Call(told["connection"], told["data"], told["args"])
     mode, file = str(call.args["mode"]), _file(call.data, str(call.args["mode"]), told["id"])
     leave_working_directory()
-    lock = FileLock(_lock(file))
+    lock = FileLock(file + _LOCK)
     if not lock.acquire(1.0):
         return
-    cookie = session_cookie(call.connection)
-    log.keep_secret(cookie[1] if cookie else None)
     log.use(lambda level, text: None)
-    hidden_paths.recall(call.data)
+    hidden_paths.begin({**call.connection, "DataDir": call.data})
     work = Work(call, told["id"])
     work.tell(begun=True)
     try:
@@ -161,14 +159,6 @@ def _file(data: str, mode: str, number: str) -> str:
     if mode not in operations.LONG or not number.isalnum() or not number.isascii():
         raise SetupError(f"args.id is {number!r:.50}; accepted: an id that the same operation has answered")
     return os.path.join(data, _FOLDER, f"{mode}.{number}.json")
-
-
-def _asked(file: str) -> str:
-    return file.removesuffix(".json") + ".asked"
-
-
-def _lock(file: str) -> str:
-    return file.removesuffix(".json") + ".lock"
 
 
 def _read(file: str) -> Answer:

@@ -18,7 +18,7 @@ from sync.plex.sections import choose_sections, read_page, read_sections
 from sync.settings import Settings, read_each
 from sync.setup.check import PRIVATE, SAMPLED, check_setup, is_owner, listen
 from sync.setup.report import gather
-from sync.setup.sample import Place
+from sync.setup.sample import compare
 from sync.stash.client import StashClient
 from sync.state.state import State
 from sync.text.typed import parse_path_map
@@ -82,13 +82,13 @@ def paths(work: Work) -> Answer:
                 raise SetupError(wrong["path_map"])
             settings = settings.model_copy(update={"path_map": read.path_map})
         sections = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
-        place = Place(client, stash, state, [LibraryIndex(client, state, section) for section in sections])
-        for number, index in enumerate(place.indexes):
+        indexes = [LibraryIndex(client, state, section) for section in sections]
+        for number, index in enumerate(indexes):
             index.look_for_new()
             work.progress((number + 1) / (len(sections) + 1))
         scenes = [within_paths(scene, settings) for scene in stash.sample(SAMPLED) if not why_left_out(scene, settings)]
-        sample, better, path_map = place.compare(scenes, settings)
-        advice = sample.advice(place.folders, skip_not_found=settings.skip_not_found)
+        sample, better, path_map = compare(client, stash, state, indexes, scenes, settings)
+        advice = sample.advice(skip_not_found=settings.skip_not_found)
         pairs = [list(pair) for pair in parse_path_map(path_map)]
         return {
             "sampled": len(scenes),

@@ -7,10 +7,9 @@ A page calls `runPluginOperation` with `{mode: <operation>, ...}` and gets one J
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sync import data_folder, hidden_paths, log
+from sync import hidden_paths, log
 from sync.errors import PlexSyncError, SetupError
 from sync.setup import imports
-from sync.stash.address import session_cookie
 from sync.status.version import version
 
 QUICK = {
@@ -68,11 +67,8 @@ def answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
 
 def _answer(connection: Mapping[str, Any], args: Mapping[str, Any]) -> Answer:
     mode = str(args.get("mode"))
-    cookie = session_cookie(connection)
-    log.keep_secret(cookie[1] if cookie else None)
     try:
-        call = Call(connection, data_folder.data_folder(connection), args)
-        hidden_paths.recall(call.data)
+        call = Call(connection, hidden_paths.begin(connection), args)
         if mode in PACKAGED:
             from sync.setup import dependencies  # not at the top: most operations need none
 

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ from sync.plex.file_index import LibraryIndex
 from sync.plex.sections import choose_sections, read_sections
 from sync.queue import damage, schema
 from sync.settings import ACCEPTED, Settings, read_each
-from sync.setup.sample import Place
+from sync.setup.sample import Sample, compare
 from sync.sleeper.probe import answers
 from sync.stash.client import StashClient
 from sync.state.state import State
@@ -107,15 +107,12 @@ class _Check:
         if not wrong:
             log.info("Settings: all of them are accepted")
         client = self._connect(settings, wrong)
-        try:
-            with closing(State(PRIVATE)) as state:
-                indexes = self._list_libraries(client, state, settings) if client else []
-                scenes = self._sample(settings)
-                if client and scenes and any(index.count_items() for index in indexes):
-                    self._match(Place(client, self._stash, state, indexes), scenes, settings)
-        finally:
-            if client:
-                client.close()
+        with closing(client) if client else nullcontext(), closing(State(PRIVATE)) as state:
+            indexes = self._list_libraries(client, state, settings) if client else []
+            scenes = self._sample(settings)
+            if client and scenes and any(index.count_items() for index in indexes):
+                sample, better, path_map = compare(client, self._stash, state, indexes, scenes, settings)
+                self._tell_matches(sample, better, path_map, skip_not_found=settings.skip_not_found)
         self._check_covers(settings, scenes)
         if settings.sync_performers:
             self._check_performer_pictures(settings, scenes)
@@ -197,17 +194,16 @@ class _Check:
             tell(f"{count} of {len(sampled)} sampled scenes are left out by your conditions: {listed}")
         return [within_paths(scene, settings) for scene, why in reasons if not why]
 
-    def _match(self, place: Place, scenes: Sequence[Scene], settings: Settings) -> None:
-        sample, better, path_map = place.compare(scenes, settings)
+    def _tell_matches(self, sample: Sample, better: Sample, path_map: str, *, skip_not_found: bool) -> None:
         self._result = sample.told()
         log.info(self._result)
         if path_map:
             self.advise(
-                f"path_map: {len(better.of('by path'))} of {len(scenes)} sampled scenes would match with "
+                f"path_map: {len(better.of('by path'))} of {len(sample.scenes)} sampled scenes would match with "
                 f"`{path_map}` ({len(sample.of('by path'))} match by their path now). Set path_map to that",
                 to_copy=f"`{path_map}`",
             )
-        for text in better.advice(place.folders, skip_not_found=settings.skip_not_found):
+        for text in better.advice(skip_not_found=skip_not_found):
             self.advise(text)
 
     def _check_covers(self, settings: Settings, scenes: Sequence[Scene]) -> None:

@@ -35,6 +35,7 @@ class Sample:
     scenes: Sequence[Scene]
     found: Mapping[int, Found]  # scene id -> what each library has for it
     rules: Rules
+    folders: Sequence[str]  # of the libraries that are synced
 
     def of(self, *outcomes: str) -> list[Scene]:
         """Return the scenes with one of these outcomes, see `_OUTCOMES`."""
@@ -66,8 +67,8 @@ class Sample:
             return "twice"
         return "missing"
 
-    def advice(self, folders: Sequence[str], *, skip_not_found: bool) -> list[str]:
-        """Return what to do about scenes that do not match, a sentence each. `folders`: of the libraries."""
+    def advice(self, *, skip_not_found: bool) -> list[str]:
+        """Return what to do about scenes that do not match, a sentence each."""
         missing = [] if skip_not_found else self.of("missing")
         of_all = f"of {len(self.scenes)} sampled scenes"
         said = []
@@ -81,67 +82,60 @@ class Sample:
                 f"{len(twice)} {of_all} are in Plex twice, as two items with the very same file, and are left alone: "
                 "empty the library's trash in Plex, or merge the items"
             )
-        roots = tuple(self.rules.key(folder).rstrip("/") + "/" for folder in folders)
+        roots = tuple(self.rules.key(folder).rstrip("/") + "/" for folder in self.folders)
         doubtful = [*self.of("by name"), *several, *missing]
         key = self.rules.key_in_plex
         outside = [
             scene
             for scene in doubtful
-            if folders and not any(key(file.path).startswith(roots) for file in scene.files if file.path)
+            if roots and not any(key(file.path).startswith(roots) for file in scene.files if file.path)
         ]
         if outside:
             shared = shared_folders(scene.files[0].path for scene in outside)
-            named = ", ".join(f'"{folder}" ({count})' for folder, count in shared[:_SHOWN])
-            more = f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
-            have = ", ".join(f'"{folder}"' for folder in folders[:_SHOWN]) + (
-                " and more" if len(folders) > _SHOWN else ""
-            )
+            below = _listed([f'"{folder}" ({count})' for folder, count in shared])
+            have = _listed([f'"{folder}"' for folder in self.folders])
             said.append(
                 f"path_map: {len(outside)} {of_all} lie in no folder of the libraries that are synced. They are below "
-                f"{named}{more} in Stash; the libraries have {have}. Map the one to the other in path_map, or add the "
+                f"{below} in Stash; the libraries have {have}. Map the one to the other in path_map, or add the "
                 "folder to a library in Plex"
             )
         if unscanned := [scene for scene in missing if scene not in outside]:
             said.append(
                 f"{len(unscanned)} {of_all} are not in Plex although their folder is in a library: let Plex scan it"
-                if folders
+                if roots
                 else f"{len(unscanned)} {of_all} are not in Plex: check path_map and plex_library, and let Plex scan"
             )
         return said
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the sampled scenes are looked for."""
+def _listed(folders: Sequence[str]) -> str:
+    more = f" and {len(folders) - _SHOWN} more" if len(folders) > _SHOWN else ""
+    return ", ".join(folders[:_SHOWN]) + more
 
-    client: PlexClient
-    stash: StashClient
-    state: State
-    indexes: Sequence[LibraryIndex]
 
-    @property
-    def folders(self) -> list[str]:
-        """The folders of the libraries."""
-        return [folder for index in self.indexes for folder in index.section.locations]
+def compare(
+    client: PlexClient,
+    stash: StashClient,
+    state: State,
+    indexes: Sequence[LibraryIndex],
+    scenes: Sequence[Scene],
+    settings: Settings,
+) -> tuple[Sample, Sample, str]:
+    """Return how scenes match, how they would with a better `path_map`, and that map; empty: none is better."""
+    folders = [folder for index in indexes for folder in index.section.locations]
 
-    def compare(self, scenes: Sequence[Scene], settings: Settings) -> tuple[Sample, Sample, str]:
-        """Return how scenes match, how they would with a better `path_map`, and that map; empty: none is better."""
-        rules = Rules(settings.path_pairs, settings.strict_matching, self.client.folds_case)
-        sightings = [_sightings_of(scene, self.indexes, rules) for scene in scenes]
-        sample = self._find(scenes, rules)
-        pairs = propose(sightings, rules.pairs, fold=rules.fold)
-        if not pairs:
-            return sample, sample, ""
-        return sample, self._find(scenes, replace(rules, pairs=pairs)), path_map_of(pairs)
-
-    def _find(self, scenes: Sequence[Scene], rules: Rules) -> Sample:
+    def find(rules: Rules) -> Sample:
         found: dict[int, Found] = {}
-        locator = Locator(
-            client=self.client, stash=self.stash, state=self.state, indexes=self.indexes, rules=rules, by_hand=False
-        )
+        locator = Locator(client=client, stash=stash, state=state, indexes=indexes, rules=rules, by_hand=False)
         for some in chunks(list(scenes), ROUND):
             found |= locator.find(some)
-        return Sample(scenes, found, rules)
+        return Sample(scenes, found, rules, folders)
+
+    rules = Rules(settings.path_pairs, settings.strict_matching, client.folds_case)
+    sightings = [_sightings_of(scene, indexes, rules) for scene in scenes]
+    sample = find(rules)
+    pairs = propose(sightings, rules.pairs, fold=rules.fold)
+    return (sample, find(replace(rules, pairs=pairs)), path_map_of(pairs)) if pairs else (sample, sample, "")
 
 
 def _sightings_of(scene: Scene, indexes: Sequence[LibraryIndex], rules: Rules) -> list[Sighting]:

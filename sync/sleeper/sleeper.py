@@ -245,11 +245,7 @@ def main(raw: bytes) -> None:
         leave_working_directory()
         with open(os.path.join(call["data"], SLEEPER_PID), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
-        sleeper = Sleeper(
-            *(call["server_connection"], call["data"], call["plex_url"]),
-            since=call["since"],
-            session_age=call.get("session_age"),
-        )
+        sleeper = Sleeper(**call)
     except (ValueError, KeyError, TypeError, OSError):
         return
     with contextlib.suppress(sqlite3.Error, OSError, PlexSyncError):

@@ -1,6 +1,5 @@
 """The operations `retry` and `forget`: what becomes of what failed for good, beside a running drain."""
 
-import os
 import time
 from typing import Any
 
@@ -17,21 +16,17 @@ MOST_SCENES = 10_000  # scenes that one call may name
 
 def retry(call: Call) -> Answer:
     """Queue failed scenes again (args `scenes` or `cause`; neither: all); return how many. Raises SetupError."""
-    chosen, queue_file, now = _chosen(call), data_folder.queue_file(call.data), time.time()
-    if not os.path.exists(queue_file):
-        return {"queued": 0, "said": ""}
+    chosen, now = _chosen(call), time.time()
     with opened_queue(call.data, mends=False) as connection:
         queued = steer.retry_failed(connection, None, now, **chosen)
         ask = claim_note(connection, data_folder.drain_lock(call.data), now) if queued else None
-    said = hook.ask_stash(call.connection, queue_file, ask, "what failed") if ask else ""
+    said = hook.ask_stash(call.connection, data_folder.queue_file(call.data), ask, "what failed") if ask else ""
     return {"queued": queued, "said": said}
 
 
 def forget(call: Call) -> Answer:
     """Delete dead letters (args `scenes` or `cause`; neither: all); return how many. Raises SetupError."""
     chosen = _chosen(call)
-    if not os.path.exists(data_folder.queue_file(call.data)):
-        return {"forgotten": 0}
     with opened_queue(call.data, mends=False) as connection:
         return {"forgotten": steer.clear_failed(connection, None, **chosen)}
 
