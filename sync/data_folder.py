@@ -32,10 +32,8 @@ def data_folder(server_connection: Mapping[str, Any]) -> str:
     `$PLEXSYNC_DATA_DIR` where that is set, else `plexsync` beside Stash's config.yml (`server_connection.Dir`), outside
     the plugins folder. The command line has it in `server_connection.DataDir`. Raises SetupError.
     """
-    chosen = server_connection.get("DataDir") or os.environ.get("PLEXSYNC_DATA_DIR", "")
-    if chosen:
-        folder = chosen
-    else:
+    folder = server_connection.get("DataDir") or os.environ.get("PLEXSYNC_DATA_DIR", "")
+    if not folder:
         folder_of_config = server_connection.get("Dir")
         if not isinstance(folder_of_config, str) or not os.path.isdir(folder_of_config):
             raise SetupError(

@@ -157,7 +157,7 @@ def _process_queue(server_connection: Mapping[str, Any], data: str, order: Order
     lock = FileLock(data_folder.drain_lock(data))
     try:
         # Not open while the drain works: Windows moves no damaged file that is open.
-        with contextlib.closing(_open_queue(data_folder.queue_file(data))) as connection:
+        with opened_queue(data) as connection:
             if not lock.acquire(LOCK_WAIT):
                 if order.batch:  # the run at work takes it as one that was interrupted
                     batches.let_go_on(connection, [order.batch.id])
@@ -168,9 +168,9 @@ def _process_queue(server_connection: Mapping[str, Any], data: str, order: Order
                     if wake.is_draining(connection) or time.monotonic() > end:
                         return Report("Another run of Process queue is at work and takes what is queued", Ending.BUSY)
             wake.begin_drain(connection, run_of_stash(), order.trigger)
-    except (sqlite3.Error, OSError) as error:
+    except SetupError:
         lock.release()
-        raise SetupError(trouble_of("queue", data_folder.queue_file(data), error)) from None
+        raise
     said: str = ""
     went_well = False
     try:
@@ -260,24 +260,19 @@ def _is_time(connection: sqlite3.Connection, panel: Mapping[str, Any], now: floa
 
 @contextlib.contextmanager
 def opened_queue(data: str, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
-    """Open the queue's file for a task of its own; a damaged one is set aside where it `mends`. Raises SetupError."""
+    """Open the queue's file for a moment; a damaged one is set aside where it `mends`. Raises SetupError."""
+    queue_file, end = data_folder.queue_file(data), time.monotonic() + fast.BUSY_TIMEOUT
+    connection: sqlite3.Connection | None = None
     try:
-        connection = _open_queue(data_folder.queue_file(data), mends)
-        try:
+        while connection is None:
+            try:
+                connection = schema.connect(queue_file, tables=True)
+            except sqlite3.DatabaseError as error:
+                if fast.is_locked(error) and time.monotonic() < end:
+                    time.sleep(0.005)
+                elif not mends or not damage.is_damage(error) or not damage.set_aside(queue_file):
+                    raise
+        with contextlib.closing(connection):
             yield connection
-        finally:
-            connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise SetupError(trouble_of("queue", data_folder.queue_file(data), error)) from None
-
-
-def _open_queue(queue_file: str, mends: bool = True) -> sqlite3.Connection:
-    end = time.monotonic() + fast.BUSY_TIMEOUT
-    while True:
-        try:
-            return schema.connect(queue_file, tables=True)
-        except sqlite3.DatabaseError as error:
-            if fast.is_locked(error) and time.monotonic() < end:
-                time.sleep(0.005)
-            elif not mends or not damage.is_damage(error) or not damage.set_aside(queue_file):
-                raise
+        raise SetupError(trouble_of("queue", queue_file, error)) from None

@@ -10,7 +10,7 @@ from sync.pages.background import Work
 from sync.pages.operations import Answer
 from sync.plex.account import begun
 from sync.plex.account.ask import Asker, try_servers
-from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PinOverError, PlexTv, PlexTvError
+from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PlexTv, PlexTvError
 from sync.plex.account.servers import in_words
 from sync.plex.client import client_identifier
 
@@ -116,13 +116,12 @@ class _SignIn:
     def _wait_for_token(self, plex_tv: PlexTv, pin: Pin) -> str:
         while True:
             self._wait(POLL)
-            try:
-                if token := self._patiently(lambda: plex_tv.ask_pin(pin)):
-                    return token
-            except PinOverError:
-                raise SignInOverError(_EXPIRED if time.time() >= pin.expires_at else _DENIED) from None
-            if time.time() > pin.expires_at:  # some have seen expired pins answered like those that wait
+            if token := self._patiently(lambda: plex_tv.ask_pin(pin)):
+                return token
+            if time.time() >= pin.expires_at:  # some have seen expired pins answered like those that wait
                 raise SignInOverError(_EXPIRED)
+            if token is None:
+                raise SignInOverError(_DENIED)
 
     def _patiently(self, ask: Callable[[], _T]) -> _T:
         for _ in range(TRIES - 1):

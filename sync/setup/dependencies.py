@@ -22,7 +22,7 @@ from sync.errors import SetupError, quoted
 
 IMPORT_NAMES = {"stashapi": "stashapi", "plexapi": "plexapi", "persist-queue": "persistqueue", "pydantic": "pydantic"}
 
-_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*(?:,\s*<\s*([0-9][0-9.]*)\s*)?$")
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+) *>= *([0-9][0-9.]*) *(?:, *< *([0-9][0-9.]*) *)?$", re.MULTILINE)
 
 
 class Requirement(NamedTuple):
@@ -39,22 +39,14 @@ def requirements_file() -> str:
 
 
 def read_requirements() -> list[Requirement]:
-    """Return what requirements.txt asks for; raises SetupError where a line is not `name>=version,<version`."""
-    found, path = [], requirements_file()
+    """Return what requirements.txt asks for, each line `name>=version,<version`. Raises SetupError."""
+    path = requirements_file()
     try:
         with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+            return [Requirement(*found) for found in _REQUIREMENT.findall(file.read())]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SetupError(f"{quoted(path)} cannot be read ({reason}); install the PlexSync plugin again") from None
-    for text in lines:
-        if not text.strip() or text.lstrip().startswith("#"):
-            continue
-        match = _REQUIREMENT.match(text)
-        if not match:
-            raise SetupError(f"requirements.txt has {text!r:.100}; accepted: name>=version,<version")
-        found.append(Requirement(match[1], match[2], match[3] or ""))
-    return found
 
 
 def key() -> str:

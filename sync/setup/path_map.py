@@ -37,13 +37,12 @@ Sample = Sequence[Sighting]  # the files of one scene
 
 def matching_by_path(samples: Sequence[Sample], pairs: Sequence[PathPair], *, fold: bool) -> frozenset[int]:
     """Return the positions of the scenes that Plex has under their mapped path. `fold`: there case does not count."""
-    found = set()
-    for number, sample in enumerate(samples):
-        for one in sample:
-            there = {path_key(twin.path, fold=fold) for twin in one.twins}
-            if there and one.file.path and path_key(map_path(one.file.path, pairs), fold=fold) in there:
-                found.add(number)
-    return frozenset(found)
+
+    def matches(one: Sighting) -> bool:
+        there = {path_key(twin.path, fold=fold) for twin in one.twins}
+        return bool(there and one.file.path) and path_key(map_path(one.file.path, pairs), fold=fold) in there
+
+    return frozenset(number for number, sample in enumerate(samples) if any(map(matches, sample)))
 
 
 def propose(samples: Sequence[Sample], present: Sequence[PathPair], *, fold: bool) -> tuple[PathPair, ...]:

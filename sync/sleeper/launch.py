@@ -74,18 +74,11 @@ def start_detached(what: str, said: bytes) -> int:
     except (AttributeError, NotImplementedError):  # Windows, and systems whose posix_spawn knows no sessions
         import subprocess
 
-        flags = 0
-        if sys.platform == "win32":
-            # A console without a window: without any, the Python that a virtual environment's one starts opens one.
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        # A console without a window: without any, the Python that a virtual environment's one starts opens one.
+        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+        quiet = subprocess.DEVNULL
         child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            close_fds=True,
-            creationflags=flags,
-            start_new_session=not flags,
+            command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, creationflags=flags, start_new_session=not flags
         )
         if child.stdin:
             child.stdin.write(said)

@@ -357,7 +357,7 @@ def test_some_are_queued_again_and_stash_is_asked(site: Site) -> None:
 def test_nothing_is_queued_where_nothing_was_ever_saved(site: Site) -> None:
     assert site.ask("retry") == {"queued": 0, "said": ""}
     assert site.ask("forget") == {"forgotten": 0}
-    assert not list(site.data.glob("**/*.db"))
+    assert site.rows() == []
 
 
 def test_all_are_queued_again_or_forgotten(site: Site) -> None:

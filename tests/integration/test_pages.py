@@ -343,7 +343,7 @@ def processes(number: str) -> Iterator[int]:
             held = [os.readlink(link) for link in (process / "fd").iterdir()]
         except OSError:
             continue
-        if any(name.endswith(f"libraries.{number}.lock") for name in held):
+        if any(name.endswith(f"libraries.{number}.json.lock") for name in held):
             yield int(process.name)
 
 

@@ -26,10 +26,6 @@ class PlexTvError(PlexSyncError):
         self.wait = wait
 
 
-class PinOverError(Exception):
-    """plex.tv no longer knows the pin: it has expired, or it was denied."""
-
-
 class Pin(NamedTuple):
     """One sign-in that waits for the person."""
 
@@ -57,14 +53,15 @@ class PlexTv:
         page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
         return Pin(number, f"{_address('app.plex.tv')}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
-    def ask_pin(self, pin: Pin) -> str:
-        """Return the account's token; nothing while the person has not agreed. Raises PinOverError."""
+    def ask_pin(self, pin: Pin) -> str | None:
+        """Return the account's token; empty while the person has not agreed, None where the pin is not known any more:
+        it has expired, or it was denied."""
         told = self._ask("GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)
-        token = told.get("authToken")
-        if not token:
-            return ""
-        log.keep_secret(str(token))
-        return str(token)
+        if told is None:
+            return None
+        token = str(told.get("authToken") or "")
+        log.keep_secret(token)
+        return token
 
     def servers(self, token: str) -> list[Server]:
         """Return the servers of the account, those too that others share with it."""
@@ -83,7 +80,7 @@ class PlexTv:
                 passes=True,
             ) from None
         if is_of_pin and answer.status in (404, 410):  # measured by others: 404, code 1020
-            raise PinOverError
+            return None
         if answer.status >= 300:
             raise _failure(answer)
         try:
