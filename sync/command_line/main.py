@@ -24,7 +24,7 @@ WITHOUT_STASH = ("status", "failed list", "failed clear", "clear-queue")
 """Commands that ask no server, once the data folder is known, and need no packages."""
 _PASSED_ON = ("error_type", "report", "days", "scope", "since", "dry_run")
 """Options that tasks know by the same names."""
-_LEVELS = {"t": "trace: ", "d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
+_LEVELS = {"d": "debug: ", "i": "", "w": "warning: ", "e": "error: "}
 """From the least to the gravest."""
 
 

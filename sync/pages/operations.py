@@ -18,13 +18,13 @@ QUICK = {
     **dict.fromkeys(("scene", "sync_scene", "marks"), "lists.scene"),
     **dict.fromkeys(("retry", "forget"), "lists.again"),
     **dict.fromkeys(("coverage", "coverage_list"), "lists.coverage"),
-    **dict.fromkeys(("sign_in_choose", "sign_in_cancel"), "sign_in_choice"),
+    **dict.fromkeys(("sign_in_choose", "sign_in_cancel"), "sign_in"),
     "failed": "lists.failed",
     "history": "lists.history",
     "cancel": "background",
 }
 """Operations that answer at once, each with its module in `sync/pages/`, whose function of its name takes a `Call`."""
-PACKAGED = ("settings", "save_settings")
+PACKAGED = ("settings", "save_settings", "sign_in_choose", "sign_in_cancel")
 """Those of them that need PlexSync's packages; without these the answer is `packages`: false."""
 LONG = {
     **dict.fromkeys(("libraries", "paths", "check", "report"), "connection"),

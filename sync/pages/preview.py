@@ -75,17 +75,16 @@ def preview(work: Work) -> Answer:
 def _own_run(data: str, opened: Servers, scene: Scene) -> Iterator[Run]:
     settings, stash, client = opened
     chosen = choose_sections(read_sections(client), settings.library_names, settings.plex_library)
-    with tempfile.TemporaryDirectory(prefix="plexsync-") as folder, closing(State(PRIVATE)) as state:
-        jobs = JobStore(folder)
-        try:
-            state.connection.executescript(SCHEMA)
-            _copy(data, state, scene, settings)
-            # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
-            inside = settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False})
-            health = PlexHealth(CircuitBreaker(jobs.connection))
-            yield Run(inside, stash, client, jobs, state, health, chosen, Order())
-        finally:
-            jobs.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="plexsync-") as folder,
+        closing(State(PRIVATE)) as state,
+        closing(JobStore(folder)) as jobs,
+    ):
+        state.connection.executescript(SCHEMA)
+        _copy(data, state, scene, settings)
+        # What a run would do outside of the item it does not do here: a rating may go to Stash, say.
+        inside = settings.model_copy(update={"trigger_plex_scan": False, "bring_ratings": False})
+        yield Run(inside, stash, client, jobs, state, PlexHealth(CircuitBreaker(jobs.connection)), chosen, Order())
 
 
 def _item(run: Run, one: SceneSync, item: ItemSync, *, brings: bool) -> dict[str, Any]:
@@ -106,8 +105,7 @@ def _item(run: Run, one: SceneSync, item: ItemSync, *, brings: bool) -> dict[str
 
 
 def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
-    settings, why, upload = run.settings, "", set[str]()
-    covers = Covers(run)
+    covers, why, upload = Covers(run), "", set[str]()
     if covers.kinds and not covers.is_known(scene, [item]):
         try:
             picture = run.stash.picture(scene.cover)
@@ -116,13 +114,14 @@ def _pictures(run: Run, scene: Scene, item: ItemSync) -> list[dict[str, Any]]:
             why = str(error)
     rows = []
     for kind in PICTURES:
-        if not (settings.sync_poster if kind == "poster" else settings.sync_background):
+        if kind not in covers.kinds:
             reason = OFF
         elif kind in upload:
             reason = WRITE
         else:
             step = item.record.step(kind)
-            reason = SAME if not scene.cover or step.fingerprint or not settings.preserve_plex_edits else THEIRS
+            is_kept = scene.cover and not step.fingerprint and run.settings.preserve_plex_edits
+            reason = THEIRS if is_kept else SAME
         rows.append({"name": kind, "why": reason, "note": why, "has": scene.cover})
     return rows
 

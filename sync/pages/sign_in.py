@@ -1,18 +1,20 @@
-"""The operation `sign_in`: a person agrees on Plex's page, and chooses a server. Tokens stand in no fact."""
+"""Signing in: a person agrees on Plex's page, and chooses a server or gives up. Tokens stand in no answer."""
 
 import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import TypeVar
 
-from sync.errors import PlexSyncError
+from sync import log
+from sync.errors import PlexSyncError, SetupError
 from sync.pages.background import Work
-from sync.pages.operations import Answer
+from sync.pages.operations import Answer, Call
 from sync.plex.account import begun
 from sync.plex.account.ask import Asker, try_servers
 from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PlexTv, PlexTvError
 from sync.plex.account.servers import in_words
 from sync.plex.client import client_identifier
+from sync.stash import panel as stored
 
 _T = TypeVar("_T")
 TRIES = 4  # how often plex.tv is asked the same before its failure ends the sign-in
@@ -68,6 +70,27 @@ def sign_in(work: Work) -> Answer:
         raise
     finally:
         begun.discard(work.data, own)
+
+
+def sign_in_choose(call: Call) -> Answer:
+    """Store address and token of the server that a person chose (args `machine`, `address`). Raises PlexSyncError."""
+    found = begun.read(call.data)
+    if found is None or not found["servers"]:
+        raise SetupError("No sign-in waits for a choice: it was cancelled, or is over. Sign in with Plex again")
+    machine, address = str(call.args.get("machine")), str(call.args.get("address"))
+    server = next((one for one in found["servers"] if one["machine"] == machine), None)
+    if server is None or address not in server["addresses"]:
+        raise SetupError(f"args.address is {address!r:.200}; accepted: an address of the servers that were found")
+    log.keep_secret(server["token"])
+    stored.save(call.connection, call.data, {"plex_url": address, "plex_token": server["token"]})
+    begun.discard(call.data, found["id"])
+    return {"state": "done", "name": server["name"], "address": address}
+
+
+def sign_in_cancel(call: Call) -> Answer:
+    """Give up the sign-in that is under way."""
+    begun.discard(call.data)
+    return {"state": "cancelled"}
 
 
 class _SignIn:
