@@ -1,8 +1,9 @@
 """What hooks have missed and what has changed in Plex since: a page of scenes held against their items."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sync.bulk.unchanged import having_covers
 from sync.errors import PlexSyncError, SetupError
 from sync.mapping.conditions import within_paths
 from sync.mapping.fields import fingerprint, wanted_of
@@ -53,10 +54,9 @@ class Findings:
 class Reconciler:
     """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
 
-    def __init__(self, run: Run, *, having_covers: Callable[[Sequence[Scene]], set[int]]) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self._settings = run.settings
-        self._having_covers = having_covers
         self._failures = 0  # scenes in a row that Plex failed to answer for
 
     def look(self, found: Sequence[tuple[Scene, Located]], findings: Findings) -> None:
@@ -69,7 +69,7 @@ class Reconciler:
             for scene, located in found
             if scene.id in settled and any(target.record.cover != scene.cover for target in located.targets)
         ]
-        covered = self._having_covers(moved)
+        covered = having_covers(self._run, moved)
         for raw, located in found:
             scene = settled.get(raw.id, raw)
             narrow = within_paths(scene, self._settings)

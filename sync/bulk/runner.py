@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from sync import log
 from sync.back.bring import Bringer
 from sync.back.plays import Found
-from sync.bulk import reconcile
+from sync.bulk import reconcile, unchanged, unseen
 from sync.bulk.reconcile import Findings, Reconciler
-from sync.bulk.scenes import Listing, Page, since_of
-from sync.bulk.unchanged import Unchanged
-from sync.bulk.unseen import Unseen
+from sync.bulk.scenes import Page, page_of, since_of, total_of
 from sync.ending import counted
 from sync.errors import PermanentError, TransientError
 from sync.mapping.conditions import why_left_out
@@ -52,12 +50,9 @@ class Bulk:
         self._state = run.state
         self._settings = run.settings
         self._fingerprint = _settings_fingerprint(run)
-        self._listing = Listing(run)
-        self._unchanged = Unchanged(run)
-        self._reconciler = Reconciler(run, having_covers=self._unchanged.having_covers)
+        self._reconciler = Reconciler(run)
         self._bringers = {"": Bringer(run)} if run.settings.brings else {}
         """By the day that a task was told to begin with; under "" by `bring_since`."""
-        self._unseen = Unseen(run, self._changed)
         self._own = set(own)
         self._all_batches = run.order.all_batches
         self._after_outage = not run.order.leaves_batches  # it goes on with what a server that was away has ended
@@ -112,7 +107,7 @@ class Bulk:
             except PermanentError as error:
                 log.warning(f"Nothing was brought back from Plex: {error}")
         try:
-            self._unseen.look(begins=bool(self._own))
+            unseen.look(self._run, self._changed, begins=bool(self._own))
         except (StashTemporaryError, PermanentError) as error:
             # All that was asked for is done by now, and the next run looks from where this one began.
             log.debug(f"Stash did not tell what has changed without a save: {error}")
@@ -158,7 +153,7 @@ class Bulk:
         self._begun[batch.id] = None
         self._looked_through.discard(batch.id)
         if not batch.total or not batch.cursor:
-            total = self._listing.count(batch)
+            total = total_of(self._run, batch)
             with self._store.transaction() as connection:
                 batches.set_total(connection, batch.id, total)
             batch.total = total
@@ -183,7 +178,7 @@ class Bulk:
             log.warning(f"Nothing comes back from Plex: switch on one of {', '.join(BRINGS)} in the settings")
             page = Page([], batch.cursor, is_last=True)
         else:
-            page = self._listing.page(batch)
+            page = page_of(self._run, batch)
         left_out: dict[int, str] = {}  # scene id -> why
         due: list[Scene] = []
         findings = Findings()
@@ -245,7 +240,7 @@ class Bulk:
                 writes.put_left_out(connection, texts, writes.NOT_IN_PLEX, time.time())
 
     def _due(self, scenes: Sequence[Scene]) -> list[Scene]:
-        right = self._unchanged.among(scenes)
+        right = unchanged.among(self._run, scenes)
         return [scene for scene in scenes if scene.id not in right]
 
     def _changed(self, scenes: Sequence[Scene]) -> list[Scene]:

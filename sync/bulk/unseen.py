@@ -22,58 +22,49 @@ _CREATE = (
 )
 
 
-class Unseen:
-    """Looks which scenes have changed since the last look, and makes a batch of them.
+def look(run: Run, due: Callable[[Sequence[Scene]], Sequence[Scene]], *, begins: bool) -> None:
+    """Record a batch where a scene has changed that this run has not read as it is now; one request as a rule.
 
-    `due`: which of some scenes have to be synced.
+    `due`: which of some scenes have to be synced. The first look ever only notes where the next one `begins`; so do
+    all of a run that looks at changes anyway. Raises the errors of `stash/exceptions.py`.
     """
+    store = run.jobs
+    store.connection.execute(_CREATE)
+    row = store.connection.execute("SELECT seen_to FROM plexsync_last_look").fetchone()
+    seen_to, settled_to = row[0] if row else None, time.time() - SETTLED
+    if begins and row:
+        return
+    fresh: dict[int, float] = {}
+    mark = None
+    for number, at in _changes(run, seen_to):
+        if mark is None and at < settled_to:
+            mark = at
+        if seen_to is None and mark is not None:
+            break
+        if run.read_at.get(number) != at:
+            fresh[number] = at
+    mark = mark or seen_to or settled_to
+    is_due = seen_to is not None and bool(fresh)
+    if is_due and len(fresh) <= AT_ONCE:
+        is_due = bool(due(list(run.stash.scenes(list(fresh)).values())))
+    if mark != seen_to or is_due:
+        with store.transaction() as connection:
+            if is_due:
+                args = {"since": min(fresh.values())}
+                batches.create(connection, CHANGE, args, time.time(), by_itself=True)
+            connection.execute("INSERT OR REPLACE INTO plexsync_last_look (one, seen_to) VALUES (1, ?)", (mark,))
 
-    def __init__(self, run: Run, due: Callable[[Sequence[Scene]], Sequence[Scene]]) -> None:
-        self._run = run
-        self._store = run.jobs
-        self._due = due
-        self._store.connection.execute(_CREATE)
 
-    def look(self, *, begins: bool = False) -> None:
-        """Record a batch where a scene has changed that this run has not read as it is now; one request as a rule.
-
-        The first look ever only notes where the next one `begins`; so do all of a run that looks at changes anyway.
-        Raises the errors of `stash/exceptions.py`.
-        """
-        row = self._store.connection.execute("SELECT seen_to FROM plexsync_last_look").fetchone()
-        seen_to, settled_to = row[0] if row else None, time.time() - SETTLED
-        if begins and row:
+def _changes(run: Run, since: float | None) -> Iterator[tuple[int, float]]:
+    """Yield (scene id, updated_at) of what changed after `since`, newest first; None: of all there is."""
+    page, latest = 1, time.time() + SETTLED
+    while True:
+        found = run.stash.newest_changes(page, PAGE)
+        for number, at in found:
+            if at is not None and at <= latest:  # a clock that was ahead once must not hide all changes since
+                if since is not None and at <= since:
+                    return
+                yield number, at
+        if len(found) < PAGE:
             return
-        fresh: dict[int, float] = {}
-        mark = None
-        for number, at in self._changes(seen_to):
-            if mark is None and at < settled_to:
-                mark = at
-            if seen_to is None and mark is not None:
-                break
-            if self._run.read_at.get(number) != at:
-                fresh[number] = at
-        mark = mark or seen_to or settled_to
-        is_due = seen_to is not None and bool(fresh)
-        if is_due and len(fresh) <= AT_ONCE:
-            is_due = bool(self._due(list(self._run.stash.scenes(list(fresh)).values())))
-        if mark != seen_to or is_due:
-            with self._store.transaction() as connection:
-                if is_due:
-                    args = {"since": min(fresh.values())}
-                    batches.create(connection, CHANGE, args, time.time(), by_itself=True)
-                connection.execute("INSERT OR REPLACE INTO plexsync_last_look (one, seen_to) VALUES (1, ?)", (mark,))
-
-    def _changes(self, since: float | None) -> Iterator[tuple[int, float]]:
-        """Yield (scene id, updated_at) of what changed after `since`, newest first; None: of all there is."""
-        page, latest = 1, time.time() + SETTLED
-        while True:
-            found = self._run.stash.newest_changes(page, PAGE)
-            for number, at in found:
-                if at is not None and at <= latest:  # a clock that was ahead once must not hide all changes since
-                    if since is not None and at <= since:
-                        return
-                    yield number, at
-            if len(found) < PAGE:
-                return
-            page += 1
+        page += 1

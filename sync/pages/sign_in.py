@@ -11,7 +11,7 @@ from sync.pages.background import Work
 from sync.pages.operations import Answer, Call
 from sync.plex.account import begun
 from sync.plex.account.ask import Asker, try_servers
-from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PlexTv, PlexTvError
+from sync.plex.account.plex_tv import LONGEST_LIFE, Pin, PlexTvError, ask_pin, make_pin, servers_of
 from sync.plex.account.servers import in_words
 from sync.plex.client import client_identifier
 from sync.stash import panel as stored
@@ -59,11 +59,10 @@ def sign_in(work: Work) -> Answer:
         raise SignInOverError(_CANCELLED)
     own = begun.begin(work.data, until=time.time() + LONGEST_LIFE + MARGIN)
     try:
-        one = _SignIn(work, own)
-        facts = one.run()
+        facts = _choices(work, own)
         # The page has all it needs; this process stays until the tokens are gone from the disk.
         work.tell(**facts, done=True, progress=1.0)
-        one.wait_for_choice()
+        _wait_for_choice(work.data, own)
         return facts
     except PlexSyncError:
         work.tell(state="ended", url="", servers=[])
@@ -93,77 +92,75 @@ def sign_in_cancel(call: Call) -> Answer:
     return {"state": "cancelled"}
 
 
-class _SignIn:
-    def __init__(self, work: Work, own: str) -> None:
-        self._work = work
-        self._own = own
+def _choices(work: Work, own: str) -> Answer:
+    with closing(Asker(client_identifier(work.data))) as asks:
+        pin = _patiently(work, own, lambda: make_pin(asks))
+        work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
+        token = _wait_for_token(work, own, asks, pin)
+        work.tell(state="looking", url="")
+        listed = _patiently(work, own, lambda: servers_of(asks, token))
+        if not listed:
+            raise SignInOverError(_NO_SERVER)
+        owned = [server for server in listed if server.owned]
+        if not owned:
+            raise SignInOverError(_SHARED.format(", ".join(server.name for server in listed[:5])))
+        found = try_servers(asks, owned)
+    if all(one.error for _, addresses in found for one in addresses):
+        said = "; ".join(f"{server.name}: {in_words(addresses)}" for server, addresses in found)
+        raise SignInOverError(_UNREACHABLE.format(said))
+    kept = [
+        server._asdict() | {"addresses": [one.address for one in addresses if not one.error]}
+        for server, addresses in found
+    ]
+    if not begun.keep(work.data, own, servers=kept, until=time.time() + CHOICE + MARGIN):
+        raise SignInOverError(_CANCELLED)
+    shown = [
+        {"machine": server.machine, "name": server.name, "version": server.version}
+        | {"addresses": [one._asdict() for one in addresses]}
+        for server, addresses in found
+    ]
+    return {"state": "choose", "servers": shown}
 
-    def run(self) -> Answer:
-        with closing(Asker(client_identifier(self._work.data))) as asks:
-            plex_tv = PlexTv(asks)
-            pin = self._patiently(plex_tv.make_pin)
-            self._work.tell(state="waiting", url=pin.url, expires_at=pin.expires_at)
-            token = self._wait_for_token(plex_tv, pin)
-            self._work.tell(state="looking", url="")
-            listed = self._patiently(lambda: plex_tv.servers(token))
-            if not listed:
-                raise SignInOverError(_NO_SERVER)
-            owned = [server for server in listed if server.owned]
-            if not owned:
-                raise SignInOverError(_SHARED.format(", ".join(server.name for server in listed[:5])))
-            found = try_servers(asks, owned)
-        if all(one.error for _, addresses in found for one in addresses):
-            said = "; ".join(f"{server.name}: {in_words(addresses)}" for server, addresses in found)
-            raise SignInOverError(_UNREACHABLE.format(said))
-        kept = [
-            server._asdict() | {"addresses": [one.address for one in addresses if not one.error]}
-            for server, addresses in found
-        ]
-        if not begun.keep(self._work.data, self._own, servers=kept, until=time.time() + CHOICE + MARGIN):
+
+def _wait_for_choice(data: str, own: str) -> None:
+    """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
+    end = time.monotonic() + CHOICE
+    while (found := begun.read(data)) and found["id"] == own:
+        if time.monotonic() > end:
+            raise SignInOverError(_NOT_CHOSEN)
+        time.sleep(POLL)
+
+
+def _wait_for_token(work: Work, own: str, asks: Asker, pin: Pin) -> str:
+    while True:
+        _wait(work, own, POLL)
+        if token := _patiently(work, own, lambda: ask_pin(asks, pin)):
+            return token
+        if time.time() >= pin.expires_at:  # some have seen expired pins answered like those that wait
+            raise SignInOverError(_EXPIRED)
+        if token is None:
+            raise SignInOverError(_DENIED)
+
+
+def _patiently(work: Work, own: str, ask: Callable[[], _T]) -> _T:
+    for _ in range(TRIES - 1):
+        try:
+            return ask()
+        except PlexTvError as error:
+            if not error.passes or error.wait > LONGEST_WAIT:
+                raise
+            _wait(work, own, max(error.wait, POLL))
+    return ask()
+
+
+def _wait(work: Work, own: str, seconds: float) -> None:
+    """Let time pass. Raises SignInOverError where nobody wants the sign-in any more."""
+    end = time.monotonic() + seconds
+    while True:
+        found = begun.read(work.data)
+        if not found or found["id"] != own or not work.is_wanted():
             raise SignInOverError(_CANCELLED)
-        shown = [
-            {"machine": server.machine, "name": server.name, "version": server.version}
-            | {"addresses": [one._asdict() for one in addresses]}
-            for server, addresses in found
-        ]
-        return {"state": "choose", "servers": shown}
-
-    def wait_for_choice(self) -> None:
-        """Return when a server was chosen, or another sign-in begun. Raises SignInOverError after the time for it."""
-        end = time.monotonic() + CHOICE
-        while (found := begun.read(self._work.data)) and found["id"] == self._own:
-            if time.monotonic() > end:
-                raise SignInOverError(_NOT_CHOSEN)
-            time.sleep(POLL)
-
-    def _wait_for_token(self, plex_tv: PlexTv, pin: Pin) -> str:
-        while True:
-            self._wait(POLL)
-            if token := self._patiently(lambda: plex_tv.ask_pin(pin)):
-                return token
-            if time.time() >= pin.expires_at:  # some have seen expired pins answered like those that wait
-                raise SignInOverError(_EXPIRED)
-            if token is None:
-                raise SignInOverError(_DENIED)
-
-    def _patiently(self, ask: Callable[[], _T]) -> _T:
-        for _ in range(TRIES - 1):
-            try:
-                return ask()
-            except PlexTvError as error:
-                if not error.passes or error.wait > LONGEST_WAIT:
-                    raise
-                self._wait(max(error.wait, POLL))
-        return ask()
-
-    def _wait(self, seconds: float) -> None:
-        """Let time pass. Raises SignInOverError where nobody wants the sign-in any more."""
-        end = time.monotonic() + seconds
-        while True:
-            found = begun.read(self._work.data)
-            if not found or found["id"] != self._own or not self._work.is_wanted():
-                raise SignInOverError(_CANCELLED)
-            left = end - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(left, POLL))
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, POLL))

@@ -1,4 +1,4 @@
-"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers."""
+"""Signing in at plex.tv: a pin that a person agrees to, then the list of the person's servers. Raises PlexTvError."""
 
 import json
 import os
@@ -34,62 +34,59 @@ class Pin(NamedTuple):
     expires_at: float  # seconds since the epoch
 
 
-class PlexTv:
-    """plex.tv, asked in PlexSync's name. Raises PlexTvError."""
+def make_pin(asker: Asker) -> Pin:
+    """Begin a sign-in. (`POST /api/v2/pins?strong=true`, Plex's developer pages)"""
+    began = time.time()
+    told = _ask(asker, "POST", f"{_address('plex.tv')}/api/v2/pins?strong=true")
+    number, code = str(told.get("id") or ""), str(told.get("code") or "")
+    if not number.isalnum() or not code:
+        raise _not_as_plex_tv()
+    life = told.get("expiresIn")
+    life = life if isinstance(life, (int, float)) else PIN_LIFE
+    said = {"clientID": asker.identifier, "code": code, "context[device][product]": "PlexSync"}
+    page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
+    return Pin(number, f"{_address('app.plex.tv')}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
 
-    def __init__(self, asker: Asker) -> None:
-        self._asker = asker
 
-    def make_pin(self) -> Pin:
-        """Begin a sign-in. (`POST /api/v2/pins?strong=true`, Plex's developer pages)"""
-        began = time.time()
-        told = self._ask("POST", f"{_address('plex.tv')}/api/v2/pins?strong=true")
-        number, code = str(told.get("id") or ""), str(told.get("code") or "")
-        if not number.isalnum() or not code:
-            raise _not_as_plex_tv()
-        life = told.get("expiresIn")
-        life = life if isinstance(life, (int, float)) else PIN_LIFE
-        said = {"clientID": self._asker.identifier, "code": code, "context[device][product]": "PlexSync"}
-        page = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in said.items())
-        return Pin(number, f"{_address('app.plex.tv')}/auth#?{page}", began + min(max(0.0, life), LONGEST_LIFE))
+def ask_pin(asker: Asker, pin: Pin) -> str | None:
+    """Return the account's token; empty while the person has not agreed, None where the pin is not known any more:
+    it has expired, or it was denied."""
+    told = _ask(asker, "GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)
+    if told is None:
+        return None
+    token = str(told.get("authToken") or "")
+    log.keep_secret(token)
+    return token
 
-    def ask_pin(self, pin: Pin) -> str | None:
-        """Return the account's token; empty while the person has not agreed, None where the pin is not known any more:
-        it has expired, or it was denied."""
-        told = self._ask("GET", f"{_address('plex.tv')}/api/v2/pins/{pin.id}", is_of_pin=True)
-        if told is None:
-            return None
-        token = str(told.get("authToken") or "")
-        log.keep_secret(token)
-        return token
 
-    def servers(self, token: str) -> list[Server]:
-        """Return the servers of the account, those too that others share with it."""
-        address = f"{_address('clients.plex.tv')}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
-        found = read_servers(self._ask("GET", address, kind=list, token=token), token)
-        log.keep_secret(*(server.token for server in found))
-        return found
+def servers_of(asker: Asker, token: str) -> list[Server]:
+    """Return the servers of the account, those too that others share with it."""
+    address = f"{_address('clients.plex.tv')}/api/v2/resources?includeHttps=1&includeRelay=1&includeIPv6=1"
+    found = read_servers(_ask(asker, "GET", address, kind=list, token=token), token)
+    log.keep_secret(*(server.token for server in found))
+    return found
 
-    def _ask(self, method: str, url: str, *, kind: type = dict, token: str = "", is_of_pin: bool = False) -> Any:
-        try:
-            answer = self._asker.ask(method, url, token=token, accept="application/json")
-        except NoAnswerError as error:
-            raise PlexTvError(
-                f"plex.tv cannot be reached from where Stash runs: {error}. Look at its connection to the internet, or "
-                "enter address and token by hand",
-                passes=True,
-            ) from None
-        if is_of_pin and answer.status in (404, 410):  # measured by others: 404, code 1020
-            return None
-        if answer.status >= 300:
-            raise _failure(answer)
-        try:
-            told = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, kind):
-            raise _not_as_plex_tv()
-        return told
+
+def _ask(asker: Asker, method: str, url: str, *, kind: type = dict, token: str = "", is_of_pin: bool = False) -> Any:
+    try:
+        answer = asker.ask(method, url, token=token, accept="application/json")
+    except NoAnswerError as error:
+        raise PlexTvError(
+            f"plex.tv cannot be reached from where Stash runs: {error}. Look at its connection to the internet, or "
+            "enter address and token by hand",
+            passes=True,
+        ) from None
+    if is_of_pin and answer.status in (404, 410):  # measured by others: 404, code 1020
+        return None
+    if answer.status >= 300:
+        raise _failure(answer)
+    try:
+        told = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, kind):
+        raise _not_as_plex_tv()
+    return told
 
 
 def _address(host: str) -> str:
