@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sync import data_folder, fast, log
@@ -25,11 +25,11 @@ class File:
         self._troubles = troubles
         self.connection: sqlite3.Connection | None = None
         """None where there is nothing to read."""
-        with self.caring():
+        with self._caring():
             self.connection = _open(path) if os.path.exists(path) else None
 
     @contextlib.contextmanager
-    def caring(self) -> Iterator[None]:
+    def _caring(self) -> Iterator[None]:
         """Take what cannot be read for a trouble, which ends what is done inside and closes the file."""
         try:
             yield
@@ -43,17 +43,20 @@ class File:
             self.connection.close()
             self.connection = None
 
+    def look(self, read: Callable[[sqlite3.Connection], Any], otherwise: Any) -> Any:
+        """Return what `read` finds in the file; `otherwise` where there is no file, table or column for it."""
+        if self.connection is not None:
+            with self._caring():
+                try:
+                    return read(self.connection)
+                except sqlite3.OperationalError as error:
+                    if "no such" not in str(error):
+                        raise
+        return otherwise
+
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """Return the rows of a query, each a sqlite3.Row."""
-        found: list[Any] = []
-        if self.connection is not None:
-            with self.caring():
-                try:
-                    found = self.connection.execute(query, values).fetchall()
-                except sqlite3.OperationalError as error:
-                    if "no such table" not in str(error):
-                        raise
-        return found
+        return list(self.look(lambda connection: connection.execute(query, values).fetchall(), []))
 
     def record(self, query: str, values: Sequence[object] = ()) -> dict[str, Any] | None:
         """Return the first row of a query by its columns' names; None where there is none."""

@@ -4,7 +4,6 @@ Every number is counted over an index: 100,000 scenes are told as fast as a hund
 """
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -100,12 +99,8 @@ def _queue(queue: File, at: float) -> Status:
 
 
 def _batches(queue: File) -> list[Status]:
-    found: dict[str, Batch] = {}
-    # No table: there has been no batch yet.
-    with queue.caring(), contextlib.suppress(sqlite3.OperationalError):
-        if queue.connection:
-            found = {batch.id: batch for batch in batches.latest(queue.connection, BATCHES)}
-            found |= {batch.id: batch for batch in batches.unfinished(queue.connection)}
+    told = queue.look(lambda connection: [*batches.latest(connection, BATCHES), *batches.unfinished(connection)], [])
+    found = {batch.id: batch for batch in told}
     return [_batch(found[number]) for number in sorted(found, key=int, reverse=True)]
 
 
@@ -154,12 +149,7 @@ def _clean(letter: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outages(queue: File, at: float) -> Status:
-    record, outages = Record(), list[history.Outage]()
-    # No table: nothing of the kind has happened yet.
-    with queue.caring(), contextlib.suppress(sqlite3.OperationalError):
-        if queue.connection:
-            record = read_record(queue.connection)
-            outages = history.read_outages(queue.connection)
+    record, outages = queue.look(read_record, Record()), queue.look(history.read_outages, [])
     told = [
         {**one._asdict(), "seconds": max(0.0, (at if one.ended_at is None else one.ended_at) - one.began_at)}
         for one in outages
