@@ -27,12 +27,7 @@ def coverage(call: Call) -> Answer:
     except PlexSyncError:
         total = None
     with files(call.data) as found:
-        parts = _parts(found)
-        told = {name: len(some) for name, some in parts.items()}
-        # SQLite looks 100,000 of them up in 10 ms; reading all that were synced takes four times as long.
-        among = "SELECT count(*) FROM json_each(?) AS one CROSS JOIN scenes ON scenes.scene_id = one.value"
-        others = found.state.number(among, (json.dumps(list(set().union(*parts.values()))),))
-        told |= {"in_plex": found.state.number("SELECT count(*) FROM scenes") - others, "never": 0}
+        told = {name: len(some) for name, some in _parts(found).items()} | {"never": 0}
         if total is not None:
             left = total
             for name in PARTS[:-1]:  # what was deleted in Stash while nobody told is none of its scenes
@@ -54,18 +49,10 @@ def coverage_list(call: Call) -> Answer:
         raise SetupError(f"args.part is {call.args.get('part')!r:.50}; accepted: {', '.join(PARTS)}")
     with files(call.data) as found:
         parts = _parts(found)
-        known = set[int]().union(*parts.values())
         if part == "never":
-            return _never(call, found, known, after, limit) | {"troubles": found.troubles}
-        if part == "in_plex":
-            query = (
-                "SELECT scene_id FROM scenes WHERE scene_id > ? AND scene_id NOT IN (SELECT value FROM json_each(?)) "
-                "ORDER BY scene_id LIMIT ?"
-            )
-            values = (after or 0, json.dumps(list(known)), limit + 1)
-            scenes = [row[0] for row in found.state.rows(query, values)]
-        else:
-            scenes = sorted(number for number in parts[part] if number > (after or 0))[: limit + 1]
+            known = set[int]().union(*parts.values())
+            return _never(call, known, after, limit) | {"troubles": found.troubles}
+        scenes = sorted(number for number in parts[part] if number > (after or 0))[: limit + 1]
         told = [_told(found, number, part) for number in scenes[:limit]]
     following = scenes[limit - 1] if len(scenes) > limit else None
     return {"scenes": told, "next": following, "troubles": found.troubles}
@@ -85,16 +72,16 @@ def _parts(found: Files) -> dict[str, set[int]]:
     noted = "SELECT scene_id AS id FROM left_out WHERE kind = ?"
     lacking = found.state.ids(noted, (LACKING,)) - waiting - failed
     left_out = found.state.ids(noted, (LEFT_OUT,)) - waiting - failed - missing
-    return {"waiting": waiting, "failed": failed, "not_in_plex": missing | lacking, "left_out": left_out}
+    parts = {"waiting": waiting, "failed": failed, "not_in_plex": missing | lacking, "left_out": left_out}
+    synced = found.state.ids("SELECT scene_id AS id FROM scenes")
+    return parts | {"in_plex": synced.difference(*parts.values())}
 
 
-def _never(call: Call, found: Files, known: Collection[int], below: int | None, limit: int) -> Answer:
+def _never(call: Call, known: Collection[int], below: int | None, limit: int) -> Answer:
     scenes: list[int] = []
     for _ in range(QUESTIONS):
         some = scene_ids_below(call.connection, below, ASKED)
-        between = min(some, default=0), max(some, default=0)
-        synced = found.state.ids("SELECT scene_id AS id FROM scenes WHERE scene_id BETWEEN ? AND ?", between)
-        scenes += [number for number in some if number not in known and number not in synced]
+        scenes += [number for number in some if number not in known]
         below = some[-1] if len(some) == ASKED else None
         if below is None or len(scenes) > limit:
             break
