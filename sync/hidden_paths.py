@@ -120,22 +120,17 @@ def follow(panel: Mapping[str, Any], data: str, example: str, *, always: bool = 
     log.hide_paths(PathHider(bytes.fromhex(key), data, paths).hide if on or always else None)
 
 
-def recall(data: str) -> None:
-    """Have the log be as the run before left it, until this one has read the settings. `data` is the data folder."""
-    log.show_details(False)
-    known = _recall(data)
-    log.hide_paths(PathHider(bytes.fromhex(known[1]), data).hide if known and known[0] else None)
-
-
 def begin(server_connection: Mapping[str, Any]) -> str:
-    """Have the log show neither the cookie of a call of Stash's nor what `recall` hides; return the data folder.
+    """Return the data folder of a call of Stash's. Raises SetupError.
 
-    Raises SetupError.
+    The log hides the call's cookie from now on, and paths as the run before did, until this one has read the settings.
     """
     cookie = server_connection.get("SessionCookie")
     log.keep_secret(cookie.get("Value") if isinstance(cookie, dict) else None)
+    log.show_details(False)
     data = data_folder.data_folder(server_connection)
-    recall(data)
+    known = _recall(data)
+    log.hide_paths(PathHider(bytes.fromhex(known[1]), data).hide if known and known[0] else None)
     return data
 
 

@@ -201,7 +201,7 @@ def test_what_failed_before_the_settings_were_read(private: Site) -> None:
 
 def test_the_command_to_install_packages_by_hand_can_be_copied(private: Site) -> None:
     private.drain()
-    hidden_paths.recall(str(private.data))
+    hidden_paths.begin({"DataDir": str(private.data)})
     failure = str(install._failure(str(private.data / "deps"), "/home/jane/plugins/requirements.txt", "no network"))
     assert log.redact(failure) == failure
     assert "/home/jane" not in log.redact("'/home/jane/plugins' cannot be written")
