@@ -45,11 +45,6 @@ class Findings:
     lacking: dict[int, str] = field(default_factory=dict)
     """Scene id -> why it has no item, of those that Plex need not have (skip_not_found)."""
 
-    def add(self, scene_id: int, label: str, reason: str) -> None:
-        """Note one scene."""
-        self.reasons[scene_id] = reason
-        self.told.setdefault(reason, []).append(label)
-
 
 class Reconciler:
     """Compares scenes with Plex; it reads whole items, up to a hundred in a request, and writes nothing there."""
@@ -79,22 +74,16 @@ class Reconciler:
             looks = []
             for target in located.targets:
                 record = target.record
-                edit = difference(target.item, wanted, record.memory, preserve=self._run.settings.preserve_plex_edits)
-                looks.append(
-                    Look(
-                        target.item,
-                        wanted,
-                        edit,
-                        is_known=record.synced_at is not None,
-                        maps_as_before=record.fingerprint == mark and not record.memory.intended,
-                        has_cover=record.cover == scene.cover or scene.id in covered,
-                    )
-                )
+                edit = difference(target.item, wanted, record.memory, preserve=self._settings.preserve_plex_edits)
+                is_known, has_cover = record.synced_at is not None, record.cover == scene.cover or scene.id in covered
+                maps_as_before = record.fingerprint == mark and not record.memory.intended
+                looks.append(Look(target.item, wanted, edit, is_known, maps_as_before, has_cover))
             reason = reason_of(
                 looks, located.errors, was_synced=scene.id in synced, may_lack=self._settings.skip_not_found
             )
             if reason:
-                findings.add(scene.id, scene.label, reason)
+                findings.reasons[scene.id] = reason
+                findings.told.setdefault(reason, []).append(scene.label)
             elif located.errors:
                 findings.lacking[scene.id] = str(located.errors[0])
 
