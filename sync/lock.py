@@ -70,6 +70,16 @@ class FileLock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def is_in_place(self) -> bool:
+        """Return whether the file that is locked is the one that others would lock: nobody has deleted it."""
+        if self._descriptor is None:
+            return False
+        try:
+            own, there = os.fstat(self._descriptor), os.stat(self.path)
+        except OSError:
+            return False
+        return (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
+
 
 class SharedLock:
     """A lock that many may hold together, and that keeps a FileLock on the same file out; a context manager.

@@ -267,7 +267,7 @@ class _Task:
 
     def _leave_to_sleeper(self, stash: StashClient, plex_url: str) -> None:
         since = self._looked_at  # what has become due since then nobody has seen
-        if not something_waits(self._connection, self._data, since=since):
+        if launch.is_alive(self._data) or not something_waits(self._connection, self._data, since=since):
             return
         connection = {**self._connection, "SessionCookie": stash.cookie}
         launch.ensure(

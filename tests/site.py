@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from sync import data_folder, entry
-from sync.lock import is_held
 from sync.queue import schema
 from sync.queue.jobs import JobStore
 from sync.sleeper import sleeper
+from sync.sleeper.launch import is_alive
 from sync.state.state import State
 from sync.status.version import version
 from tests.servers.plex import PlexItem, PlexStandIn
@@ -165,7 +165,7 @@ class Site:
 
     def sleeper_pid(self) -> int | None:
         """The process of the sleeper, None where none lives."""
-        if not is_held(data_folder.sleeper_lock(str(self.data))):
+        if not is_alive(str(self.data)):
             return None
         try:
             return int((self.data / sleeper.SLEEPER_PID).read_text())
@@ -261,7 +261,7 @@ def kill_sleepers_below(folder: Path) -> None:
     """
     if sys.platform != "linux":
         for told in folder.rglob(sleeper.SLEEPER_PID):
-            if is_held(data_folder.sleeper_lock(str(told.parent))):
+            if is_alive(str(told.parent)):
                 with contextlib.suppress(OSError, ValueError):
                     kill(int(told.read_text()))
         return

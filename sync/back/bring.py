@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from sync import log
+from sync.back import views
 from sync.back.decide import Points, Rating, Side, resume_side
-from sync.back.plays import PAGE, Found, Plays, or_refused
+from sync.back.plays import Found, Plays
 from sync.mapping.conditions import why_left_out, within_paths
 from sync.model import RATING, PlexItem, Scene
-from sync.plex.client import PlexClient
 from sync.plex.exceptions import PlexPermanentError
-from sync.plex.items import item_of, whole_number
-from sync.plex.sections import Section, listing, pages
 from sync.queue.batch import BRINGS
 from sync.stash.watched import resume_points, set_resume
 from sync.state import watched
@@ -29,7 +27,6 @@ OVERLAP = 2 * 86_400.0
 RATED_OVERLAP = 3_600.0
 """The same for ratings, which Plex dates itself, by its own clock. A sync has rated many: fewer are looked at again."""
 AT_ONCE = 500  # items whose records are in memory at a time
-_IDENTIFIER = "com.plexapp.plugins.library"
 PIECE = 25  # scenes that are brought between two looks for what was saved meanwhile
 
 
@@ -84,10 +81,10 @@ class Bringer:
         for index in self._run.libraries:
             section, keys, rated = index.section, set(played), dict[int, str]()
             if settings.bring_resume:
-                rows = watched_since(self._run.plex, section, "lastViewedAt", start)
+                rows = views.watched_since(self._run.plex, section, "lastViewedAt", start)
                 keys |= {one.rating_key for one in rows if self._is_moved(section.id, one)}
             if settings.bring_ratings:
-                rows = watched_since(self._run.plex, section, "lastRatedAt", rated_from)
+                rows = views.watched_since(self._run.plex, section, "lastRatedAt", rated_from)
                 rated = {one.rating_key: one.rating for one in rows}
             for some in chunks(sorted(keys | rated.keys()), AT_ONCE):
                 scenes |= {
@@ -182,7 +179,7 @@ class Bringer:
         if dry_run:
             return True
         try:
-            send_resume(self._run.plex, target.record.rating_key, scene.resume)
+            views.send_resume(self._run.plex, target.record.rating_key, scene.resume)
         except PlexPermanentError as error:
             log.warning(f"{scene.label}: Plex does not take the resume point {position} (send_resume): {error}")
             return False
@@ -213,35 +210,3 @@ def _position(at: float) -> str:
     minutes, seconds = divmod(round(at), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if at else "the beginning"
-
-
-def watched_since(
-    client: PlexClient, section: Section, field: str, since: float, *, filtered: bool = True
-) -> list[PlexItem]:
-    """Return the items of a library whose `lastViewedAt` or `lastRatedAt` (`field`) is later than a moment.
-
-    As the listing tells of them, for the token's owner. A server that does not know the filter is asked without it.
-    """
-    sort, later = (f"{field}:desc", [(f"{field}>>", str(int(since)))]) if filtered else ("", [])
-    found = []
-    try:
-        for root in pages(lambda start: listing(client, section, start, PAGE, sort, later), PAGE):
-            for element in root:
-                at = whole_number(element, field)
-                if at is not None and at > since and whole_number(element, "ratingKey"):
-                    found.append(item_of(element))
-    except PlexPermanentError:
-        if not filtered:
-            raise
-        return watched_since(client, section, field, since, filtered=False)
-    return found
-
-
-def send_resume(client: PlexClient, rating_key: int, at: float) -> None:
-    """Tell Plex where the token's owner has stopped watching an item, in seconds above 0.
-
-    As python-plexapi sends it (`updateProgress`), by GET; a time of 0 does not work there.
-    """
-    place = (("key", str(rating_key)), ("identifier", _IDENTIFIER))
-    with client.pacer.edit(), or_refused("take a resume point"):
-        client.send("get", "/:/progress", (*place, ("time", str(round(at * 1000))), ("state", "stopped")))

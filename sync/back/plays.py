@@ -1,17 +1,14 @@
 """Plays in Plex, added to Stash's history: each of them once, whatever happens in between."""
 
-import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from xml.etree.ElementTree import Element
+from collections.abc import Iterable, Mapping, Sequence
 
 from sync import log
+from sync.back import views
 from sync.back.decide import Play, lost_play, sort_out
+from sync.back.views import OWNER
 from sync.model import PlexItem, Scene
-from sync.plex.client import PlexClient
-from sync.plex.exceptions import PlexItemGone, PlexPermanentError
-from sync.plex.items import whole_number
-from sync.plex.sections import Section, pages
+from sync.plex.exceptions import PlexPermanentError
 from sync.stash.watched import add_plays
 from sync.state import watched
 from sync.state.state import chunks
@@ -21,8 +18,6 @@ from sync.text.patterns import quoted, split_names
 from sync.worker.contenders import Located, Target
 from sync.worker.run import Run
 
-OWNER = 1  # Plex's number for the account of the server's owner, whose token PlexSync has
-PAGE = 1_000  # entries or rows in one answer; Plex is to refuse more in future
 MOST_TIMES = 500  # plays that are added to a scene in one request
 
 Found = Sequence[tuple[Scene, Located]]  # scenes with their items, as both were read a moment ago
@@ -51,7 +46,7 @@ class Plays:
             self._accounts = self._accounts or self._account_numbers()
             for index in self._run.libraries:
                 for account in self._accounts:
-                    for play in read_plays(self._run.plex, index.section, account, start):
+                    for play in views.read_plays(self._run.plex, index.section, account, start):
                         plays.setdefault(play.rating_key, []).append(play)
             self._plays, self._known_from, self._read_at = plays, start, now
         except PlexPermanentError as error:
@@ -128,7 +123,7 @@ class Plays:
         names = split_names(self._run.settings.bring_users)
         if not names:
             return [OWNER]
-        known = accounts(self._run.plex)
+        known = views.accounts(self._run.plex)
         numbers = {name.casefold(): number for number, name in known.items()} | {"owner": OWNER}
         for name in names:
             if name.casefold() not in numbers:
@@ -143,50 +138,3 @@ def _noted(scene: Scene, plays: Iterable[Play], *, is_done: bool) -> list[Noted]
 
 def _clock(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-
-
-def read_plays(client: PlexClient, section: Section, account: int, since: float) -> list[Play]:
-    """Return what an account has played in a library since a moment (seconds since the epoch), oldest first.
-
-    Entries of an item that is gone from Plex are left out: they name none.
-    """
-    asked = [
-        ("sort", "viewedAt:asc"),
-        ("accountID", str(account)),
-        ("librarySectionID", str(section.id)),
-        ("viewedAt>", str(int(since))),  # `viewedAt>=...`
-    ]
-
-    def page(start: int) -> Element:
-        paging = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(PAGE)}
-        with or_refused("tell its history of plays"):
-            return client.get("/status/sessions/history/all", [*asked, *paging.items()], headers=paging)
-
-    entries = (_play(element, account, since) for root in pages(page, PAGE) for element in root)
-    found = {play.id: play for play in entries if play}
-    return sorted(found.values(), key=lambda play: play.at)
-
-
-def _play(element: Element, account: int, since: float) -> Play | None:
-    """Give an entry that is of this account and time: filters are looked at, not believed."""
-    key, at = whole_number(element, "ratingKey"), whole_number(element, "viewedAt")
-    if not key or at is None or at < since or whole_number(element, "accountID") not in (None, account):
-        return None
-    return Play(element.get("historyKey", "").rpartition("/")[2] or f"{account}/{key}/{at}", key, at)
-
-
-def accounts(client: PlexClient) -> dict[int, str]:
-    """Return the server's users: their numbers, and their names."""
-    with or_refused("tell who its users are"):
-        root = client.get("/accounts")
-    rows = ((whole_number(element, "id"), element.get("name", "")) for element in root)
-    return {number: name for number, name in rows if number and name}
-
-
-@contextlib.contextmanager
-def or_refused(what: str) -> Iterator[None]:
-    """Take a 404 for a Plex that cannot do this at all."""
-    try:
-        yield
-    except PlexItemGone:
-        raise PlexPermanentError(f"Plex does not {what} (status 404)", status=404) from None

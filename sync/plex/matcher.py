@@ -265,21 +265,18 @@ def _won(file: MediaFile, key: str, free: Sequence[_Part], rivals: Sequence[Riva
         offers.append((part, _right(own, part), [(_right(rival, part), rival.key) for rival in beside]))
     offers.sort(key=lambda offer: max([offer[1], *(right for right, _ in offer[2])]), reverse=True)
     content: set[str] = set()
-    rights: list[tuple[_Part, _Right, _Right]] = []
+    won: list[tuple[_Part, _Right]] = []
     for part, mine, some in offers:
         best, rival_key = max((one for one in some if one[1] not in content), default=(_NO_RIGHT, ""))
-        rights.append((part, mine, best))
         if best > mine:
             content.add(rival_key)
+        else:
+            won.append((part, mine))
     far: dict[int | None, Rival] = {}
     for rival in sorted(rivals, key=lambda rival: -rival.scene_id):
         if rival.key not in content:
             far[rival.size] = rival  # of each size the lowest scene
-    return [
-        part
-        for part, mine, best in rights
-        if max([best, *(_right(rival, part) for rival in (far.values() if not mine[0] else ()))]) < mine
-    ]
+    return [part for part, mine in won if mine[0] or all(_right(rival, part) < mine for rival in far.values())]
 
 
 def _right(rival: Rival, part: _Part) -> _Right:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def is_alive(data: str) -> bool:
+    """Return whether a sleeper lives."""
+    return is_held(data_folder.sleeper_lock(data))
+
+
 def ensure(
     server_connection: Mapping[str, Any],
     data: str,
@@ -29,7 +34,7 @@ def ensure(
     `session_age`: seconds that the session cookie lives; None: not known.
     Never raises OSError: a save or a drain that has ended well does not fail over its waker.
     """
-    if is_held(data_folder.sleeper_lock(data)):
+    if is_alive(data):
         return False
     # Not at the top: 3 ms of a hook that finds a sleeper alive.
     import json

@@ -109,9 +109,13 @@ class Sleeper:
         self._renewed_at = clock()
         self._renew_every = min(RENEW_EVERY, session_age / 3) if session_age else RENEW_EVERY
 
-    def run(self) -> bool:
-        """Wait and wake until nothing waits (True), or nobody is left to wait for (False). Raises sqlite3.Error."""
-        while os.path.exists(self._queue_file):  # somebody may delete the folder, as the README says, to begin anew
+    def run(self, is_current: Callable[[], bool] = lambda: True) -> bool:
+        """Wait and wake until nothing waits (True), or nobody is left to wait for (False).
+
+        `is_current`: whether this is the data folder's sleeper still; somebody may have deleted the folder, as the
+        README says to start from scratch. Raises sqlite3.Error.
+        """
+        while is_current() and os.path.exists(self._queue_file):
             step, outlook = self._look()
             if step.do == "end":
                 return True
@@ -249,7 +253,7 @@ def main(raw: bytes) -> None:
     except (ValueError, KeyError, TypeError, OSError):
         return
     with contextlib.suppress(sqlite3.Error, OSError, PlexSyncError):
-        while sleeper.run():
+        while sleeper.run(lock.is_in_place):
             # A drain that left something at this moment saw the lock held and started nobody: look once more.
             lock.release()
             if not sleeper.has_work() or not lock.acquire(LOCK_WAIT):

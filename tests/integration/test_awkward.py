@@ -98,7 +98,7 @@ def test_a_sleeper_whose_data_folder_was_deleted_ends(site: Site) -> None:
             Path(lock.path).touch()
 
     connection = {"Host": "127.0.0.1", "Port": site.stash.port}
-    assert Sleeper(connection, str(site.data), site.plex.url, since=time.time(), nap=nap).run() is False
+    assert Sleeper(connection, str(site.data), site.plex.url, since=time.time(), nap=nap).run(lock.is_in_place) is False
     lock.release()
 
 

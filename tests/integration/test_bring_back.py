@@ -431,8 +431,7 @@ def test_a_server_that_ignores_what_it_is_asked_for(site: Site, habit: str, monk
     site.plex.history_filters = "ignored" if habit in ("filters", "all") else "obeyed"
     site.plex.pages_history = habit == "filters"
     site.plex.watching_filters = "ignored"
-    monkeypatch.setattr("sync.back.plays.PAGE", 7)
-    monkeypatch.setattr("sync.back.bring.PAGE", 7)
+    monkeypatch.setattr("sync.back.views.PAGE", 7)
     site.configure(bring_plays=True, bring_ratings=True, bring_since="2020-01-01")
     second = site.plex.add_library("Second")
     scene, key = synced(site)

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from sync import data_folder
-from sync.lock import FileLock, is_held
+from sync.lock import FileLock
 from sync.queue import schema, wake
 from sync.queue.job import Job
 from sync.queue.outlook import Outlook, resume_later
-from sync.sleeper import run, sleeper
+from sync.sleeper import launch, run, sleeper
 from sync.sleeper.sleeper import LONGEST_NAP, Sleeper, Step, next_step
 from sync.worker.circuit_breaker import RECOVERY_TIMEOUT, CircuitBreaker, CircuitState
 from tests.servers.plex import PlexStandIn
@@ -546,7 +546,7 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
     def run_then_leave(self: Sleeper, *_: object) -> bool:
         ended = ran(self)
         if not late:
-            assert is_held(data_folder.sleeper_lock(str(site.data)))
+            assert launch.is_alive(str(site.data))
             late.append(time.time() + 0.1)
             empty(site)
             queue(site, Job(2, retry_count=1, next_retry_at=late[0]))
@@ -558,7 +558,7 @@ def test_what_a_drain_leaves_in_its_last_moment_is_seen(site: Site, monkeypatch:
     call = {"server_connection": connection_of(site), "data": str(site.data), "plex_url": "", "since": now}
     sleeper.main(json.dumps(call).encode())
     assert len(asks(site)) == 2
-    assert not is_held(data_folder.sleeper_lock(str(site.data)))
+    assert not launch.is_alive(str(site.data))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'{"data": "/nowhere/at/all"}', b"\xff"])

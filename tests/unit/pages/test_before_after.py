@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sync.model import MediaFile, Memory, PlexItem, Role, Wanted
-from sync.pages.preview import fields_of
+from sync.pages.before_after import fields_of
 from sync.plex.difference import difference
 
 ITEM = PlexItem(
