@@ -1,19 +1,23 @@
-"""What Stash changed without a hook (Auto Tag, Generate, merging scenes): asked for at the end of each run.
+"""What Stash changed without a hook (Auto Tag, merged scenes or performers): asked for at the end of each run.
 
-Read in Stash's source and seen on Stash 0.30: all of these move `updated_at`. A change of what a scene names does
-not; that has hooks of its own. What this cannot see a reconcile finds.
+Read in Stash's source and seen on Stash 0.30: all of these move `updated_at`, of the scene or of the performer that
+stays. A change of what a scene names moves none of the scene's; as a rule that has hooks of its own. What this cannot
+see a reconcile finds.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sync.model import Scene
 from sync.queue import batches
 from sync.queue.batch import CHANGE
+from sync.queue.job import Change
 from sync.worker.run import Run
 
 PAGE = 500  # scenes in one answer of Stash's
 AT_ONCE = 100  # scenes that are read to see whether there is anything to do; more of them are a batch without a look
+PERFORMERS = 25  # performers of which it is asked whether they have changed: nobody merges more between two runs
 SETTLED = 2.0  # seconds after which nothing more is saved with the same time: Stash writes whole seconds
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS plexsync_last_look ("
@@ -34,37 +38,38 @@ def look(run: Run, due: Callable[[Sequence[Scene]], Sequence[Scene]], *, begins:
     seen_to, settled_to = row[0] if row else None, time.time() - SETTLED
     if begins and row:
         return
-    fresh: dict[int, float] = {}
-    mark = None
-    for number, at in _changes(run, seen_to):
-        if mark is None and at < settled_to:
-            mark = at
-        if seen_to is None and mark is not None:
-            break
-        if run.read_at.get(number) != at:
-            fresh[number] = at
-    mark = mark or seen_to or settled_to
-    is_due = seen_to is not None and bool(fresh)
-    if is_due and len(fresh) <= AT_ONCE:
-        is_due = bool(due(list(run.stash.scenes(list(fresh)).values())))
-    if mark != seen_to or is_due:
+    scenes, performers = _changes(run, seen_to)
+    settled = [at for _, at in (*scenes, *performers) if at < settled_to]
+    mark = max(settled, default=seen_to or settled_to)
+    fresh = {number: at for number, at in scenes if run.read_at.get(number) != at} if seen_to is not None else {}
+    found: list[dict[str, Any]] = []
+    if fresh and _is_worth_it(run, due, list(fresh)):
+        found.append({"since": min(fresh.values())})
+    if performers and seen_to is not None:
+        having = {"performers": {"value": [str(number) for number, _ in performers], "modifier": "INCLUDES"}}
+        if _is_worth_it(run, due, [number for number, _ in run.stash.scene_ids(0, AT_ONCE + 1, having)]):
+            found += [Change("performer", number).to_args() for number, _ in performers]
+    if mark != seen_to or found:
         with store.transaction() as connection:
-            if is_due:
-                args = {"since": min(fresh.values())}
+            for args in found:
                 batches.create(connection, CHANGE, args, time.time(), by_itself=True)
             connection.execute("INSERT OR REPLACE INTO plexsync_last_look (one, seen_to) VALUES (1, ?)", (mark,))
 
 
-def _changes(run: Run, since: float | None) -> Iterator[tuple[int, float]]:
-    """Yield (scene id, updated_at) of what changed after `since`, newest first; None: of all there is."""
-    page, latest = 1, time.time() + SETTLED
+def _is_worth_it(run: Run, due: Callable[[Sequence[Scene]], Sequence[Scene]], numbers: list[int]) -> bool:
+    return len(numbers) > AT_ONCE or bool(due(list(run.stash.scenes(numbers).values())))
+
+
+def _changes(run: Run, since: float | None) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    """Return (id, updated_at) of the scenes and performers that changed after `since`; None: of the newest."""
+    page, latest = 1, time.time() + SETTLED  # a clock that was ahead once must not hide all changes since
+    scenes: list[tuple[int, float]] = []
+    changed: list[tuple[int, float]] = []
     while True:
-        found = run.stash.newest_changes(page, PAGE)
-        for number, at in found:
-            if at is not None and at <= latest:  # a clock that was ahead once must not hide all changes since
-                if since is not None and at <= since:
-                    return
-                yield number, at
-        if len(found) < PAGE:
-            return
+        found, performers = run.stash.newest_changes(page, PAGE, PERFORMERS if page == 1 else 0)
+        changed += [(number, at) for number, at in performers if at is not None and (since or 0) < at <= latest]
+        scenes += [(number, at) for number, at in found if at is not None and (since or 0) < at <= latest]
+        oldest = min((at for _, at in found if at is not None), default=0)
+        if len(found) < PAGE or since is None or oldest <= since:
+            return scenes, changed
         page += 1

@@ -32,11 +32,18 @@ _SAMPLE_ORDER = "random_20250517"
 _PIECE = 262_144  # bytes
 LARGEST_COVER = 10_000_000  # bytes of a picture; about the most that Plex takes
 _T = TypeVar("_T")
+Changed = tuple[int, float | None]
+"""An id, and when it was changed last: seconds since the epoch; None where Stash did not say."""
 
 _FILE_FIELDS = "id files { path size }"
 _COUNT_QUERY = (
     "query PlexSyncCount($where: SceneFilterType!) { findScenes(scene_filter: $where, filter: {per_page: 0}) "
     "{ count } }"
+)
+_NEWEST_QUERY = (
+    "query PlexSyncNewest($scenes: FindFilterType, $performers: FindFilterType) { "
+    "findScenes(filter: $scenes) { scenes { id updated_at } } "
+    "findPerformers(filter: $performers) { performers { id updated_at } } }"
 )
 _SETTINGS_QUERY = (
     "query PlexSyncSettings { configuration { general { username apiKey maxSessionAge } "
@@ -187,17 +194,24 @@ class StashClient(GQLWrapper):  # type: ignore[misc]  # stashapi has no type hin
         page = self.find_above(after, "PlexSyncPage", "...S", fragment=self._scene_fragment, per_page=size)
         return list(map(read_scene, page))
 
-    def scene_ids(self, after: int, size: int, where: Mapping[str, Any]) -> list[tuple[int, float | None]]:
+    def scene_ids(self, after: int, size: int, where: Mapping[str, Any]) -> list[Changed]:
         """Return (id, updated_at) of up to `size` scenes above the id `after` that a filter lets through, by id.
 
-        `where` is Stash's SceneFilterType; updated_at in seconds since the epoch, None where Stash did not say.
+        `where` is Stash's SceneFilterType.
         """
         return _times(self.find_above(after, "PlexSyncIds", "id updated_at", where=where, per_page=size))
 
-    def newest_changes(self, page: int, size: int) -> list[tuple[int, float | None]]:
-        """Return (id, updated_at) of the scenes that changed last, newest first: a page, the first is 1, of `size`."""
+    def newest_changes(self, page: int, size: int, performers: int) -> tuple[list[Changed], list[Changed]]:
+        """Return (id, updated_at) of the scenes that changed last, newest first: a page, the first is 1, of `size`.
+
+        And of so many performers the same, from the newest on.
+        """
         order: dict[str, Any] = {"sort": "updated_at", "direction": "DESC"}
-        return _times(self.find("PlexSyncNewest", "id updated_at", page=page, per_page=size, **order))
+        asked = {"scenes": {**order, "page": page, "per_page": size}, "performers": {**order, "per_page": performers}}
+        data = self.ask(_NEWEST_QUERY, asked)
+        found = ((data.get(f"find{name.capitalize()}") or {}).get(name) for name in ("scenes", "performers"))
+        scenes, changed = (_times(objects(some)) for some in found)
+        return scenes, changed
 
     def count_scenes(self, where: Mapping[str, Any]) -> int:
         """Return how many scenes a filter lets through (Stash's SceneFilterType; an empty one: all)."""
@@ -262,5 +276,5 @@ def _read_whole(pieces: Iterator[bytes]) -> Picture | None:
     return read_picture(b"".join(read))
 
 
-def _times(scenes: Iterable[Mapping[str, Any]]) -> list[tuple[int, float | None]]:
-    return [(int(scene["id"]), seconds(scene.get("updated_at"))) for scene in scenes]
+def _times(some: Iterable[Mapping[str, Any]]) -> list[Changed]:
+    return [(int(one["id"]), seconds(one.get("updated_at"))) for one in some]

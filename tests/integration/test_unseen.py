@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from sync.queue import batches
 from sync.stash.client import StashClient
 from sync.stash.exceptions import StashTemporaryError
 from tests.site import Answer, Site
@@ -138,3 +140,58 @@ def test_a_stash_that_is_away_at_the_end_loses_nothing(ready: Site, monkeypatch:
     assert answer.error is None, "what the run was for is done"
     ready.drain(by_hand=True)
     assert ready.item(item).genres == ["Found"]
+
+
+def merge_performers(site: Site, source: str, into: str) -> None:
+    """A person merges a performer into another: no hook, and no scene's `updated_at` moves."""
+    numbers = {one.name: number for number, one in site.stash.store.performers.items()}
+    query = "mutation M($input: PerformerMergeInput!) { performerMerge(input: $input) { id } }"
+    made = {"source": [str(numbers[source])], "destination": str(numbers[into])}
+    assert site.stash.graphql(query, {"input": made}).errors == []
+
+
+def actors(site: Site, key: int) -> list[str]:
+    return sorted(role.name for role in site.item(key).actors)
+
+
+def test_merged_performers_arrive_with_the_next_save(ready: Site) -> None:
+    (first, one), (second, other), (saved, _) = (ready.add(f"/m/{number}.mp4") for number in range(3))
+    ready.save_and_sync(first, performers=["Ann", "Anne", "Bo"])
+    ready.save_and_sync(second, performers=["Anne"])
+    for performer in ready.stash.store.performers.values():
+        performer.updated_s -= 10
+
+    merge_performers(ready, "Anne", "Ann")
+    ready.save_and_sync(saved, title="Saved")
+
+    assert (actors(ready, one), actors(ready, other)) == (["Ann", "Bo"], ["Ann"])
+
+
+def test_a_performer_that_changed_in_nothing_that_plex_shows_makes_no_batch(ready: Site) -> None:
+    scene, _ = ready.add()
+    ready.save_and_sync(scene, performers=["Ann"])
+    for record in (ready.stash.scene(scene), *ready.stash.store.performers.values()):
+        record.updated_s -= 10
+    ready.drain(by_hand=True)
+    for performer in ready.stash.store.performers.values():
+        performer.touch()
+    ready.stash.clear_requests()
+
+    ready.drain(by_hand=True)
+
+    assert asked(ready, "PlexSyncIds") == 1
+    with closing(ready.store()) as store:
+        assert list(batches.latest(store.connection)) == []
+
+
+def test_a_performer_that_was_looked_at_is_not_asked_for_again(ready: Site) -> None:
+    scene, _ = ready.add()
+    ready.save_and_sync(scene, performers=["Ann"])
+    for record in (ready.stash.scene(scene), *ready.stash.store.performers.values()):
+        record.updated_s -= 10
+    ready.drain(by_hand=True)
+    ready.stash.clear_requests()
+
+    ready.drain(by_hand=True)
+
+    assert asked(ready, "PlexSyncIds") == 0

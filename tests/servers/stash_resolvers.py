@@ -785,6 +785,28 @@ def _destroy(kind: str) -> Resolver:
     return resolve
 
 
+def performer_merge(_: Any, info: Info, input: Json) -> Performer:
+    """No hook runs for it, and the scenes' `updated_at` stays (Stash 0.30); that of the performer moves."""
+    world = _world(info)
+    sources = [atoi(i, "converting source ids") for i in input["source"]]
+    target = atoi(input["destination"], "converting destination id")
+    with world.store.lock:
+        if target in sources:
+            raise StashError("destination performer cannot be in source list")
+        performer = world.store.performers.get(target)
+        if performer is None:
+            raise StashError(f"finding destination performer ID {target}: not found")
+        for source in sources:
+            if source not in world.store.performers:
+                raise StashError("finding source performers: not found")
+            for scene in world.store.scenes_of("performers", source):
+                if target not in scene.performer_ids:
+                    scene.performer_ids.append(target)
+            world.store.forget("performers", source)
+        performer.touch()
+    return performer
+
+
 def tags_merge(_: Any, info: Info, input: Json) -> Tag | None:
     world = _world(info)
     sources = [atoi(i, "converting source ids") for i in input["source"]]
@@ -961,6 +983,7 @@ RESOLVERS: dict[str, dict[str, Resolver]] = {
         "performerCreate": _create("Performer"),
         "performerUpdate": _update("Performer"),
         "performerDestroy": _destroy("Performer"),
+        "performerMerge": performer_merge,
         "studioCreate": _create("Studio"),
         "studioUpdate": _update("Studio"),
         "studioDestroy": _destroy("Studio"),
