@@ -141,6 +141,8 @@ def error_of_response(response: requests.Response, address: str) -> Exception:
     """Tell what an answer means that is no success."""
     if response.status_code == 400 and address.startswith("http:") and b"https" in response.content[:1000].lower():
         return PlexSetupError(f"plex_url {address} wants a secure connection; begin it with https://")
+    if response.status_code == 401 and response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
+        return PlexSetupError(f"plex_url {address} asks for a password, as a proxy does; accepted: Plex's own address")
     return error_of_status(response.status_code, address, seconds_of(response.headers.get("Retry-After", "")))
 
 

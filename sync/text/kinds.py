@@ -1,5 +1,6 @@
 """The kinds of settings: what of a value that a person has typed is meant, and whether it is accepted."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,6 +16,7 @@ TITLE_PLACES = ("title", "studio", "parent_studio", "date", "year", "performers"
 """What `title_template` may name."""
 ROLE_PLACES = ("disambiguation", "gender", "age", "country", "alias")  # what `performer_role` may name
 
+_DECIMAL_COMMA = re.compile(r"\s*\d+,\d{1,2}\s*")
 LONGEST_PREFIX = 100  # characters of `collection_prefix`: what stands behind it is to be told apart
 
 
@@ -43,7 +45,9 @@ def _unquoted(value: object) -> object:
 def _number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("no number")
-    return _unquoted(value)
+    value = _unquoted(value)
+    # "2,5" as many languages write it; "1,000" is what it is to nobody else.
+    return value.replace(",", ".") if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value) else value
 
 
 def _choice(value: object) -> object:

@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from sync.errors import PermanentError, PlexSyncError, SetupError, TransientError
-from sync.plex.client import error_of_exception, error_of_status
+from sync.plex.client import error_of_exception, error_of_response, error_of_status
 from sync.plex.exceptions import (
     PlexItemGone,
     PlexNotFound,
@@ -67,6 +67,16 @@ def test_a_status_that_a_setting_causes_names_it(status: int, setting: str) -> N
 
     assert text.startswith(setting)
     assert ADDRESS in text
+
+
+def test_a_proxy_that_asks_for_a_password_is_not_taken_for_plex() -> None:
+    response = requests.Response()
+    response.status_code = 401
+    response.headers["WWW-Authenticate"] = 'Basic realm="home"'
+
+    text = str(error_of_response(response, ADDRESS))
+
+    assert text == f"plex_url {ADDRESS} asks for a password, as a proxy does; accepted: Plex's own address"
 
 
 @PROPERTY
