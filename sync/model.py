@@ -174,7 +174,8 @@ class Memory:
     sent: dict[str, str | list[str]] = field(default_factory=dict)
     # What Plex made of that value; of a list the entries that are ours.
     result: dict[str, str | list[str]] = field(default_factory=dict)
-    # Values that were about to be written, and may be in Plex although nobody confirmed them.
+    # Values that were about to be written, and may be in Plex although nobody confirmed them. METADATA: nothing, but
+    # Plex may do an earlier edit yet, after the one that was confirmed.
     intended: dict[str, list[str]] = field(default_factory=dict)
     # Name, role, picture of others' entries before an unconfirmed edit: a server that replaces lists has lost them.
     kept: dict[str, list[list[str]]] = field(default_factory=dict)

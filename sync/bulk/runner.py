@@ -53,6 +53,7 @@ class Bulk:
         self._reconciler = Reconciler(run)
         self._bringers = {"": Bringer(run)} if run.settings.brings else {}
         """By the day that a task was told to begin with; under "" by `bring_since`."""
+        self._has_looked_again = False
         self._own = set(own)
         self._all_batches = run.order.all_batches
         self._after_outage = not run.order.leaves_batches  # it goes on with what a server that was away has ended
@@ -99,6 +100,9 @@ class Bulk:
         """Make a batch of what has changed in Stash without a hook; bring what is new in Plex to Stash."""
         if self._run.order.is_dry:
             return
+        if not self._has_looked_again:
+            self._has_looked_again = True
+            unseen.look_again(self._run)
         if self._bringers:
             try:
                 self._bringers[""].look(self._someone_saved)

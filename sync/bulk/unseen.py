@@ -2,7 +2,7 @@
 
 Read in Stash's source and seen on Stash 0.30: all of these move `updated_at`, of the scene or of the performer that
 stays. A change of what a scene names moves none of the scene's; as a rule that has hooks of its own. What this cannot
-see a reconcile finds.
+see a reconcile finds. In the same way Plex may have changed an item since.
 """
 
 import time
@@ -12,13 +12,15 @@ from typing import Any
 from sync.model import Scene
 from sync.queue import batches
 from sync.queue.batch import CHANGE
-from sync.queue.job import Change
+from sync.queue.job import LOOK_AGAIN, Change, Job
+from sync.state import writes
 from sync.worker.run import Run
 
 PAGE = 500  # scenes in one answer of Stash's
 AT_ONCE = 100  # scenes that are read to see whether there is anything to do; more of them are a batch without a look
 PERFORMERS = 25  # performers of which it is asked whether they have changed: nobody merges more between two runs
 SETTLED = 2.0  # seconds after which nothing more is saved with the same time: Stash writes whole seconds
+LOOK_AFTER = 120.0  # seconds after which Plex has done what it did not answer; or `read_timeout`, where that is more
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS plexsync_last_look ("
     "one INTEGER PRIMARY KEY CHECK (one = 1), "
@@ -45,15 +47,30 @@ def look(run: Run, due: Callable[[Sequence[Scene]], Sequence[Scene]], *, begins:
     found: list[dict[str, Any]] = []
     if fresh and _is_worth_it(run, due, list(fresh)):
         found.append({"since": min(fresh.values())})
-    if performers and seen_to is not None:
-        having = {"performers": {"value": [str(number) for number, _ in performers], "modifier": "INCLUDES"}}
+    run.read_at.update(fresh)
+    moved = [number for number, at in performers if seen_to is not None and run.followed.get(number) != at]
+    if moved:
+        having = {"performers": {"value": list(map(str, moved)), "modifier": "INCLUDES"}}
         if _is_worth_it(run, due, [number for number, _ in run.stash.scene_ids(0, AT_ONCE + 1, having)]):
-            found += [Change("performer", number).to_args() for number, _ in performers]
+            found += [Change("performer", number).to_args() for number in moved]
+        run.followed.update(performers)
     if mark != seen_to or found:
         with store.transaction() as connection:
             for args in found:
                 batches.create(connection, CHANGE, args, time.time(), by_itself=True)
             connection.execute("INSERT OR REPLACE INTO plexsync_last_look (one, seen_to) VALUES (1, ?)", (mark,))
+
+
+def look_again(run: Run) -> None:
+    """Queue scenes whose items an edit may have changed that Plex had not answered, and did after a newer one.
+
+    What waits or failed is tried again by itself.
+    """
+    now = time.time()
+    before = now - max(LOOK_AFTER, run.settings.read_timeout)
+    found = run.jobs.unknown(writes.in_doubt(run.state.connection, run.plex.machine, before, AT_ONCE))
+    for scene_id in found:
+        run.jobs.put(Job(scene_id, LOOK_AGAIN, enqueued_at=now))
 
 
 def _is_worth_it(run: Run, due: Callable[[Sequence[Scene]], Sequence[Scene]], numbers: list[int]) -> bool:

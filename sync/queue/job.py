@@ -7,6 +7,8 @@ from typing import Any
 
 from sync.errors import PermanentError
 
+LOOK_AGAIN = "look_again"  # the update_type of a job that holds an item once more against its scene
+
 
 class UnreadableJobError(PermanentError):
     """A row that is no job: damaged, or of a version that this one does not know."""

@@ -269,6 +269,13 @@ class JobStore:
         query = "SELECT 1 FROM plexsync_dead_letters WHERE scene_id = ?"
         return {scene_id for scene_id in scene_ids if self.connection.execute(query, (scene_id,)).fetchone()}
 
+    def unknown(self, scene_ids: Iterable[int]) -> list[int]:
+        """Return those of these scenes that have neither a row nor a dead letter."""
+        query = f"SELECT 1 FROM `{schema.JOBS}` WHERE {_WAITING} AND {_SCENE} = ?"
+        rest = [scene_id for scene_id in scene_ids if not self.connection.execute(query, (scene_id,)).fetchone()]
+        known = self.with_letters(rest)
+        return [scene_id for scene_id in rest if scene_id not in known]
+
     def revive(self, since: float, error_types: tuple[str, ...]) -> int:
         """Queue again what failed for good with these errors after `since` (seconds since the epoch); return
         how many scenes. Once only: one that fails again stays a dead letter."""

@@ -1,11 +1,13 @@
-"""What a person may want to look up of single scenes: which have no place in Plex and why, and what was written last.
+"""What is known of single scenes beside their items: which have no place in Plex, what was written last or is in doubt.
 
-Both stand in the state file. A file of an earlier version gets the tables with its first run.
+All of it stands in the state file. A file of an earlier version gets the tables with its first run.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+
+from sync.model import METADATA
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS left_out (
@@ -21,6 +23,8 @@ CREATE TABLE IF NOT EXISTS written (
     what TEXT NOT NULL            -- names of fields and steps, comma-separated
 );
 """
+_IN_DOUBT = f"json_extract(intended, '$.{METADATA}') IS NOT NULL"
+SCHEMA += f"CREATE INDEX IF NOT EXISTS items_in_doubt ON items (machine, synced_at) WHERE {_IN_DOUBT};"
 LEFT_OUT, NOT_IN_PLEX = "left out", "not in Plex"
 """Why a scene has no place in Plex: the user's conditions, or (with skip_not_found) that Plex lacks its file."""
 IN_STASH = ""  # in the place of a library's name: it was written to Stash
@@ -65,3 +69,12 @@ def put_written(connection: sqlite3.Connection, rows: Sequence[Written], now: fl
 def brought_in_words(kind: str, count: int) -> str:
     """Return how many of PLAYS, RESUME_POINTS or RATINGS, in words."""
     return f"{count} {kind.replace('_', ' ')[: None if count != 1 else -1]}"
+
+
+def in_doubt(connection: sqlite3.Connection, machine: str, before: float, most: int) -> list[int]:
+    """Return scenes that were synced before a moment, and whose item Plex may have changed since by an earlier edit."""
+    query = (
+        f"SELECT DISTINCT scene_id FROM items WHERE machine = ? AND {_IN_DOUBT} AND synced_at < ? AND scene_id > 0 "
+        "AND scene_id NOT IN (SELECT scene_id FROM left_out) ORDER BY synced_at LIMIT ?"
+    )
+    return [row[0] for row in connection.execute(query, (machine, before, most))]

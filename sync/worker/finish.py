@@ -15,7 +15,7 @@ from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryErr
 from sync.plex.read_back import is_taken, overtaken, remember
 from sync.queue.batch import CHANGE, SYNC_ALL, SYNC_RECENT
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.job import ClaimedJob, Job
+from sync.queue.job import LOOK_AGAIN, ClaimedJob
 from sync.state import writes
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
@@ -23,8 +23,6 @@ from sync.worker.run import ItemSync, Run, SceneSync
 
 LATE_GRID = 60.0  # seconds. What waits of a batch for a later try becomes due at the full minute.
 MISSING_GRID = 300.0  # the same for scenes of a batch that Plex does not have yet: there may be thousands
-LOOK_AGAIN = "look_again"  # the update_type of a job that looks once more at an item
-LOOK_AFTER = 120.0  # seconds after which Plex has done what it did not answer; or `read_timeout`, where that is more
 
 _Line = tuple[Callable[[str], None], str]  # what is to be said, and how gravely
 
@@ -140,10 +138,6 @@ class Finish:
         with self._jobs.transaction():
             lines = [self._fail(one.job, one.scene, deciding_error(one.errors)) for one in failed]
             self._acknowledge([one.job for one in done])
-            for one in done:
-                if _is_unsure(one):
-                    at = now + max(LOOK_AFTER, self._run.settings.read_timeout)
-                    self._jobs.put(Job(one.scene.id, LOOK_AGAIN, enqueued_at=now, next_retry_at=at))
         for tell, text in lines:  # now that it is on disk, and no save waits for the queue
             tell(text)
 
@@ -170,8 +164,8 @@ class Finish:
             self._covers.note_without(record, now)
         # What Plex did not answer it may do after the item was read back.
         doubtful = {} if was_sent else {name: record.memory.intended.get(name, []) for name in item.edit.intended()}
-        if _is_unsure(one):
-            doubtful |= overtaken(record.memory, item.wanted, item.item)
+        if item.overtakes and one.job.job.update_type != LOOK_AGAIN:
+            doubtful |= {**overtaken(record.memory, item.wanted, item.item), METADATA: []}  # see writes.in_doubt
         record.memory = remember(item.item, after, item.wanted, record.memory, item.edit)
         record.memory.intended |= doubtful
         record.synced_at = now
@@ -304,12 +298,6 @@ class Finish:
             f"{scene.label} failed{tried}: {str(error).rstrip('. ')}. When that is mended, save the scene again or "
             'press "Retry failed jobs"'
         )
-
-
-def _is_unsure(one: SceneSync) -> bool:
-    """Tell whether Plex may do yet to an item what it was asked for before and has not answered."""
-    job = one.job.job
-    return job.early if job.update_type == LOOK_AGAIN else any(item.overtakes for item in one.items)
 
 
 def _writes_of(one: SceneSync) -> list[writes.Written]:

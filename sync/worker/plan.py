@@ -73,8 +73,9 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
         step = record.step(METADATA)
         made = ItemSync(item, record, target.library, wanted, edit, mark, is_cut=wanted is not whole)
         made.goes_alone = step.state is StepState.FAILED
-        only_removed = not any(record.memory.intended.values())
-        made.overtakes = bool(overtaken(record.memory, wanted, item)) or (step.may_follow(mark) and only_removed)
+        intended = record.memory.intended
+        made.overtakes = METADATA in intended or bool(overtaken(record.memory, wanted, item))
+        made.overtakes |= step.may_follow(mark) and not any(intended.values())  # an edit that only takes away
         one.items.append(made)
 
 

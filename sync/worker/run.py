@@ -45,7 +45,9 @@ class Run:
     scans: FolderScans | None = field(init=False)
     """Where Plex may be asked to look for a file that it does not have; None: nowhere."""
     read_at: dict[int, float | None] = field(default_factory=dict)
-    """The saved scenes that were read -> their `updated_at` then."""
+    """The scenes that were read because they were saved, or had changed without a hook -> their `updated_at` then."""
+    followed: dict[int, float] = field(default_factory=dict)
+    """The same of the performers of which changes without a hook were followed."""
 
     def __post_init__(self) -> None:
         settings, stash, plex, state = self.settings, self.stash, self.plex, self.state

@@ -55,6 +55,8 @@ def keys(site: Site) -> dict[int, int]:
     site.stash.save_scene(5, title="Scene 5 again", tags=["Tag b", "Tag c"])
     for scene in (11, 12):
         site.stash.save_scene(scene, title=f"Scene {scene} waits")
+    for one in (*site.stash.store.scenes.values(), *site.stash.store.performers.values()):
+        one.updated_s -= 10  # nothing has changed without a hook since
     for name, file in (
         ("queue", data_folder.queue_file(str(site.data))),
         ("state", data_folder.state_file(str(site.data))),

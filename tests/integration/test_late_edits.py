@@ -11,7 +11,7 @@ import pytest
 import requests
 from freezegun import freeze_time
 
-from sync.worker.finish import LOOK_AFTER
+from sync.bulk.unseen import LOOK_AFTER
 from sync.worker.round_edits import RoundEdits
 from sync.worker.run import SceneSync
 from tests.servers.plex import Request
@@ -116,11 +116,12 @@ def test_a_look_that_finds_all_well_costs_two_reads(site: Site) -> None:
     assert site.plex.edits == []
 
 
-def test_a_press_before_its_time_does_not_take_the_look_away(site: Site) -> None:
+def test_a_run_before_its_time_does_not_take_the_look_away(site: Site) -> None:
     scene, key = site.add()
     site.save_and_sync(scene, title="warm")
     late = unanswered(site, scene, is_edit, title="one")
     site.save_and_sync(scene, title="two")
+    assert site.rows() == []
     site.drain(by_hand=True)
     arrive(site, late)
 
@@ -146,10 +147,26 @@ def test_a_save_before_its_time_does_not_take_the_look_away(site: Site) -> None:
 def test_what_is_tried_again_unchanged_needs_no_look(site: Site) -> None:
     scene, _ = site.add()
     unanswered(site, scene, is_edit, title="one")
-
     site.drain(by_hand=True)
+    site.plex.clear_requests()
 
-    assert site.rows() == []
+    look_later(site)
+
+    assert [request.path for request in site.plex.requests if "metadata" in request.path] == []
+
+
+def test_what_failed_for_good_is_not_tried_again_by_a_look(site: Site) -> None:
+    scene, _ = site.add()
+    site.save_and_sync(scene, title="warm")
+    unanswered(site, scene, is_edit, title="one")
+    site.plex.fail(where=is_edit, status=400, times=None)
+    site.save_and_sync(scene, title="two")
+    site.stash.scene(scene).updated_s -= 10  # else it is looked at as changed without a hook
+    site.plex.clear_requests()
+
+    look_later(site)
+
+    assert [request.path for request in site.plex.requests if "metadata" in request.path] == []
 
 
 def test_an_earlier_edit_that_is_done_between_a_later_one_and_its_read_back_is_undone_at_once(

@@ -645,7 +645,8 @@ def test_a_save_waits_for_no_reconcile_and_the_sleeper_begins_it(site: Site, lib
 
 def test_a_save_after_an_outage_leaves_the_batch_that_it_ended_to_the_sleeper(site: Site, library: Library) -> None:
     scene, key = library.add()
-    site.stash.scene(scene).updated_s -= 10
+    for one in (site.stash.scene(scene), *site.stash.store.performers.values()):
+        one.updated_s -= 10
     library.sync()
     site.stash.scene(scene).title = "Changed where no time tells"
     site.plex.stop()
@@ -689,7 +690,8 @@ def test_what_0_1_0_had_written_as_its_default_counts_as_unset_once(site: Site, 
     scene, key = library.add()
     site.stash.store.performers[site.stash.scene(scene).performer_ids[0]].disambiguation = "UK"
     own = {"reconcile_every": "never", "performer_role": "{disambiguation}"}
-    site.stash.scene(scene).updated_s -= 10
+    for one in (site.stash.scene(scene), *site.stash.store.performers.values()):
+        one.updated_s -= 10
     site.configure(**defaults() | own | {DEFAULTS_SINCE: 0})
     library.sync()
     assert site.item(key).actors[0].role == "UK"
