@@ -113,7 +113,9 @@ class Covers:
             replaced = ""
             unanswered = step.may_follow(cover.sha1)
             offered = artwork.choices(self._plex, key, kind) if unanswered or self._preserve else []
-            overtakes = unanswered and not artwork.is_chosen(offered, step.fingerprint)
+            overtakes = (unanswered and not artwork.is_chosen(offered, step.fingerprint)) or (
+                item.overtakes and kind in memory.intended
+            )
             if self._preserve:
                 in_doubt = artwork.is_chosen(offered, cover.sha1)
                 if not in_doubt and not artwork.may_replace(kind, item.item, offered, memory):

@@ -15,7 +15,7 @@ from sync.plex.exceptions import PlexItemRemoved, PlexNotFound, PlexTemporaryErr
 from sync.plex.read_back import is_taken, overtaken, remember
 from sync.queue.batch import CHANGE, SYNC_ALL, SYNC_RECENT
 from sync.queue.dead_letters import DeadLetter
-from sync.queue.job import LOOK_AGAIN, ClaimedJob
+from sync.queue.job import ClaimedJob
 from sync.state import writes
 from sync.worker.backoff import calculate_delay, get_retry_params
 from sync.worker.covers import Covers
@@ -164,7 +164,7 @@ class Finish:
             self._covers.note_without(record, now)
         # What Plex did not answer it may do after the item was read back.
         doubtful = {} if was_sent else {name: record.memory.intended.get(name, []) for name in item.edit.intended()}
-        if item.overtakes and one.job.job.update_type != LOOK_AGAIN:
+        if item.overtakes:
             doubtful |= {**overtaken(record.memory, item.wanted, item.item), METADATA: []}  # see writes.in_doubt
         record.memory = remember(item.item, after, item.wanted, record.memory, item.edit)
         record.memory.intended |= doubtful

@@ -12,6 +12,7 @@ from sync.plex.edits import fitting, limit_of
 from sync.plex.exceptions import PlexNotFound
 from sync.plex.matcher import Candidate, holds_file_of
 from sync.plex.read_back import overtaken
+from sync.queue.job import LOOK_AGAIN
 from sync.worker.contenders import Located, Target
 from sync.worker.run import ItemSync, Run, SceneSync
 
@@ -74,8 +75,9 @@ def _compare(run: Run, one: SceneSync, pictured: Scene, targets: Sequence[Target
         made = ItemSync(item, record, target.library, wanted, edit, mark, is_cut=wanted is not whole)
         made.goes_alone = step.state is StepState.FAILED
         intended = record.memory.intended
-        made.overtakes = METADATA in intended or bool(overtaken(record.memory, wanted, item))
-        made.overtakes |= step.may_follow(mark) and not any(intended.values())  # an edit that only takes away
+        if one.job.job.update_type != LOOK_AGAIN:
+            made.overtakes = METADATA in intended or bool(overtaken(record.memory, wanted, item))
+            made.overtakes |= step.may_follow(mark) and not any(intended.values())  # an edit that only takes away
         one.items.append(made)
 
 

@@ -93,6 +93,7 @@ def test_an_earlier_cover_that_is_done_after_a_later_one_is_undone(site: Site) -
     site.save_and_sync(scene, title="warm")
     late = unanswered(site, scene, is_upload, cover=JPEG % 1)
     site.save_and_sync(scene, cover=JPEG % 2)
+    site.save_and_sync(scene, title="saved before it is done")
     arrive(site, late)
     assert site.item(key).poster == JPEG % 1
 

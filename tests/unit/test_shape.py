@@ -12,7 +12,7 @@ LONGEST_FILE = 330
 """Lines of a module, blanks and docstrings included."""
 FULLEST_FOLDER = 13
 """Modules in one folder, beside `__init__.py`."""
-WHOLE = 16707
+WHOLE = 16709
 """Lines of `sync/`, blanks and docstrings included. It is to go down to 9,500; it goes up by what a feature needs, and
 by no more."""
 LAYERS = (
