@@ -103,8 +103,7 @@ class _Part:
 
 
 _NOBODY_ELSE = Others(0)
-_Right = tuple[int, int, int]
-_NO_RIGHT: _Right = (-1, 0, 0)
+_NO_RIGHT: tuple[int, ...] = (-1,)
 
 
 def match_scene(
@@ -121,6 +120,7 @@ def match_scene(
     paths, so a mere name in this library is another file. `others`: None where Stash was not asked; then no name is
     anybody else's, and what is found by a name alone is worth asking for. `held`: the items that the scene held last.
     """
+    candidates = sorted(candidates, key=lambda item: item.rating_key)  # the order of a listing decides nothing
     parts = [_Part(item, file.path, rules.key(file.path), file.size) for item in candidates for file in item.files]
     items: dict[int, bool] = {}
     ambiguous: list[str] = []
@@ -258,16 +258,16 @@ def _won(file: MediaFile, key: str, free: Sequence[_Part], rivals: Sequence[Riva
     for rival in rivals:
         if (folder := _folder(rival.key)) in near:
             near[folder].append(rival)
-    own = Rival(scene_id, key, file.size)
-    offers: list[tuple[_Part, _Right, list[tuple[_Right, str]]]] = []
-    for part in free:
+
+    def best_of(part: _Part) -> tuple[tuple[int, ...], str]:
         beside = (rival for rival in near[_folder(part.key)] if trailing_folders(rival.key, part.key))
-        offers.append((part, _right(own, part), [(_right(rival, part), rival.key) for rival in beside]))
-    offers.sort(key=lambda offer: max([offer[1], *(right for right, _ in offer[2])]), reverse=True)
-    content: set[str] = set()
-    won: list[tuple[_Part, _Right]] = []
-    for part, mine, some in offers:
-        best, rival_key = max((one for one in some if one[1] not in content), default=(_NO_RIGHT, ""))
+        rights = ((_right(rival, part), rival.key) for rival in beside if rival.key not in content)
+        return max(rights, default=(_NO_RIGHT, ""))
+
+    content, won = set[str](), list[tuple[_Part, tuple[int, ...]]]()
+    offers = [(part, _right(Rival(scene_id, key, file.size), part), best_of(part)) for part in free]
+    for part, mine, (best, rival_key) in sorted(offers, key=lambda offer: max(offer[1], offer[2][0]), reverse=True):
+        best, rival_key = best_of(part) if rival_key in content else (best, rival_key)
         if best > mine:
             content.add(rival_key)
         else:
@@ -279,7 +279,7 @@ def _won(file: MediaFile, key: str, free: Sequence[_Part], rivals: Sequence[Riva
     return [part for part, mine in won if mine[0] or all(_right(rival, part) < mine for rival in far.values())]
 
 
-def _right(rival: Rival, part: _Part) -> _Right:
+def _right(rival: Rival, part: _Part) -> tuple[int, ...]:
     """Return how good a scene's right to a file is: by folders, size, and the lower scene; none where sizes differ."""
     if not _may_be(rival.size, part.size):
         return _NO_RIGHT
