@@ -20,16 +20,18 @@ LONGEST_TARGET = 8_000
 """Characters of a request's path and query."""
 
 LISTS = {"genres": "tags", "actors": "performers", "collections": "groups"}
-"""Plex's list -> Stash's."""
-each_list = pytest.mark.parametrize("kind", LISTS)
+"""Plex's list -> Stash's. They follow one rule: each test here puts the same names into all of them."""
 
 MANY_TAGS = [f"Täg number {n:03} with a name that is rather long, & more" for n in range(300)]
 MANY_PERFORMERS = [f"Pérformer {n:03} von und zu einem ziemlich langen Namen" for n in range(120)]
 
 
-@pytest.fixture(params=TAG_MODES, autouse=True)
+@pytest.fixture(params=TAG_MODES)
 def _both_readings_of_tag_edits(request: pytest.FixtureRequest, plex: PlexStandIn) -> None:
     plex.tag_mode = request.param
+
+
+both_readings = pytest.mark.usefixtures("_both_readings_of_tag_edits")
 
 
 def names(site: Site, key: int, kind: str) -> list[str]:
@@ -38,15 +40,20 @@ def names(site: Site, key: int, kind: str) -> list[str]:
     return sorted(entry if isinstance(entry, str) else entry.name for entry in held)
 
 
-def save(site: Site, scene: int, kind: str, *entries: str) -> None:
-    """A person's save of Stash's side of a list, and what follows."""
-    answer = site.save_and_sync(scene, **{LISTS[kind]: list(entries)})
+def assert_lists(site: Site, key: int, *entries: str) -> None:
+    """All lists of an item hold these names."""
+    assert {kind: names(site, key, kind) for kind in LISTS} == dict.fromkeys(LISTS, sorted(entries))
+
+
+def save(site: Site, scene: int, *entries: str) -> None:
+    """A person's save of these names in all lists of a scene, and what follows."""
+    answer = site.save_and_sync(scene, **{of_stash: list(entries) for of_stash in LISTS.values()})
     assert answer.error is None, answer.error
 
 
-def person_adds(site: Site, key: int, kind: str, *entries: str) -> None:
-    """A person adds entries to a list in Plex's own pages."""
-    site.plex.person_edits(key, **{kind: [*getattr(site.item(key), kind), *entries]})
+def person_adds(site: Site, key: int, *entries: str) -> None:
+    """A person adds entries to all lists of an item in Plex's own pages."""
+    site.plex.person_edits(key, **{kind: [*getattr(site.item(key), kind), *entries] for kind in LISTS})
 
 
 def nth_edit(number: int) -> Callable[[Request], bool]:
@@ -58,68 +65,59 @@ def nth_edit(number: int) -> Callable[[Request], bool]:
 # What is ours and what is a person's
 
 
-@each_list
-@pytest.mark.parametrize("preserve", [False, True])
-def test_a_scene_that_loses_everything_keeps_what_a_person_had_added(site: Site, kind: str, preserve: bool) -> None:
+both_modes = pytest.mark.parametrize("preserve", [False, True], ids=["overwrite", "preserve"])
+
+
+@both_readings
+@both_modes
+def test_a_persons_entries_from_before_between_and_after_stay(site: Site, preserve: bool) -> None:
     scene, key = site.add()
     site.configure(preserve_plex_edits=preserve)
-    save(site, scene, kind, "one", "two, three", "50% & more")
-    person_adds(site, key, kind, "Theirs", "Theirs, too")
-    save(site, scene, kind)
-    assert names(site, key, kind) == ["Theirs", "Theirs, too"]
+    person_adds(site, key, "Before", "Before, too")
+    save(site, scene, "ours 1", "50% & more")
+    person_adds(site, key, "Between")
+    save(site, scene, "ours 1", "ours, 2")
+    assert_lists(site, key, "Before", "Before, too", "Between", "ours 1", "ours, 2")
+    person_adds(site, key, "After")
+    save(site, scene, "ours, 2")
+    assert_lists(site, key, "After", "Before", "Before, too", "Between", "ours, 2")
+    save(site, scene)
+    assert_lists(site, key, "After", "Before", "Before, too", "Between")
 
 
-@each_list
-@pytest.mark.parametrize("preserve", [False, True])
-def test_a_persons_entries_from_before_between_and_after_stay(site: Site, kind: str, preserve: bool) -> None:
+@both_readings
+def test_an_entry_that_a_person_had_first_stays_when_stash_loses_it(site: Site) -> None:
+    scene, key = site.add()
+    person_adds(site, key, "Both")
+    save(site, scene, "Both", "ours")
+    save(site, scene)
+    assert_lists(site, key, "Both")
+
+
+@both_readings
+@both_modes
+def test_an_entry_of_ours_that_a_person_removed_comes_back_with_the_next_sync(site: Site, preserve: bool) -> None:
     scene, key = site.add()
     site.configure(preserve_plex_edits=preserve)
-    person_adds(site, key, kind, "Before")
-    save(site, scene, kind, "ours 1")
-    person_adds(site, key, kind, "Between")
-    save(site, scene, kind, "ours 1", "ours 2")
-    assert names(site, key, kind) == ["Before", "Between", "ours 1", "ours 2"]
-    person_adds(site, key, kind, "After")
-    save(site, scene, kind, "ours 2")
-    assert names(site, key, kind) == ["After", "Before", "Between", "ours 2"]
-    save(site, scene, kind)
-    assert names(site, key, kind) == ["After", "Before", "Between"]
+    save(site, scene, "one", "two")
+    site.plex.person_edits(key, **{kind: ["one"] for kind in LISTS})
+    save(site, scene, "one", "two")
+    assert_lists(site, key, "one", "two")
+    save(site, scene)
+    assert_lists(site, key)
 
 
-@each_list
-def test_an_entry_that_a_person_had_first_stays_when_stash_loses_it(site: Site, kind: str) -> None:
-    scene, key = site.add()
-    person_adds(site, key, kind, "Both")
-    save(site, scene, kind, "Both", "ours")
-    save(site, scene, kind)
-    assert names(site, key, kind) == ["Both"]
-
-
-@each_list
-@pytest.mark.parametrize("preserve", [False, True])
-def test_an_entry_of_ours_that_a_person_removed_comes_back_with_the_next_sync(
-    site: Site, kind: str, preserve: bool
-) -> None:
-    scene, key = site.add()
-    site.configure(preserve_plex_edits=preserve)
-    save(site, scene, kind, "one", "two")
-    site.plex.person_edits(key, **{kind: ["one"]})
-    save(site, scene, kind, "one", "two")
-    assert names(site, key, kind) == ["one", "two"]
-    save(site, scene, kind)
-    assert names(site, key, kind) == []
-
-
+@both_readings
 def test_a_persons_actor_keeps_role_and_picture_beside_ours(site: Site) -> None:
     scene, key = site.add(actors=[("Their actor", "Villain", "https://pictures.test/v.jpg")])
-    save(site, scene, "actors", "Ann")
-    save(site, scene, "actors", "Ann", "Bob")
-    save(site, scene, "actors", "Bob")
+    for performers in (["Ann"], ["Ann", "Bob"], ["Bob"]):
+        site.save_and_sync(scene, performers=performers)
     theirs = {role.name: (role.role, role.thumb) for role in site.item(key).actors}
     assert theirs["Their actor"] == ("Villain", "https://pictures.test/v.jpg")
     assert sorted(theirs) == ["Bob", "Their actor"]
 
 
+@both_readings
 def test_the_second_sync_of_the_same_lists_sends_nothing(site: Site) -> None:
     scene, key = site.add(genres=["Theirs"], collections=["Their collection"], directors=["Their director"])
     site.configure(collection_studio=True, collection_performers=True, collection_organized=True)
@@ -135,6 +133,7 @@ def test_the_second_sync_of_the_same_lists_sends_nothing(site: Site) -> None:
 # Directors
 
 
+@both_readings
 def test_another_director_replaces_ours_and_not_a_persons(site: Site) -> None:
     scene, key = site.add(directors=["Theirs"])
     site.save_and_sync(scene, director="First")
@@ -150,15 +149,15 @@ def test_another_director_replaces_ours_and_not_a_persons(site: Site) -> None:
 def test_ignored_tags_are_no_genres(site: Site) -> None:
     scene, key = site.add()
     site.configure(ignore_tags="meta:*, HIDDEN, version ?")
-    save(site, scene, "genres", "meta: checked", "Hidden", "Version 2", "Version 10", "Drama")
+    site.save_and_sync(scene, tags=["meta: checked", "Hidden", "Version 2", "Version 10", "Drama"])
     assert names(site, key, "genres") == ["Drama", "Version 10"]
 
 
 def test_a_tag_that_is_ignored_from_now_on_goes_and_a_persons_of_that_name_stays(site: Site) -> None:
     (scene, key), (other, their_key) = site.add(), site.add("/media/other.mp4", 2)
-    person_adds(site, their_key, "genres", "Meta")
-    save(site, scene, "genres", "Drama", "Meta")
-    save(site, other, "genres", "Drama", "Meta")
+    site.plex.person_edits(their_key, genres=["Meta"])
+    site.save_and_sync(scene, tags=["Drama", "Meta"])
+    site.save_and_sync(other, tags=["Drama", "Meta"])
     site.configure(ignore_tags="meta")
     site.sync(scene)
     site.sync(other)
@@ -169,7 +168,7 @@ def test_a_tag_that_is_ignored_from_now_on_goes_and_a_persons_of_that_name_stays
 def test_max_tags_bounds_the_genres_and_a_lower_one_takes_ours_away(site: Site) -> None:
     scene, key = site.add(genres=["Theirs"])
     site.configure(max_tags=3)
-    save(site, scene, "genres", "a", "b", "c", "d", "e")
+    site.save_and_sync(scene, tags=["a", "b", "c", "d", "e"])
     assert len(names(site, key, "genres")) == 4
     site.configure(max_tags=1)
     site.sync(scene)
@@ -195,15 +194,16 @@ def test_tags_of_performers_become_genres_by_choice(site: Site) -> None:
 
 # Collections by the settings
 
-COLLECTIONS = [
-    ({"collection_studio": True}, ["Acme"]),
-    ({"collection_parent_studio": True}, ["Acme Holding"]),
-    ({"collection_groups": True}, ["Series 1", "Series 2"]),
-    ({"collection_performers": True}, ["Ann", "Bob (the other)"]),
-    ({"collection_tags": "dra*; Com?dy"}, ["Comedy", "Drama"]),
-    ({"collection_organized": True}, ["Organized"]),
-    ({"collection_rating": True}, ["Rating: 8.5"]),
+COLLECTIONS: list[tuple[str, Any, list[str]]] = [
+    ("collection_studio", True, ["Acme"]),
+    ("collection_parent_studio", True, ["Acme Holding"]),
+    ("collection_groups", True, ["Series 1", "Series 2"]),
+    ("collection_performers", True, ["Ann", "Bob (the other)"]),
+    ("collection_tags", "dra*; Com?dy", ["Comedy", "Drama"]),
+    ("collection_organized", True, ["Organized"]),
+    ("collection_rating", True, ["Rating: 8.5"]),
 ]
+"""A setting, what switches it on, and the collections that come of it."""
 
 
 def add_rich_scene(site: Site) -> tuple[int, int]:
@@ -225,20 +225,18 @@ def add_rich_scene(site: Site) -> tuple[int, int]:
     return scene, key
 
 
-@pytest.mark.parametrize(("settings", "expected"), COLLECTIONS)
-def test_each_source_that_is_switched_off_takes_its_collections_along(
-    site: Site, settings: dict[str, Any], expected: list[str]
-) -> None:
+def test_each_source_that_is_switched_off_takes_its_collections_along(site: Site) -> None:
     scene, key = add_rich_scene(site)
-    person_adds(site, key, "collections", "Theirs")
-    stays = {"collection_tags": "News"} if "collection_tags" not in settings else {"collection_organized": True}
-    remaining = "News" if "collection_tags" in stays else "Organized"
-    site.configure(**(stays | settings))
+    site.plex.person_edits(key, collections=["Theirs"])
+    everything = {name: on for name, on, _ in COLLECTIONS}
+    collections = {collection for _, _, made in COLLECTIONS for collection in made} | {"Theirs"}
+    site.configure(**everything)
     site.sync(scene)
-    assert set(expected) < set(names(site, key, "collections"))
-    site.configure(**({name: "" if isinstance(value, str) else False for name, value in settings.items()} | stays))
-    site.sync(scene)
-    assert names(site, key, "collections") == sorted(["Theirs", remaining])
+    assert set(names(site, key, "collections")) == collections
+    for name, on, made in COLLECTIONS:
+        site.configure(**everything | {name: "" if isinstance(on, str) else False})
+        site.sync(scene)
+        assert set(names(site, key, "collections")) == collections - set(made), name
 
 
 def test_without_any_source_collections_are_left_alone(site: Site) -> None:
@@ -257,7 +255,7 @@ def test_without_any_source_collections_are_left_alone(site: Site) -> None:
 
 def test_another_prefix_takes_the_old_collections_of_ours_away_and_no_others(site: Site) -> None:
     scene, key = add_rich_scene(site)
-    person_adds(site, key, "collections", "Old: Theirs")
+    site.plex.person_edits(key, collections=["Old: Theirs"])
     site.configure(collection_studio=True, collection_groups=True, collection_prefix="Old: ")
     site.sync(scene)
     site.configure(collection_prefix="New: ")
@@ -268,36 +266,25 @@ def test_another_prefix_takes_the_old_collections_of_ours_away_and_no_others(sit
     assert names(site, key, "collections") == ["Acme", "Old: Theirs", "Series 1", "Series 2"]
 
 
-def test_a_scene_that_leaves_its_group_leaves_its_collection(site: Site) -> None:
-    scene, key = site.add()
-    save(site, scene, "collections", "Series 1", "Series 2")
-    save(site, scene, "collections", "Series 2")
-    assert names(site, key, "collections") == ["Series 2"]
-
-
 # Off, and off for a while
 
-TOGGLES = {
-    "genres": "sync_tags",
-    "actors": "sync_performers",
-    "collections": "collection_groups",
-    "directors": "sync_director",
-}
 
-
-@pytest.mark.parametrize(("kind", "toggle"), TOGGLES.items())
-def test_a_list_whose_toggle_is_off_is_left_alone_altogether(site: Site, kind: str, toggle: str) -> None:
+def test_lists_whose_toggles_are_off_are_left_alone_altogether(site: Site) -> None:
     scene, key = site.add(genres=["G"], actors=["A"], collections=["C"], directors=["D"])
-    before = names(site, key, kind)
-    site.configure(**{toggle: False})
+    before = site.item(key)
+    site.configure(sync_tags=False, sync_performers=False, collection_groups=False, sync_director=False)
     site.save_and_sync(scene, title="T", tags=["t"], performers=["P"], groups=["X"], director="Zoe")
-    assert names(site, key, kind) == before
-    tag = {"genres": "genre", "actors": "actor", "collections": "collection", "directors": "director"}[kind]
-    assert all(tag not in edit.target for edit in site.plex.edits)
-    assert tag not in site.item(key).locked
-
-
-# A new ratingKey, another server
+    after = site.item(key)
+    assert after.title == "T"
+    for kind, tag in {
+        "genres": "genre",
+        "actors": "actor",
+        "collections": "collection",
+        "directors": "director",
+    }.items():
+        assert getattr(after, kind) == getattr(before, kind)
+        assert all(tag not in edit.target for edit in site.plex.edits)
+        assert tag not in after.locked
 
 
 # Names in another case
@@ -318,80 +305,80 @@ def sync_until_quiet(site: Site, scene: int) -> None:
     assert site.plex.edits == [], "and it is not written again and again"
 
 
-@each_list
+@both_readings
 @pytest.mark.usefixtures("insensitive")
-def test_a_name_that_plex_spells_otherwise_is_ours_all_the_same(site: Site, kind: str) -> None:
+def test_a_name_that_plex_spells_otherwise_is_ours_all_the_same(site: Site) -> None:
     scene, key = site.add()
     elsewhere = site.plex.add_item(site.library, [("/media/elsewhere.mp4", 5)])
-    person_adds(site, elsewhere, kind, "DRAMA")
-    save(site, scene, kind, "Drama", "ours")
-    assert names(site, key, kind) == ["DRAMA", "ours"]
+    person_adds(site, elsewhere, "DRAMA")
+    save(site, scene, "Drama", "ours")
+    assert_lists(site, key, "DRAMA", "ours")
     sync_until_quiet(site, scene)
-    save(site, scene, kind)
-    assert names(site, key, kind) == []
-    assert names(site, elsewhere, kind) == ["DRAMA"]
+    save(site, scene)
+    assert_lists(site, key)
+    assert_lists(site, elsewhere, "DRAMA")
 
 
-@each_list
+@both_readings
 @pytest.mark.parametrize("insensitive", [False, True])
-def test_a_persons_name_in_another_case_stays_a_persons(
-    site: Site, plex: PlexStandIn, kind: str, insensitive: bool
-) -> None:
+def test_a_persons_name_in_another_case_stays_a_persons(site: Site, plex: PlexStandIn, insensitive: bool) -> None:
     plex.case_insensitive_tags = insensitive
     scene, key = site.add()
-    person_adds(site, key, kind, "DRAMA")
-    save(site, scene, kind, "Drama", "ours")
-    assert names(site, key, kind) == ["DRAMA", "ours"], "it counts as there"
+    person_adds(site, key, "DRAMA")
+    save(site, scene, "Drama", "ours")
+    assert_lists(site, key, "DRAMA", "ours")  # it counts as there
     sync_until_quiet(site, scene)
-    save(site, scene, kind)
-    assert names(site, key, kind) == ["DRAMA"]
+    save(site, scene)
+    assert_lists(site, key, "DRAMA")
 
 
-@each_list
+@both_readings
 @pytest.mark.usefixtures("insensitive")
-def test_a_name_that_changes_its_case_alone_is_no_failure_where_plex_keeps_its_spelling(site: Site, kind: str) -> None:
+def test_a_name_that_changes_its_case_alone_is_no_failure_where_plex_keeps_its_spelling(site: Site) -> None:
     scene, key = site.add()
-    save(site, scene, kind, "drama")
-    save(site, scene, kind, "Drama")
+    save(site, scene, "drama")
+    save(site, scene, "Drama")
     assert site.rows() == []
-    assert [name.casefold() for name in names(site, key, kind)] == ["drama"]
+    for kind in LISTS:
+        assert [name.casefold() for name in names(site, key, kind)] == ["drama"]
     sync_until_quiet(site, scene)
-    save(site, scene, kind)
-    assert names(site, key, kind) == []
+    save(site, scene)
+    assert_lists(site, key)
 
 
-@each_list
+@both_readings
 @pytest.mark.usefixtures("insensitive")
-def test_an_unconfirmed_name_that_plex_spells_otherwise_is_ours(site: Site, kind: str) -> None:
+def test_an_unconfirmed_name_that_plex_spells_otherwise_is_ours(site: Site) -> None:
     scene, key = site.add()
-    person_adds(site, site.plex.add_item(site.library, [("/media/elsewhere.mp4", 5)]), kind, "DRAMA")
+    person_adds(site, site.plex.add_item(site.library, [("/media/elsewhere.mp4", 5)]), "DRAMA")
     site.plex.fail(status=500, method="PUT", after_effect=True)
-    save(site, scene, kind, "Drama", "ours")
-    assert names(site, key, kind) == ["DRAMA", "ours"]
+    save(site, scene, "Drama", "ours")
+    assert_lists(site, key, "DRAMA", "ours")
     site.drain(by_hand=True)
     assert site.rows() == []
-    save(site, scene, kind)
-    assert names(site, key, kind) == []
+    save(site, scene)
+    assert_lists(site, key)
 
 
 # Writes that Plex did and nobody confirmed
 
 
-@pytest.mark.parametrize(
-    ("kind", "fault"),
-    [(kind, fault) for kind in (*LISTS, "directors") for fault in ("status", "reset")] + [("genres", "hang")],
-)
-def test_an_edit_that_was_applied_and_not_confirmed_is_ours(site: Site, kind: str, fault: FaultKind) -> None:
-    scene, key = site.add()
-    person_adds(site, key, kind, "Theirs")
+@both_readings
+@pytest.mark.parametrize("fault", ["status", "reset", "hang"])
+def test_an_edit_that_was_applied_and_not_confirmed_is_ours(site: Site, fault: FaultKind) -> None:
+    scene, key = site.add(directors=["Theirs"])
+    person_adds(site, key, "Theirs")
     site.configure(read_timeout=0.2)
     site.plex.fail(kind=fault, status=500, method="PUT", after_effect=True)
-    stash_kind = LISTS.get(kind, "director")
-    site.save_and_sync(scene, **{stash_kind: "ours" if kind == "directors" else ["ours"]})
-    assert names(site, key, kind) == ["Theirs", "ours"]
+    site.stash.save_scene(scene, director="ours")
+    save(site, scene, "ours")
+    assert_lists(site, key, "Theirs", "ours")
+    assert names(site, key, "directors") == ["Theirs", "ours"]
     assert len(site.rows()) == 1, "nobody knows of it"
-    site.save_and_sync(scene, **{stash_kind: "" if kind == "directors" else []})
-    assert names(site, key, kind) == ["Theirs"]
+    site.stash.save_scene(scene, director="")
+    save(site, scene)
+    assert_lists(site, key, "Theirs")
+    assert names(site, key, "directors") == ["Theirs"]
     assert site.rows() == []
 
 
@@ -413,6 +400,7 @@ def _no_strays(tmp_path: Path) -> Iterator[None]:
     kill_sleepers_below(tmp_path)
 
 
+@both_readings
 @pytest.mark.usefixtures("_no_strays")
 def test_what_was_written_before_a_kill_is_ours(site: Site) -> None:
     scene, key = site.add(genres=["Theirs"], actors=["Their actor"])
@@ -453,26 +441,20 @@ def assert_theirs_are_there(site: Site, key: int) -> None:
     assert {role.name: role.role for role in site.item(key).actors}["Their actor"] == "Villain"
 
 
-def test_300_tags_and_120_performers_arrive_whole(site: Site) -> None:
+@both_readings
+def test_300_tags_and_120_performers_arrive_whole_in_short_requests(site: Site, plex: PlexStandIn) -> None:
     scene, key = add_large_scene(site)
     assert site.sync(scene).output == "1 scene: 1 changed in Plex"
     assert_large(site, key)
     assert {"genre", "actor", "title"} <= site.item(key).locked
+    assert len(site.plex.edits) > 3
+    longer = [request for request in site.plex.requests if len(request.target) > LONGEST_TARGET]
+    # Where Plex replaces, one for each list: neither can be divided there.
+    assert len(longer) == (0 if plex.tag_mode == "adds" else 2)
     sync_until_quiet(site, scene)
 
 
-def test_where_plex_adds_no_request_passes_8000_characters(site: Site, plex: PlexStandIn) -> None:
-    scene, key = add_large_scene(site)
-    site.sync(scene)
-    assert len(site.plex.edits) > 3
-    if plex.tag_mode == "adds":
-        assert max(len(request.target) for request in site.plex.requests) <= LONGEST_TARGET
-    else:
-        longer = [request for request in site.plex.requests if len(request.target) > LONGEST_TARGET]
-        assert len(longer) == 2, "one for each list that cannot be divided here"
-    assert_large(site, key)
-
-
+@both_readings
 def test_300_tags_that_go_at_once_leave_a_persons(site: Site) -> None:
     scene, key = add_large_scene(site)
     site.sync(scene)
@@ -483,6 +465,7 @@ def test_300_tags_that_go_at_once_leave_a_persons(site: Site) -> None:
     assert max(len(request.target) for request in site.plex.requests) <= LONGEST_TARGET, "under either reading"
 
 
+@both_readings
 def test_a_persons_long_list_is_never_left_out_of_a_request_that_may_replace_it(site: Site) -> None:
     theirs = [f"A person's genre {n:03} with a name that is rather long" for n in range(150)]
     scene, key = site.add(genres=theirs)
@@ -496,7 +479,8 @@ def test_a_persons_long_list_is_never_left_out_of_a_request_that_may_replace_it(
     assert names(site, key, "genres") == sorted(theirs)
 
 
-@pytest.mark.parametrize(("number", "after_effect"), [(2, False), (4, True), (3, False)])
+@both_readings
+@pytest.mark.parametrize(("number", "after_effect"), [(2, False), (4, True)])
 def test_plex_failing_between_two_pieces_loses_nothing_of_a_persons(
     site: Site, number: int, after_effect: bool
 ) -> None:
@@ -515,19 +499,18 @@ def test_plex_failing_between_two_pieces_loses_nothing_of_a_persons(
     assert names(site, key, "actors") == ["Their actor"]
 
 
-@pytest.mark.parametrize("after_effect", [False, True])
-def test_plex_stumbling_over_a_piece_is_asked_again_at_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch, after_effect: bool
-) -> None:
+@both_readings
+def test_plex_stumbling_over_a_piece_is_asked_again_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, key = add_large_scene(site)
     monkeypatch.setattr(client, "PAUSES", (0.0,))
-    site.plex.fail(status=500, where=nth_edit(3), after_effect=after_effect)
+    site.plex.fail(status=500, where=nth_edit(3), after_effect=True)
     assert site.sync(scene).output == "1 scene: 1 changed in Plex"
     assert_large(site, key)
     site.save_and_sync(scene, tags=[], performers=[])
     assert names(site, key, "genres") == ["Theirs", "Theirs, too"]
 
 
+@both_readings
 @pytest.mark.usefixtures("_no_strays")
 @pytest.mark.parametrize(("number", "applied"), [(3, True), (4, False)])
 def test_a_kill_between_two_pieces_loses_nothing_of_a_persons(site: Site, number: int, applied: bool) -> None:
@@ -542,6 +525,7 @@ def test_a_kill_between_two_pieces_loses_nothing_of_a_persons(site: Site, number
     assert names(site, key, "actors") == sorted([*MANY_PERFORMERS, "Their actor"])
 
 
+@both_readings
 def test_a_new_scene_with_rating_and_cover_is_two_writes_on_a_server_that_is_not_known(site: Site) -> None:
     scene, key = site.add(genres=["Theirs"])
     site.stash.scene(scene).cover = b"\xff\xd8\xff\xe0 a cover"
