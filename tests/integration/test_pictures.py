@@ -89,8 +89,8 @@ def test_two_covers_of_the_same_second_both_arrive(site: Site) -> None:
 # When a picture is uploaded
 
 
-@pytest.mark.parametrize("content", [picture(1), PNG + b"drawing", b"RIFF\x10\x00\x00\x00WEBPVP8 still"])
-def test_the_cover_becomes_the_poster_as_it_is(site: Site, content: bytes) -> None:
+def test_the_cover_becomes_the_poster_as_it_is(site: Site) -> None:
+    content = PNG + b"drawing"
     scene, key = covered(site, cover=content)
     answer = site.save_and_sync(scene, title="Covered")
     item = site.item(key)
@@ -104,13 +104,13 @@ def test_the_cover_becomes_the_poster_as_it_is(site: Site, content: bytes) -> No
 
 def test_an_unchanged_cover_is_uploaded_once_in_many_syncs(site: Site) -> None:
     scene, key = covered(site)
-    for number in range(30):
+    for number in range(8):
         # Every save gives the cover another address (`?t=`), and every other one changes something.
         site.stash.scene(scene).updated_s += 1
         site.stash.scene(scene).title = f"Title {number // 2}"
         assert site.sync(scene).error is None
     assert len(uploads(site.plex)) == 1
-    assert (site.item(key).title, site.item(key).poster) == ("Title 14", picture(1))
+    assert (site.item(key).title, site.item(key).poster) == ("Title 3", picture(1))
 
 
 def test_a_changed_cover_is_uploaded_and_an_old_one_that_comes_back_too(site: Site) -> None:
@@ -232,30 +232,35 @@ def test_a_cover_that_is_gone_leaves_the_poster(site: Site) -> None:
 # Pictures that cannot be used, and servers that fail
 
 
-@pytest.mark.parametrize("sized", [True, False])
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (GIF + bytes(100), "no JPEG, PNG or WebP"),
-        (picture(1, LARGEST + 1), "larger than Plex takes"),
-        (JPEG[:2], "no JPEG, PNG or WebP"),
-        (PNG[:5], "no JPEG, PNG or WebP"),
-        (b"", "empty"),
-        (b"<html><title>Please log in</title></html>", "no JPEG, PNG or WebP"),
-    ],
-    ids=["gif", "too large", "cut jpeg", "cut png", "empty", "page"],
-)
-def test_a_cover_that_plex_would_not_take_is_left_out(site: Site, content: bytes, says: str, sized: bool) -> None:
-    scene, key = covered(site, cover=content)
+UNUSABLE = {
+    GIF + bytes(100): "no JPEG, PNG or WebP",
+    picture(1, LARGEST + 1): "larger than Plex takes",
+    JPEG[:2]: "no JPEG, PNG or WebP",
+    PNG[:5]: "no JPEG, PNG or WebP",
+    b"": "empty",
+    b"<html><title>Please log in</title></html>": "no JPEG, PNG or WebP",
+}
+"""A cover -> what the warning says of it."""
+
+
+@pytest.mark.parametrize("sized", [True, False], ids=["with Content-Length", "without"])
+def test_covers_that_plex_would_not_take_are_left_out(site: Site, sized: bool) -> None:
     site.stash.sized_pictures = sized
-    answer = site.save_and_sync(scene, title="The rest")
-    assert (answer.output, answer.error) == ("1 scene: 1 changed in Plex", None)
-    assert site.item(key).title == "The rest"
-    (warning,) = answer.said("w").splitlines()
-    assert f'Scene {scene} "The rest"' in warning
-    assert says in warning
+    pairs = [covered(site, number, cover=cover) for number, cover in enumerate(UNUSABLE, 1)]
+    for scene, _ in pairs:
+        site.stash.save_scene(scene, title="The rest")
+        site.hook(scene)
+    answer = site.drain()
+    assert (answer.output, answer.error) == ("6 scenes: 6 changed in Plex", None)
+    warnings = answer.said("w").splitlines()
+    assert len(warnings) == len(UNUSABLE)
+    for (scene, key), says in zip(pairs, UNUSABLE.values(), strict=True):
+        assert site.item(key).title == "The rest"
+        assert "thumb" not in site.item(key).locked
+        (warning,) = [line for line in warnings if f'Scene {scene} "The rest"' in line]
+        assert says in warning
     assert (uploads(site.plex), site.rows()) == ([], [])
-    assert "thumb" not in site.item(key).locked
+    scene, key = pairs[0]
     site.save_and_sync(scene, cover=picture(2))
     assert site.item(key).poster == picture(2)
 
@@ -316,15 +321,12 @@ def test_a_picture_that_is_sent_elsewhere_is_not_fetched_there(site: Site, other
     assert site.item(key).poster == picture(1)
 
 
-@pytest.mark.parametrize("kind", ["half", "reset"])
-def test_a_picture_that_stash_always_breaks_off_stops_no_other_scene(
-    site: Site, kind: Literal["half", "reset"]
-) -> None:
+def test_a_picture_that_stash_always_breaks_off_stops_no_other_scene(site: Site) -> None:
     pairs = [covered(site, number) for number in (1, 2, 3)]
     for scene, _ in pairs:
         site.stash.scene(scene).title = f"Title {scene}"
         site.hook(scene)
-    site.stash.fail(kind, path=f"/scene/{pairs[0][0]}/", times=None)
+    site.stash.fail("half", path=f"/scene/{pairs[0][0]}/", times=None)
     answer = site.drain()
     assert answer.error is None
     assert "Stash cannot give the cover" in answer.said("w")
@@ -381,9 +383,10 @@ def test_a_poster_that_was_there_before_a_refused_one_is_not_sent_again(site: Si
     assert [request.body for request in uploads(site.plex)] == [picture(1), picture(2)]
 
 
-@pytest.mark.parametrize("preserve", [False, True])
-@pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("kind", ["status", "reset", "half", "hang"])
+@pytest.mark.parametrize(
+    ("kind", "after_effect", "preserve"),
+    [("status", True, True), ("hang", True, False), ("half", False, True), ("reset", False, False)],
+)
 def test_an_upload_that_nobody_confirmed_is_not_made_twice(
     site: Site, kind: Break, after_effect: bool, preserve: bool
 ) -> None:
@@ -404,7 +407,7 @@ def test_an_upload_that_nobody_confirmed_is_not_made_twice(
     assert site.item(key).poster == picture(2)
 
 
-@pytest.mark.parametrize("kind", ["status", "reset", "half"])
+@pytest.mark.parametrize("kind", ["status", "half"])
 def test_plex_stumbles_over_an_upload_and_is_asked_before_it_is_sent_again(
     site: Site, kind: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,8 +433,7 @@ def test_an_unconfirmed_upload_is_followed_by_the_cover_that_is_newest(site: Sit
     assert site.rows() == []
 
 
-@pytest.mark.parametrize("title", ["With a title", ""])
-@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize(("after_effect", "title"), [(True, ""), (False, "With a title")])
 def test_a_process_killed_between_upload_and_record_uploads_nothing_twice(
     site: Site, after_effect: bool, title: str
 ) -> None:
@@ -450,30 +452,20 @@ def test_a_process_killed_between_upload_and_record_uploads_nothing_twice(
     assert site.rows() == []
 
 
-def test_five_scenes_whose_covers_fail_open_the_breaker(site: Site) -> None:
+def test_covers_that_fail_open_the_breaker_although_the_fields_go_well(site: Site) -> None:
     pairs = [covered(site, number) for number in range(1, 9)]
     for scene, _ in pairs:
+        site.stash.scene(scene).title = f"Title {scene}"
         site.hook(scene)
     site.plex.fail(status=500, method="POST", times=None)
     assert site.drain().error is not None
-    assert len(uploads(site.plex)) == 5
+    assert len(uploads(site.plex)) == 5, "each may take as long as read_timeout"
     with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), isolation_level=None)) as connection:
         assert CircuitBreaker(connection).state is CircuitState.OPEN
     assert len(site.rows()) == 8
     site.plex.clear_faults()
     site.drain(by_hand=True)
     assert [site.item(key).poster for _, key in pairs] == [picture(number) for number in range(1, 9)]
-
-
-def test_covers_that_fail_open_the_breaker_although_the_fields_go_well(site: Site) -> None:
-    for number in range(1, 9):
-        scene, _ = covered(site, number)
-        site.stash.scene(scene).title = f"Title {number}"
-        site.hook(scene)
-    site.plex.fail(status=500, method="POST", times=None)
-    assert site.drain().error is not None
-    assert len(uploads(site.plex)) == 5, "each may take as long as read_timeout"
-    assert len(site.rows()) == 8
 
 
 def test_covers_that_stash_cannot_give_are_not_the_breakers_business(site: Site) -> None:
@@ -622,20 +614,18 @@ def test_a_list_of_posters_that_plex_failed_to_give_costs_nothing(careful: Site,
     assert careful.item(key).poster == picture(2)
 
 
-@pytest.mark.parametrize("preserve", [False, True])
-def test_a_run_that_is_killed_after_an_upload_leaves_a_poster_that_is_ours(site: Site, preserve: bool) -> None:
-    scene, key = covered(site)
-    site.configure(preserve_plex_edits=preserve)
-    site.hook(scene)
-    site.plex.fail(kind="hang", method="PUT")  # the lock, which comes after the upload
-    child = Child.drain(site)
-    site.plex.wait_for_request(lambda request: request.method == "PUT", timeout=20)
+def test_a_run_that_is_killed_after_an_upload_leaves_a_poster_that_is_ours(careful: Site) -> None:
+    scene, key = covered(careful)
+    careful.hook(scene)
+    careful.plex.fail(kind="hang", method="PUT")  # the lock, which comes after the upload
+    child = Child.drain(careful)
+    careful.plex.wait_for_request(lambda request: request.method == "PUT", timeout=20)
     child.kill()
-    site.drain()
-    assert "thumb" in site.item(key).locked
-    assert len(uploads(site.plex)) == 1
-    site.save_and_sync(scene, cover=picture(2))
-    assert site.item(key).poster == picture(2)
+    careful.drain()
+    assert "thumb" in careful.item(key).locked
+    assert len(uploads(careful.plex)) == 1
+    careful.save_and_sync(scene, cover=picture(2))
+    assert careful.item(key).poster == picture(2)
 
 
 def test_a_poster_that_a_person_chose_after_a_killed_run_stays(careful: Site) -> None:
