@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -24,6 +24,7 @@ from sync.queue.batch import COMPLETED, FAILED, RUNNING, SYNC_ALL, SYNC_RECENT, 
 from sync.queue.job import ClaimedJob
 from sync.sleeper import sleeper
 from sync.stash.client import StashClient
+from sync.worker import processor
 from sync.worker.processor import Drain
 from tests.servers.plex import Request
 from tests.site import Answer, Child, Site, kill_sleepers_below
@@ -128,17 +129,20 @@ class KilledError(BaseException):
     """The end of a run that nobody handles."""
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, edits: int) -> Callable[[], None]:
-    """End a run in this process, before its next step, once so many scenes are through."""
+def kill_after(site: Site, scenes: int, run: dict[str, Any] = ALL) -> None:
+    """A run in this process, in rounds of two, that ends without a word once so many scenes are through."""
     claim = Drain._claim
 
     def stopping(drain: Drain) -> Sequence[ClaimedJob] | None:
-        if drain.summary.scenes >= edits:
+        if drain.summary.scenes >= scenes:
             raise KilledError
         return claim(drain)
 
-    monkeypatch.setattr(Drain, "_claim", stopping)
-    return monkeypatch.undo
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processor, "ROUND", 2)
+        patch.setattr(Drain, "_claim", stopping)
+        with pytest.raises(KilledError):
+            site.call(run)
 
 
 # The course of it
@@ -183,13 +187,9 @@ def test_progress_of_three_jobs(site: Site) -> None:
     assert bar(site.call(ALL)) == [0.0, 0.3333, 0.6667, 1.0]
 
 
-def test_progress_is_over_the_whole_of_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+def test_progress_is_over_the_whole_of_it(site: Site) -> None:
     fill(site, 4)
-    undo = stop_after(monkeypatch, 2)
-    with pytest.raises(KilledError):
-        site.call(ALL)
-    undo()
+    kill_after(site, 2)
     assert (newest(site).progress, newest(site).left) == (0.5, 2)
     assert "2 of 4 scenes, 2 left" in page(site)
     assert bar(site.call(ALL)) == [0.5, 0.75, 1.0]
@@ -203,25 +203,25 @@ def test_a_library_without_scenes(site: Site) -> None:
     assert bar(answer) == [1.0]
 
 
-def test_a_thousand_and_more(site: Site) -> None:
-    pairs = fill(site, 1010)
+def test_more_scenes_than_a_page_of_stashs_holds(site: Site) -> None:
+    pairs = fill(site, 410)
     answer = site.call(ALL)
     assert answer.error is None
-    assert counts(newest(site)) == (COMPLETED, 1010, 1010, 0, 0)
+    assert counts(newest(site)) == (COMPLETED, 410, 410, 0, 0)
     assert titles(site, pairs) == wanted(pairs)
-    assert len(edited(site)) == 1010 == sum(edited(site).values())
+    assert len(edited(site)) == 410 == sum(edited(site).values())
     whole = [one for one in site.plex.requests if one.path.startswith("/library/metadata/") and one.method == "GET"]
-    assert len(whole) <= 2 * 1010 / 50 + 4
+    assert len(whole) <= 2 * 410 / 50 + 4
     rows = bar(answer)
     assert rows == sorted(rows)
     # And again: pages of Stash's, a listing of Plex's, and nothing of a scene.
     site.plex.clear_requests()
     site.stash.clear_requests()
     answer = site.call(ALL)
-    assert answer.output == "Sync all scenes: 1010 scenes: 1010 right already"
+    assert answer.output == "Sync all scenes: 410 scenes: 410 right already"
     assert item_requests(site) == []
     assert scene_reads(site) == []
-    assert len(site.stash.requests) <= 1010 / 200 + 4
+    assert len(site.stash.requests) <= 410 / 200 + 4
 
 
 # What is skipped, and what is not
@@ -271,18 +271,9 @@ def test_a_saved_scene_that_plex_lacks_is_not_told_as_synced(site: Site) -> None
     assert counts(newest(site)) == (COMPLETED, 4, 3, 1, 0)
 
 
-def removed(site: Site, scene: int, key: int) -> None:
-    site.plex.remove_item(key)
-
-
 def added_again(site: Site, scene: int, key: int) -> None:
     site.plex.remove_item(key)
     site.plex.add_item(site.library, [(f"/media/{scene}.mp4", scene)])
-
-
-def moved_in_both(site: Site, scene: int, key: int) -> None:
-    site.plex.replace_files(key, [(f"/media/moved/{scene}.mp4", scene)])
-    site.stash.scene(scene).files[0].path = f"/media/moved/{scene}.mp4"
 
 
 def moved_in_plex(site: Site, scene: int, key: int) -> None:
@@ -291,10 +282,6 @@ def moved_in_plex(site: Site, scene: int, key: int) -> None:
 
 def in_a_second_library(site: Site, scene: int, key: int) -> None:
     site.plex.add_item(site.plex.add_library("Second"), [(f"/media/{scene}.mp4", scene)])
-
-
-def a_second_item(site: Site, scene: int, key: int) -> None:
-    site.plex.add_item(site.library, [(f"/media/{scene}.mp4", scene)])
 
 
 def a_second_file(site: Site, scene: int, key: int) -> None:
@@ -314,43 +301,53 @@ def rated(site: Site, scene: int, key: int) -> None:
     site.stash.scene(scene).rating100 = 80
 
 
-@pytest.mark.parametrize(
-    "happens",
-    [
-        *(removed, added_again, moved_in_plex, in_a_second_library, a_second_item, a_second_file),
-        *(retitled, tagged, rated),
-    ],
-)
-def test_what_is_not_as_it_was_is_not_skipped(site: Site, happens: Callable[[Site, int, int], None]) -> None:
+def test_what_is_not_as_it_was_is_not_skipped(site: Site) -> None:
+    changes = [added_again, moved_in_plex, in_a_second_library, a_second_file, retitled, tagged, rated]
+    pairs = fill(site, len(changes) + 3)
+    site.call(ALL)
+    for happens, (scene, key) in zip(changes, list(pairs.items())[1:], strict=False):
+        happens(site, scene, key)
+    site.plex.clear_requests()
+    site.call(ALL)
+    assert counts(newest(site)) == (COMPLETED, 10, 7, 3, 0)
+    held = Counter(
+        site.item(key).title for key in sorted(site.plex.keys()) if "other half" not in str(site.item(key).files)
+    )
+    expected = Counter(wanted(pairs))
+    del expected["Title 6"]
+    assert held == expected | Counter({"Title 4": 2, "Another title": 1})  # 4 is in two libraries, 6 has another title
+    site.plex.clear_requests()
+    site.call(ALL)
+    assert counts(newest(site))[3] == 10, "and is then right"
+    assert item_requests(site) == []
+
+
+def test_an_item_that_is_gone_from_plex_is_not_skipped(site: Site) -> None:
     pairs = fill(site, 4)
     site.call(ALL)
     scene, key = list(pairs.items())[1]
-    happens(site, scene, key)
+    site.plex.remove_item(key)
     site.call(ALL)
-    batch = newest(site)
-    assert (batch.total, batch.skipped) == (4, 3)
-    if happens is removed:
-        assert [job["scene_id"] for job, _ in site.rows()] == [scene]
-        assert batch.status == RUNNING
-        assert "1 left" in page(site)
-        return
-    if happens is a_second_item:
-        assert (batch.status, batch.failed) == (FAILED, 1), "under strict_matching a doubt is an error"
-        return
-    title = "Another title" if happens is retitled else f"Title {scene}"
-    held = [site.item(one) for one in sorted(site.plex.keys()) if "other half" not in str(site.item(one).files)]
-    assert sum(item.title == title for item in held) == (2 if happens is in_a_second_library else 1)
-    assert counts(batch)[:3] == (COMPLETED, 4, 1)
-    site.plex.clear_requests()
+    assert (newest(site).status, newest(site).total, newest(site).skipped) == (RUNNING, 4, 3)
+    assert [job["scene_id"] for job, _ in site.rows()] == [scene]
+    assert "1 left" in page(site)
+
+
+def test_a_second_item_of_the_same_file_is_not_skipped(site: Site) -> None:
+    pairs = fill(site, 4)
     site.call(ALL)
-    assert counts(newest(site))[3] == 4, "and is then right"
-    assert item_requests(site) == []
+    scene = list(pairs)[1]
+    site.plex.add_item(site.library, [(f"/media/{scene}.mp4", scene)])
+    site.call(ALL)
+    assert counts(newest(site)) == (FAILED, 4, 0, 3, 1), "under strict_matching a doubt is an error"
 
 
 def test_a_file_that_moved_in_both_is_where_it_was(site: Site) -> None:
     pairs = fill(site, 2)
     site.call(ALL)
-    moved_in_both(site, *next(iter(pairs.items())))
+    scene, key = next(iter(pairs.items()))
+    site.plex.replace_files(key, [(f"/media/moved/{scene}.mp4", scene)])
+    site.stash.scene(scene).files[0].path = f"/media/moved/{scene}.mp4"
     site.call(ALL)
     assert counts(newest(site)) == (COMPLETED, 2, 0, 2, 0)
 
@@ -406,19 +403,19 @@ def test_scenes_that_plex_may_lack(site: Site) -> None:
 # Stop, and go on
 
 
-def test_ten_kills_at_random_moments_lose_nothing(site: Site) -> None:
+def test_kills_at_random_moments_lose_nothing(site: Site) -> None:
     seed = int(os.environ.get("PLEXSYNC_TEST_SEED") or secrets.randbits(32))
     chance = random.Random(seed)
     print(f"PLEXSYNC_TEST_SEED={seed}")
-    pairs = fill(site, 160)
+    pairs = fill(site, 120)
     site.plex.edit_delay = 0.003
     before, one = (0, 0), list[Batch]()
-    for number in range(10):
+    for number in range(7):
         # A press goes on with what has begun; a run that was killed before that has left nothing.
         child = Child(site, ALL if number % 3 or not one else PRESS | {"mode": "process_queue"})
         sent = len(site.plex.edits)
         if chance.random() < 0.7:
-            site.plex.wait_for_edit(min(160, sum(edited(site).values()) + 1), timeout=30)
+            site.plex.wait_for_edit(min(120, sum(edited(site).values()) + 1), timeout=30)
         time.sleep(chance.uniform(0, 0.06))
         child.kill()
         with contextlib.suppress(sqlite3.OperationalError):  # killed before the file was made
@@ -428,7 +425,7 @@ def test_ten_kills_at_random_moments_lose_nothing(site: Site) -> None:
         (batch,) = one
         assert (batch.concluded, batch.cursor) >= before, f"seed {seed}: {batch} after {before}"
         before = (batch.concluded, batch.cursor)
-        assert batch.concluded <= sum(edited(site).values()) <= 160
+        assert batch.concluded <= sum(edited(site).values()) <= 120
         if batch.is_over:
             break
         assert sent <= len(site.plex.edits)
@@ -436,20 +433,16 @@ def test_ten_kills_at_random_moments_lose_nothing(site: Site) -> None:
     answer = Child(site, ALL).end()
     assert answer.error is None
     first = found(site)[-1]
-    assert counts(first) == (COMPLETED, 160, 160, 0, 0), f"seed {seed}"
+    assert counts(first) == (COMPLETED, 120, 120, 0, 0), f"seed {seed}"
     assert titles(site, pairs) == wanted(pairs)
-    assert len(edited(site)) == 160 == sum(edited(site).values()), f"seed {seed}: no scene was written twice"
-    assert sum(first.libraries["Clips"].values()) == 160, f"seed {seed}: {first.libraries}"
+    assert len(edited(site)) == 120 == sum(edited(site).values()), f"seed {seed}: no scene was written twice"
+    assert sum(first.libraries["Clips"].values()) == 120, f"seed {seed}: {first.libraries}"
     assert site.rows() == []
 
 
-def test_a_saves_run_leaves_a_stopped_batch_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+def test_a_saves_run_leaves_a_stopped_batch_alone(site: Site) -> None:
     pairs = fill(site, 6)
-    undo = stop_after(monkeypatch, 2)
-    with pytest.raises(KilledError):
-        site.call(ALL)
-    undo()
+    kill_after(site, 2)
     scene, key = site.add("/media/saved.mp4", 99)
     site.save_and_sync(scene, title="Saved")
     assert site.item(key).title == "Saved"
@@ -471,39 +464,27 @@ def test_a_saves_run_leaves_a_stopped_batch_alone(site: Site, monkeypatch: pytes
     assert set(edited(site).values()) == {1}
 
 
-def test_process_queue_goes_on_with_all_and_a_task_with_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+def test_process_queue_goes_on_with_all_and_a_task_with_its_own(site: Site) -> None:
     pairs = fill(site, 6)
-    undo = stop_after(monkeypatch, 2)
-    with pytest.raises(KilledError):
-        site.call(ALL)
+    kill_after(site, 2)
     recent = fill(site, 4, first=20)
     for scene in recent:
         site.stash.scene(scene).touch()
-    with pytest.raises(KilledError):
-        site.call(RECENT)
-    undo()
+    kill_after(site, 2, RECENT)
     stopped = [(SYNC_RECENT, 2, 2), (SYNC_ALL, 2, 4)]
     assert [(one.kind, one.done, one.left) for one in found(site)] == stopped
     assert site.call(RECENT | {"days": 1.0}).output == "Sync recent scenes: 4 scenes: 4 synced"
     assert [(one.kind, one.done, one.left) for one in found(site)] == [(SYNC_RECENT, 4, 0), stopped[1]]
-    undo = stop_after(monkeypatch, 0)
-    with pytest.raises(KilledError):
-        site.call(RECENT | {"days": 2})
-    undo()
+    kill_after(site, 0, RECENT | {"days": 2})
     site.call(PRESS)
     assert {one.status for one in found(site)} == {COMPLETED}
     assert titles(site, pairs | recent) == wanted(pairs | recent)
     assert set(edited(site).values()) == {1}
 
 
-def test_another_setting_begins_it_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+def test_another_setting_begins_it_anew(site: Site) -> None:
     pairs = fill(site, 6)
-    undo = stop_after(monkeypatch, 4)
-    with pytest.raises(KilledError):
-        site.call(ALL)
-    undo()
+    kill_after(site, 4)
     assert newest(site).done == 4
     site.configure(title_template="{title}!")
     site.call(ALL)
@@ -511,13 +492,9 @@ def test_another_setting_begins_it_anew(site: Site, monkeypatch: pytest.MonkeyPa
     assert titles(site, pairs) == [f"{title}!" for title in wanted(pairs)]
 
 
-def test_a_day_later_it_begins_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+def test_a_day_later_it_begins_anew(site: Site) -> None:
     pairs = fill(site, 6)
-    undo = stop_after(monkeypatch, 4)
-    with pytest.raises(KilledError):
-        site.call(ALL)
-    undo()
+    kill_after(site, 4)
     with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
         connection.execute("UPDATE plexsync_batches SET worked_at = worked_at - 86401, created_at = created_at - 90000")
     first, *_ = pairs
@@ -605,7 +582,7 @@ def test_a_press_while_only_later_tries_are_left_looks_at_everything(site: Site)
 
 @pytest.mark.parametrize("gone", ["plex", "stash"])
 def test_a_server_that_goes_away_in_the_middle(site: Site, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+    monkeypatch.setattr(processor, "ROUND", 2)
     pairs = fill(site, 10)
     if gone == "plex":
         site.plex.fail(kind="refuse", where=lambda one: one.is_edit and edited(site).total() == 5)
@@ -680,7 +657,7 @@ def test_plex_is_away_already_when_the_task_is_pressed(site: Site) -> None:
     assert newest(site).status == COMPLETED
 
 
-def test_a_wrong_token_keeps_everything(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_token_keeps_everything(site: Site) -> None:
     fill(site, 3)
     site.configure(plex_token="wrong")
     answer = site.call(ALL)
@@ -694,13 +671,9 @@ def test_a_wrong_token_keeps_everything(site: Site, monkeypatch: pytest.MonkeyPa
     assert len(found(site)) == 1
 
 
-def test_a_queue_file_that_is_damaged_in_the_middle(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+def test_a_queue_file_that_is_damaged_in_the_middle(site: Site) -> None:
     pairs = fill(site, 8)
-    undo = stop_after(monkeypatch, 4)
-    with pytest.raises(KilledError):
-        site.call(ALL)
-    undo()
+    kill_after(site, 4)
     file = Path(data_folder.queue_file(str(site.data)))
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -718,7 +691,7 @@ def test_a_queue_file_that_is_damaged_in_the_middle(site: Site, monkeypatch: pyt
 
 @pytest.mark.parametrize("header", [True, False])
 def test_a_queue_file_that_is_damaged_under_a_run(site: Site, monkeypatch: pytest.MonkeyPatch, header: bool) -> None:
-    monkeypatch.setattr("sync.worker.processor.ROUND", 2)
+    monkeypatch.setattr(processor, "ROUND", 2)
     pairs = fill(site, 8)
     claim, damaged = Drain._claim, []
 
@@ -895,20 +868,18 @@ def test_two_batches_share_a_scene_that_fails(site: Site) -> None:
 # Sync recent
 
 
-@pytest.mark.parametrize("days", [0, -1, "x", "", True, [], {}, "nan", "inf", 10**400, 1e9, None])
-def test_days_that_are_none(site: Site, days: object) -> None:
-    answer = site.call(RECENT | {"days": days})
-    if days is None:
-        assert answer.error is None
-        return
-    assert "args.days is " in str(answer.error)
-    assert "accepted: a number of days above 0 and up to 36500" in str(answer.error)
-    assert "Traceback" not in str(answer.error) + answer.said()
-    assert len(str(answer.error)) < 300
+def test_days_that_are_none(site: Site) -> None:
+    for days in (0, -1, "x", "", True, [], {}, "nan", "inf", 10**400, 1e9):
+        answer = site.call(RECENT | {"days": days})
+        assert "args.days is " in str(answer.error)
+        assert "accepted: a number of days above 0 and up to 36500" in str(answer.error)
+        assert "Traceback" not in str(answer.error) + answer.said()
+        assert len(str(answer.error)) < 300
     assert not (site.data / "queue" / "data.db").exists()
+    assert site.call(RECENT | {"days": None}).error is None
 
 
-@pytest.mark.parametrize(("days", "hours"), [("2", 48), (1.5, 36), (1, 24), (" 1 ", 24)])
+@pytest.mark.parametrize(("days", "hours"), [(" 2 ", 48), (1.5, 36)])
 def test_recent_scenes_whatever_zone_their_times_are_in(site: Site, days: object, hours: float) -> None:
     pairs = fill(site, 12)
     zones = [timezone(timedelta(hours=hour)) for hour in (-12, -9.5, 0, 5.75, 14)] + [None]

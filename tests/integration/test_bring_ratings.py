@@ -162,7 +162,11 @@ def test_both_were_there_before_and_both_stay_until_one_is_changed(site: Site) -
             assert both(site, scene, key) == (90, 9.0)
 
 
-@pytest.mark.parametrize("changes", list(product(("plex", "stash", "sync", "task"), repeat=3)))
+ORDERS = [one for one in product(("plex", "stash", "sync", "task"), repeat=3) if {"plex", "stash"} < set(one)]
+"""What happens between two syncs, where both sides change."""
+
+
+@pytest.mark.parametrize("changes", ORDERS, ids=" ".join)
 def test_every_order_of_change_ends_alike_on_both_sides(site: Site, changes: tuple[str, ...]) -> None:
     """The last change counts; where both sides changed between two looks, Stash's does."""
     site.configure(bring_ratings=True, bring_since=SINCE)
@@ -255,7 +259,7 @@ def test_a_rating_of_another_form_goes_nowhere_again(site: Site) -> None:
 def test_hooks_of_ratings_do_not_go_round_in_circles(live_site: Site, way: str) -> None:
     site = live_site
     site.configure()
-    pairs = [site.add(f"/media/{number}.mp4", 1000 + number) for number in range(12)]
+    pairs = [site.add(f"/media/{number}.mp4", 1000 + number) for number in range(6)]
     for scene, _ in pairs:
         site.hook(scene)
     site.stash.wait_job(site.stash.press("Process queue"), 60)
@@ -267,8 +271,8 @@ def test_hooks_of_ratings_do_not_go_round_in_circles(live_site: Site, way: str) 
     site.plex.clear_requests()
     site.stash.wait_job(site.stash.press(way), 60)
     site.stash.wait_idle(60)
-    assert [both(site, *pair) for pair in pairs] == [(10 + 5 * n, 1 + n / 2) for n in range(12)]
-    assert len(site.stash.hooks()) - before == 12  # one for each rating, and none after that
+    assert [both(site, *pair) for pair in pairs] == [(10 + 5 * n, 1 + n / 2) for n in range(6)]
+    assert len(site.stash.hooks()) - before == 6  # one for each rating, and none after that
     # A look takes them all at once: the rows that their own hooks have put on the queue are nobody's save.
     listings = [one for one in site.plex.requests if "lastRatedAt%3E%3E" in one.target]
     assert len(listings) <= 2
@@ -276,7 +280,7 @@ def test_hooks_of_ratings_do_not_go_round_in_circles(live_site: Site, way: str) 
     site.plex.clear_requests()
     site.stash.wait_job(site.stash.press("Process queue"), 60)
     site.stash.wait_idle(60)
-    assert len(site.stash.hooks()) - before == 12
+    assert len(site.stash.hooks()) - before == 6
     assert not site.plex.edits
     assert not site.rows()
 

@@ -417,8 +417,8 @@ def test_a_save_in_the_moment_the_drain_ends_in_every_order(world: World) -> Non
 
 
 @needs_flock
-@pytest.mark.parametrize(("saves", "presses"), [(1, 0), (2, 0), (3, 0), (2, 1), (2, 2), (0, 2)])
-def test_saves_and_presses_in_thousands_of_orders(world: World, saves: int, presses: int) -> None:
+@pytest.mark.parametrize(("saves", "presses"), [(3, 0), (2, 1), (2, 2), (0, 2)])
+def test_saves_and_presses_in_hundreds_of_orders(world: World, saves: int, presses: int) -> None:
     def play(choose: Callable[[int], int]) -> None:
         scheduler = Scheduler(choose)
         world.reset(scheduler)
@@ -564,7 +564,7 @@ def test_the_first_saves_of_all_at_once_find_no_locked_queue(tmp_path: Path) -> 
     """Nobody has made the queue's file yet, and all make it."""
     errors: list[str] = []
     crowd = 6
-    for number in range(60):
+    for number in range(40):
         folder = tmp_path / str(number)
         folder.mkdir()
         barrier = threading.Barrier(crowd)
@@ -758,7 +758,7 @@ def test_two_tasks_at_once(site: Site, by_hand: bool) -> None:
     """Two Stashes' worth of "Process queue": one works, the other leaves word."""
     site.plex.edit_delay = 0.02
     pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(12)]
-    for round_ in range(3):
+    for round_ in range(2):
         for scene, _ in pairs:
             site.stash.save_scene(scene, title=f"Round {round_} scene {scene}")
             site.hook(scene)
@@ -769,7 +769,7 @@ def test_two_tasks_at_once(site: Site, by_hand: bool) -> None:
         assert [site.item(key).title for _, key in pairs] == [f"Round {round_} scene {scene}" for scene, _ in pairs]
         assert site.rows() == []
     assert_one_writer(site)
-    assert len(site.plex.edits) == 36
+    assert len(site.plex.edits) == 24
 
 
 def test_a_save_during_the_drain_that_has_read_the_scene(live_site: Site) -> None:
@@ -794,7 +794,7 @@ def test_saves_at_any_moment_around_the_drains_end(live_site: Site) -> None:
     print(f"PLEXSYNC_TEST_SEED={seed}")
     drawn = random.Random(seed)
     pairs = [live_site.add(f"/media/{n}.mp4", n + 1) for n in range(3)]
-    for number in range(40):
+    for number in range(26):
         scene, _ = drawn.choice(pairs)
         live_site.stash.save_scene(scene, title=f"Save {number}")
         time.sleep(drawn.uniform(0, 0.35))

@@ -178,7 +178,7 @@ def rounds(life: Life, count: int) -> Iterator[int]:
 # At random moments
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(2))
 def test_a_killed_hook_loses_nothing_it_had_taken_on(life: Life, part: int) -> None:
     scenes = life.add(8)
     life.change(scenes[0])
@@ -191,15 +191,15 @@ def test_a_killed_hook_loses_nothing_it_had_taken_on(life: Life, part: int) -> N
     assert life.kills == 16
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(3))
 def test_a_killed_drain_loses_nothing(life: Life, part: int) -> None:
     scenes = life.add(6)
-    life.site.plex.edit_delay = 0.01 * (part % 3)
+    life.site.plex.edit_delay = 0.01 * part
     for scene in scenes:
         life.save(scene)
     longest = measured(lambda: Child.drain(life.site), 1)
     life.settle()
-    for _ in rounds(life, 6):
+    for _ in rounds(life, 5):
         for scene in life.random.sample(scenes, 4):
             life.save(scene)
         life.kill_drain(longest)
@@ -213,7 +213,7 @@ def test_hooks_and_drains_killed_in_any_order(life: Life, part: int) -> None:
     life.save(scenes[0])
     of_drain = measured(lambda: Child.drain(life.site), 1)
     of_hook = measured(lambda: Child.hook(life.site, scenes[0]), 1)
-    for _ in rounds(life, 6):
+    for _ in rounds(life, 4):
         for _ in range(life.random.randint(2, 4)):
             scene = life.random.choice(scenes)
             if life.random.random() < 0.3:
@@ -222,19 +222,19 @@ def test_hooks_and_drains_killed_in_any_order(life: Life, part: int) -> None:
                 life.save(scene)
                 life.kill_drain(of_drain)
         life.settle()
-    assert life.kills >= 12
+    assert life.kills >= 8
 
 
-def test_three_hundred_scenes_and_twenty_kills(life: Life) -> None:
-    scenes = life.add(300)
+def test_two_hundred_scenes_and_thirteen_kills(life: Life) -> None:
+    scenes = life.add(200)
     for scene in scenes:
         life.change(scene)
         assert life.site.hook(scene).error is None
         life.answered.add(scene)
-    # A twentieth of the work at the most between two kills, so that the last one still finds some.
+    # A thirteenth of the work at the most between two kills, so that the last one still finds some.
     life.site.plex.edit_delay = 0.005
     done = [0]
-    while life.kills < 20:
+    while life.kills < 13:
         child = Child.drain(life.site)
         life.site.plex.wait_for_edit(done[-1] + life.random.randint(1, 12), timeout=PATIENCE)
         life.kill(child, f"drain after {done[-1]} edits and some")
@@ -244,7 +244,7 @@ def test_three_hundred_scenes_and_twenty_kills(life: Life) -> None:
     life.settle()
     titles = [life.site.item(key).title for key in life.scenes.values()]
     assert titles == [life.states[scene][-1] for scene in scenes], life.what
-    assert len(life.site.plex.edits) <= 300 + life.kills, f"{life.what}: {done}"
+    assert len(life.site.plex.edits) <= 200 + life.kills, f"{life.what}: {done}"
     assert left, f"the kills came too late to matter: {done}"
 
 
@@ -321,12 +321,11 @@ POINTS: dict[str, Callable[[Life], None]] = {
 }
 
 
-@pytest.mark.parametrize("preserve", [False, True], ids=["stash wins", "preserve"])
 @pytest.mark.parametrize("point", POINTS)
-def test_a_drain_killed_at(life: Life, point: str, preserve: bool) -> None:
-    life.site.configure(preserve_plex_edits=preserve)
+def test_a_drain_killed_at(life: Life, point: str) -> None:
     scenes = life.add(3)
-    for _ in rounds(life, 2):
+    for number in rounds(life, 2):
+        life.site.configure(preserve_plex_edits=number == 1)
         for scene in scenes:
             life.save(scene)
         POINTS[point](life)
@@ -340,7 +339,7 @@ def test_a_drain_killed_at(life: Life, point: str, preserve: bool) -> None:
 def test_a_hook_killed_while_it_asks_for_the_drain(life: Life, taken: bool) -> None:
     """Between hook and drain: the row is on disk, the note of the ask too, and the asker is gone."""
     (scene,) = life.add(1)
-    for _ in rounds(life, 3):
+    for _ in rounds(life, 2):
         life.change(scene)
         _kill_when_stash_has(life, lambda: Child.hook(life.site, scene), "PlexSyncAsk", after=taken)
         life.note_if_queued(scene, answered=True)
@@ -376,16 +375,16 @@ def test_what_a_killed_drain_wrote_is_ours_and_what_a_person_typed_stays(life: L
         life.save(scene)
     longest = measured(lambda: Child.drain(life.site), 1)
     life.settle()
-    for number in rounds(life, 8):
+    for number in rounds(life, 5):
         for scene in scenes:
             life.save(scene)
         if number % 2:
             _kill_when_plex_has(life, _edits, nth=life.random.randint(1, 4), applied=True)
         else:
             life.kill_drain(longest)
-        if number in (3, 4):
+        if number in (1, 2):
             # Somebody renames an item that the killed run may or may not have written.
-            scene = scenes[number - 3]
+            scene = scenes[number - 1]
             life.typed[scene] = f"Typed in round {number}"
             life.site.plex.person_edits(life.scenes[scene], title=life.typed[scene])
         for scene in life.random.sample(scenes, 2):
@@ -397,13 +396,13 @@ def test_tags_that_a_killed_drain_wrote_go_again_and_a_persons_stay(life: Life) 
     life.site.configure(preserve_plex_edits=True)
     (scene,) = life.add(1)
     key, stash, plex = life.scenes[scene], life.site.stash, life.site.plex
-    for number in rounds(life, 4):
+    for number in rounds(life, 3):
         stash.save_scene(scene, tags=[f"Tag {number}", "Always"])
         life.save(scene)
         _kill_when_plex_has(life, _edits, applied=True)
         plex.person_edits(key, genres=[*plex.item(key).genres, f"A person's {number}"])
         life.settle()
-    expected = {"Tag 3", "Always", *(f"A person's {number}" for number in range(4))}
+    expected = {"Tag 2", "Always", *(f"A person's {number}" for number in range(3))}
     assert set(plex.item(key).genres) == expected, life.what
 
 

@@ -322,16 +322,21 @@ def test_a_role_and_a_picture_that_a_person_changed_stay_under_preserve(site: Si
 @both_readings
 @pytest.mark.parametrize("kind", ["status", "hang"])
 def test_a_write_that_nobody_confirmed_is_still_ours(site: Site, kind: Literal["status", "hang"]) -> None:
-    number = performer(site, "Ann", "dark")
+    number = performer(site, "Ann")
+    site.stash.update_performer(number, country="FR")
     scene, key = cast(site, number)
-    site.configure(preserve_plex_edits=True, read_timeout=0.15)
+    site.configure(preserve_plex_edits=True, performer_role="from {country}", read_timeout=0.15)
     site.plex.fail(kind=kind, method="PUT", after_effect=True)
     site.sync(scene)
-    # Before it is looked at again, name, role and picture have changed in Stash.
-    site.stash.update_performer(number, disambiguation="fair")
+    # Before it is looked at again, role and picture have changed in Stash, and then the name.
+    site.stash.update_performer(number, country="DE")
     another_face(site, number)
+    site.plex.fail(kind=kind, method="PUT", after_effect=True)
     site.sync(scene)
-    assert site.item(key).actors == [Role("Ann (fair)", "fair", address(site, number))]
+    assert site.item(key).actors == [Role("Ann", "from DE", address(site, number))]
+    site.stash.update_performer(number, name="Anna")
+    site.sync(scene)
+    assert site.item(key).actors == [Role("Anna", "from DE", address(site, number))]
     assert site.rows() == []
 
 
