@@ -199,7 +199,7 @@ CHANGES = {
 }
 
 
-OF_LISTS = ("performer renamed", "performer deleted", "tag renamed", "tag merged", "tag deleted", "group deleted")
+OF_LISTS = ("performer renamed", "tag merged", "group deleted")
 
 
 @pytest.mark.parametrize(

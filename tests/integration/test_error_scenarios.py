@@ -283,61 +283,6 @@ def test_several_matches_under_strict_matching_touch_none(site: Site) -> None:
     assert site.plex.edits == []
 
 
-def test_without_strict_matching_the_nearest_is_taken(site: Site) -> None:
-    site.configure(strict_matching=False)
-    keys = [site.plex.add_item(site.library, [(f"/plex/{d}/clip.mp4", 1000)]) for d in "abc"]
-    scene = site.stash.add_scene(title="Nearest", files=[("/stash/b/clip.mp4", 1000)])
-    site.sync(scene)
-    assert [site.item(key).title for key in keys] == ["clip", "Nearest", "clip"]
-    other = site.stash.add_scene(title="First", files=[("/stash/x/clip.mp4", 1000)])
-    site.sync(other)
-    assert site.item(keys[0]).title == "First"
-
-
-def test_another_size_is_another_file(site: Site) -> None:
-    key = site.plex.add_item(site.library, [("/plex/a/clip.mp4", 1000)])
-    scene = site.stash.add_scene(title="Other", files=[("/stash/a/clip.mp4", 999)])
-    site.sync(scene)
-    ((job, _),) = site.rows()
-    assert job["last_error_type"] == "PlexNotFound"
-    assert site.item(key).title == "clip"
-
-
-def test_two_scenes_in_one_item_are_a_conflict(site: Site) -> None:
-    one, key = site.add("/media/one.mp4", 1)
-    two, other = site.add("/media/two.mp4", 2)
-    site.save_and_sync(one, title="One")
-    site.plex.merge_items(key, other)
-    site.stash.save_scene(two, title="Two")
-    answer = site.sync(two, by_hand=True)
-    assert site.item(key).title == "One"
-    letter = dead_letter(site)
-    assert "conflict" in letter.message
-    assert f"scene {one}" in answer.said("e")
-
-
-def test_an_item_changes_hands_when_its_scene_is_gone(site: Site) -> None:
-    one, key = site.add("/media/one.mp4", 1)
-    site.save_and_sync(one, title="One", tags=["old"])
-    site.stash.remove_scene(one)
-    two = site.stash.add_scene(title="Two", files=[("/media/one.mp4", 1)])
-    site.sync(two)
-    assert (site.item(key).title, site.item(key).genres) == ("Two", [])
-
-
-def test_an_exact_path_takes_an_item_from_a_name_alone(site: Site) -> None:
-    key = site.plex.add_item(site.library, [("/media/b/clip.mp4", 1)])
-    by_name = site.stash.add_scene(title="By name", files=[("/media/a/clip.mp4", 1)])
-    site.sync(by_name)
-    assert site.item(key).title == "By name"
-    exact = site.stash.add_scene(title="Exact", files=[("/media/b/clip.mp4", 1)])
-    site.sync(exact)
-    assert site.item(key).title == "Exact"
-    site.hook(by_name)
-    assert "another scene's" in site.drain().said("w"), "the item's path is the other scene's in Stash"
-    assert site.item(key).title == "Exact"
-
-
 # Stash
 
 
@@ -416,15 +361,6 @@ def test_the_panel_shows_what_is_in_force_and_keeps_what_a_person_set(queued: Si
     configured = len(queued.stash.plugin_requests("configurePlugin"))
     queued.drain()
     assert len(queued.stash.plugin_requests("configurePlugin")) == configured, "filled in once"
-
-
-def test_a_wrong_setting_names_itself_its_value_and_what_is_accepted(queued: Site) -> None:
-    queued.configure(read_timeout="soon", path_map="/only/one/side")
-    answer = queued.drain()
-    assert "read_timeout is 'soon'" in (answer.error or "")
-    assert "path_map is '/only/one/side'" in (answer.error or "")
-    assert "accepted" in (answer.error or "")
-    assert_kept(queued, answer, tries=None)
 
 
 # Rows and files

@@ -199,52 +199,6 @@ def test_two_files_of_one_name_are_told_apart_by_their_size(site: Site) -> None:
     assert (site.item(one).title, site.item(two).title) == ("clip", "B")
 
 
-def test_path_map_turns_one_servers_paths_into_the_others(site: Site) -> None:
-    one = site.plex.add_item(site.library, [("/plex/a/clip.mp4", 1000)])
-    two = site.plex.add_item(site.library, [("/plex/b/clip.mp4", 1000)])
-    site.configure(path_map=r"Z:\clips=/plex; /unused=/nowhere")
-    scene = site.stash.add_scene(title="B", files=[("Z:\\clips\\b\\clip.mp4", 1000)])
-    site.sync(scene)
-    assert (site.item(one).title, site.item(two).title) == ("clip", "B")
-
-
-def test_an_item_that_came_to_plex_after_the_first_listing_is_found(site: Site) -> None:
-    scene, _ = site.add()
-    site.save_and_sync(scene, title="First")
-    listings = len([r for r in site.plex.requests if r.path.endswith("/all") and r.method == "GET"])
-    later, key = site.add("/media/later.mp4", 5)
-    site.save_and_sync(later, title="Later")
-    assert site.item(key).title == "Later"
-    assert len([r for r in site.plex.requests if r.path.endswith("/all") and r.method == "GET"]) == listings + 1
-
-
-def test_a_known_item_costs_no_listing(site: Site) -> None:
-    scene, _ = site.add()
-    site.save_and_sync(scene, title="First")
-    site.plex.clear_requests()
-    site.save_and_sync(scene, title="Second")
-    assert [r.path for r in site.plex.requests if r.path.endswith("/all") and r.method == "GET"] == []
-
-
-def test_an_item_whose_file_moved_in_plex_is_found_again(site: Site) -> None:
-    scene, key = site.add("/media/old.mp4", 7)
-    site.save_and_sync(scene, title="Before")
-    site.plex.replace_files(key, [("/media/new name.mp4", 7)])
-    site.stash.remove_scene(scene)
-    moved = site.stash.add_scene(title="After", files=[("/media/new name.mp4", 7)], id=scene)
-    site.sync(moved, by_hand=True)
-    assert site.item(key).title == "After"
-
-
-def test_an_item_removed_and_added_again_is_found_under_its_new_key(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, title="Before")
-    site.plex.remove_item(key)
-    again = site.plex.add_item(site.library, [("/media/clip.mp4", 1000)])
-    site.save_and_sync(scene, title="After")
-    assert site.item(again).title == "After"
-
-
 def test_a_deleted_scene_does_not_poison_its_batch(site: Site) -> None:
     gone, untouched = site.add("/media/gone.mp4", 1)
     kept, key = site.add("/media/kept.mp4", 2)
@@ -322,7 +276,7 @@ def test_a_stash_with_credentials(tmp_path_factory: pytest.TempPathFactory, plex
         assert site.item(key).title == "Logged in"
 
 
-@pytest.mark.parametrize("fields", [["id", "delete_file", "delete_generated"], ["id"], None])
+@pytest.mark.parametrize("fields", [["id", "delete_file", "delete_generated"], None])
 def test_a_deleted_scene_is_forgotten_and_plex_left_alone(site: Site, fields: list[str] | None) -> None:
     scene, key = site.add()
     other, _ = site.add("/media/other.mp4", 7)

@@ -305,8 +305,7 @@ def test_an_item_that_goes_in_the_middle_is_nobody_elses_failure(
 
 @both_readings
 @pytest.mark.usefixtures("_patience")
-@pytest.mark.parametrize("kind", ["status", "reset"])
-@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize(("kind", "after_effect"), [("status", False), ("reset", True)])
 def test_plex_stumbling_over_a_group(site: Site, kind: Literal["status", "reset"], after_effect: bool) -> None:
     scenes = synced(site, 6, ("a", "b"))
     site.stash.update_tag(site.stash.store.named("tags", "a", ""), name="new")

@@ -89,16 +89,21 @@ def test_it_does_not_depend_on_who_comes_first_in_a_batch(site: Site, order: int
     assert waiting(site) == {a: "PlexNotFound"}
 
 
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize("at_once", [True, False])
-def test_two_scenes_that_are_as_near_are_an_error_that_names_them(site: Site, order: int, at_once: bool) -> None:
+two_orders = pytest.mark.parametrize(("at_once", "order"), [(True, 1), (False, -1)])
+
+
+def two_as_near(site: Site, at_once: bool, order: int) -> tuple[int, list[int]]:
+    """An item, and two scenes that are as near to it and are synced."""
     key = put(site, "/media/c/x.mp4")
     both = [scene(site, "A", "/data/a/x.mp4"), scene(site, "B", "/data/b/x.mp4")]
-    if at_once:
-        together(site, *both[::order])
-    else:
-        for number in both[::order]:
-            site.sync(number)
+    for group in [both] if at_once else [[number] for number in both[::order]]:
+        together(site, *group)
+    return key, both
+
+
+@two_orders
+def test_two_scenes_that_are_as_near_are_an_error_that_names_them(site: Site, at_once: bool, order: int) -> None:
+    key, both = two_as_near(site, at_once, order)
     assert titles(site, key) == ["x"]
     found = letters(site)
     assert set(found) == set(both)
@@ -109,17 +114,10 @@ def test_two_scenes_that_are_as_near_are_an_error_that_names_them(site: Site, or
         assert "path_map" in found[number].message
 
 
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize("at_once", [True, False])
-def test_without_strict_matching_the_lower_scene_gets_it(site: Site, order: int, at_once: bool) -> None:
+@two_orders
+def test_without_strict_matching_the_lower_scene_gets_it(site: Site, at_once: bool, order: int) -> None:
     site.configure(strict_matching=False)
-    key = put(site, "/media/c/x.mp4")
-    both = [scene(site, "A", "/data/a/x.mp4"), scene(site, "B", "/data/b/x.mp4")]
-    if at_once:
-        together(site, *both[::order])
-    else:
-        for number in both[::order]:
-            site.sync(number)
+    key, _ = two_as_near(site, at_once, order)
     assert titles(site, key) == ["A"]
 
 
@@ -391,8 +389,7 @@ def test_a_scene_as_near_as_the_holder_takes_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/media", "/data"], ids=["by path", "by name"])
-@pytest.mark.parametrize("at_once", [True, False])
-@pytest.mark.parametrize("order", [1, -1])
+@two_orders
 def test_two_scenes_merged_into_one_item_are_a_conflict(site: Site, prefix: str, at_once: bool, order: int) -> None:
     key = site.plex.add_item(site.library, [("/media/one.mp4", 1), ("/media/two.mp4", 2)])
     one = scene(site, "One", f"{prefix}/one.mp4", size=1)

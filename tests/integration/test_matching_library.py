@@ -188,16 +188,15 @@ def check(site: Site, world: World, *, mapped: bool, strict: bool = True) -> dic
     return held
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_without_a_path_map_and_then_with_the_right_one(site: Site, seed: int) -> None:
-    world = build(site, 300, seed)
-    dice = random.Random(seed)
+def test_without_a_path_map_and_then_with_the_right_one(site: Site) -> None:
+    world = build(site, 250, 1)
+    dice = random.Random(1)
     run(site, world, dice)
     before = check(site, world, mapped=False)
     site.configure(path_map=PATH_MAP)
     run(site, world, dice)
     after = check(site, world, mapped=True)
-    assert len(after) > len(before) > 70
+    assert len(after) > len(before) > 60
     site.plex.clear_requests()
     run(site, world, dice)
     assert check(site, world, mapped=True) == after
@@ -206,7 +205,7 @@ def test_without_a_path_map_and_then_with_the_right_one(site: Site, seed: int) -
 
 def test_with_the_right_path_map_from_the_start(site: Site) -> None:
     site.configure(path_map=PATH_MAP)
-    world = build(site, 300, 3)
+    world = build(site, 250, 3)
     run(site, world, random.Random(3))
     check(site, world, mapped=True)
     searches = site.stash.plugin_requests("PlexSyncNamesakes")
@@ -216,6 +215,6 @@ def test_with_the_right_path_map_from_the_start(site: Site) -> None:
 @pytest.mark.parametrize("path_map", ["", PATH_MAP], ids=["no map", "right map"])
 def test_a_guess_never_takes_what_is_another_scenes_by_its_path(site: Site, path_map: str) -> None:
     site.configure(path_map=path_map, strict_matching=False)
-    world = build(site, 280, 4)
+    world = build(site, 220, 4)
     run(site, world, random.Random(4))
     check(site, world, mapped=bool(path_map), strict=False)

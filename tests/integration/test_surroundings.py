@@ -87,8 +87,11 @@ BROKEN = "what is this\n[["
 LOUD = "[log]\nlevel = LOUDER\nbackup_count = x\npath = /nowhere/at/all/plexapi.log\n"
 
 
-@pytest.mark.parametrize("text", [HOSTILE, BROKEN, LOUD], ids=["hostile", "broken", "loud"])
-@pytest.mark.parametrize("where", ["at home", "named"])
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [("at home", HOSTILE), ("named", BROKEN), ("at home", LOUD)],
+    ids=["hostile", "broken", "loud"],
+)
 def test_the_users_own_configuration_of_plexapi(
     site: Site, home: Path, monkeypatch: pytest.MonkeyPatch, text: str, where: str
 ) -> None:
