@@ -6,6 +6,7 @@ that hold as much as the check of an install imports; one test installs the real
 
 from __future__ import annotations
 
+import ensurepip
 import hashlib
 import importlib.metadata
 import json
@@ -209,13 +210,17 @@ def closed_port() -> int:
 def pip_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds pip and nothing else: installing it for every test would take 3 s each."""
     home = tmp_path_factory.mktemp("pip")
+    bundled = sorted(Path(ensurepip.__file__).with_name("_bundled").glob("pip-*.whl"))
+    if bundled:
+        with zipfile.ZipFile(bundled[-1]) as archive:
+            archive.extractall(home)
+        return home
+    # Some systems keep the wheel elsewhere; there Python has to install it.
     venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(home / "venv")
-    site = site_of(home / "venv")
-    only = home / "only"
-    only.mkdir()
-    for path in site.glob("pip*"):
-        shutil.copytree(path, only / path.name)
-    return only
+    (home / "only").mkdir()
+    for path in site_of(home / "venv").glob("pip*"):
+        shutil.copytree(path, home / "only" / path.name)
+    return home / "only"
 
 
 def site_of(folder: Path) -> Path:
