@@ -3,19 +3,25 @@
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
 
 from sync import data_folder, log
 from sync.plex import client
 from sync.setup import dependencies
 from sync.sleeper import launch
 from sync.worker import backoff, finish
+from sync.worker.circuit_breaker import CircuitBreaker
+from sync.worker.processor import Drain
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
-from tests.site import UNCOVERED, Site, install_plugin, known_plugin, open_files
+from tests.site import UNCOVERED, Site, install_plugin, kill_sleepers_below, known_plugin, open_files
 
 RAM_DISK = "/dev/shm"
 """Where Linux keeps files in memory: the suite takes a quarter less than on a disk, of processor time too."""
@@ -122,3 +128,26 @@ def live_site(tmp_path: Path, plex: PlexStandIn) -> Iterator[Site]:
         made.configure()
         yield made
         made.kill_sleeper()
+
+
+@pytest.fixture
+def _no_strays(tmp_path: Path) -> Iterator[None]:
+    """For a test that kills drains: no sleeper that one of them has started outlives the test."""
+    yield
+    kill_sleepers_below(tmp_path)
+
+
+@pytest.fixture(params=["adds", "replaces"])
+def _both_readings_of_tag_edits(request: pytest.FixtureRequest, plex: PlexStandIn) -> None:
+    """Whether an edit of a list adds to it or replaces it: Plex adds, and PlexSync is right under both."""
+    plex.tag_mode = request.param
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
+    """Frozen time. The drain's and the breaker's clock are bound at import, where freezing does not reach."""
+    for one in (CircuitBreaker, Drain):
+        monkeypatch.setitem(one.__init__.__kwdefaults__ or {}, "clock", lambda: time.time())
+    with freeze_time(datetime(2024, 1, 1, tzinfo=UTC), ignore=["_pytest.timing"]) as frozen:
+        assert isinstance(frozen, FrozenDateTimeFactory)
+        yield frozen

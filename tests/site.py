@@ -13,18 +13,20 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sync import data_folder, entry
 from sync.queue import schema
+from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
 from sync.queue.jobs import JobStore
 from sync.sleeper import sleeper
 from sync.sleeper.launch import is_alive
 from sync.state.state import State
 from sync.status.version import version
+from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, Record
 from tests.servers.plex import PlexItem, PlexStandIn
 from tests.servers.stash import StashStandIn
 
@@ -163,6 +165,22 @@ class Site:
         self.stash.save_scene(scene_id, **fields)
         return self.sync(scene_id)
 
+    def save_many(self, count: int, *, first: int = 0) -> dict[int, int]:
+        """Add files that both servers have, and queue a save of each: the title of scene 7 becomes "T7".
+
+        Return scene id -> ratingKey.
+        """
+        pairs = dict(self.add(f"/media/{number}.mp4", number + 1) for number in range(first, first + count))
+        for scene in pairs:
+            self.stash.scene(scene).title = f"T{scene}"
+            queued = self.hook(scene)
+            assert queued.error is None, queued.error
+        return pairs
+
+    def arrived(self, pairs: dict[int, int]) -> list[int]:
+        """Of the scenes of `save_many` those whose title Plex has."""
+        return [scene for scene, key in pairs.items() if self.item(key).title == f"T{scene}"]
+
     def sleeper_pid(self) -> int | None:
         """The process of the sleeper, None where none lives."""
         if not is_alive(str(self.data)):
@@ -186,9 +204,35 @@ class Site:
         """The queue, opened as the drain opens it."""
         return JobStore(data_folder.queue_folder(str(self.data)))
 
+    @contextlib.contextmanager
+    def queue_file(self) -> Iterator[sqlite3.Connection]:
+        """The queue's file, opened beside whatever runs. Each statement is on disk at once."""
+        file = data_folder.queue_file(str(self.data))
+        with contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as connection:
+            yield connection
+
+    def breaker(self) -> tuple[CircuitState, Record]:
+        """The circuit breaker's state and what it knows."""
+        with self.queue_file() as connection:
+            breaker = CircuitBreaker(connection)
+            return breaker.state, breaker.record
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """The jobs that nobody tries any more."""
+        with contextlib.closing(self.store()) as store:
+            return store.dead_letters()
+
+    def bury(self, *letters: DeadLetter) -> None:
+        """Put dead letters there, as a drain would that has given up these jobs."""
+        self.store().close()
+        with self.queue_file() as connection:
+            connection.execute("BEGIN")
+            connection.executemany(PUT_DEAD_LETTER, letters)
+            connection.execute("COMMIT")
+
     def rows(self) -> list[tuple[dict[str, Any], int]]:
         """(job, status) of every row that is not acknowledged."""
-        with contextlib.closing(sqlite3.connect(data_folder.queue_file(str(self.data)))) as connection:
+        with self.queue_file() as connection:
             rows = connection.execute("SELECT data, status FROM ack_queue_default WHERE status <> 5 ORDER BY _id")
             return [(json.loads(data), status) for data, status in rows]
 

@@ -61,14 +61,12 @@ def test_a_row_that_nobody_can_read_stops_nobody(site: Site, data: object) -> No
     scene, key = site.add()
     site.hook(scene)
     site.stash.scene(scene).title = "T"
-    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+    with site.queue_file() as connection:
         connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     assert site.drain().error is None
     assert site.item(key).title == "T"
     assert site.rows() == []
-    store = site.store()
-    assert len(store.dead_letters()) == 1
-    store.close()
+    assert len(site.dead_letters()) == 1
 
 
 def test_a_clock_that_was_set_back_holds_nothing(site: Site) -> None:
@@ -103,10 +101,7 @@ def test_a_sleeper_whose_data_folder_was_deleted_ends(site: Site) -> None:
 
 
 def test_a_truncated_queue_loses_nothing(site: Site) -> None:
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(40)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-        site.hook(scene)
+    pairs = site.save_many(40)
     file = Path(data_folder.queue_file(str(site.data)))
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -114,7 +109,7 @@ def test_a_truncated_queue_loses_nothing(site: Site) -> None:
     file.write_bytes(file.read_bytes()[:5000])
     answer = site.drain()
     assert "damaged" in answer.said("e")
-    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.arrived(pairs) == list(pairs)
 
 
 def test_a_server_that_does_not_page_is_listed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

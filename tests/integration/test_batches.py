@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -27,9 +27,9 @@ from sync.stash.client import StashClient
 from sync.worker import processor
 from sync.worker.processor import Drain
 from tests.servers.plex import Request
-from tests.site import Answer, Child, Site, kill_sleepers_below
+from tests.site import Answer, Child, Site
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("_no_strays")]
 
 ALL = {"mode": "sync_all"}
 RECENT = {"mode": "sync_recent"}
@@ -38,12 +38,6 @@ SLEEPER = {"mode": "process_queue", "trigger": "sleeper"}
 HOOK = {"mode": "process_queue", "trigger": "hook"}
 JPEG = b"\xff\xd8\xff\xe0"
 DAY = 86_400.0
-
-
-@pytest.fixture(autouse=True)
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 def fill(site: Site, count: int, *, first: int = 1, cover: bool = False) -> dict[int, int]:
@@ -67,7 +61,7 @@ def add_scenes(site: Site, keys: list[int], *, first: int = 1, cover: bool = Fal
 
 def save_beside(site: Site, scene: int) -> None:
     """A save's row, put while a run is at work."""
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), timeout=20)) as connection, connection:
+    with site.queue_file() as connection:
         connection.execute(schema.INSERT_JOB, (schema.new_row(scene, 1.0), 1.0))
 
 
@@ -78,7 +72,7 @@ def change(site: Site, scene: int, title: str = "") -> None:
 
 def found(site: Site) -> list[Batch]:
     """The batches, newest first; beside a drain, too."""
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), timeout=20)) as connection:
+    with site.queue_file() as connection:
         return batches.latest(connection)
 
 
@@ -495,7 +489,7 @@ def test_another_setting_begins_it_anew(site: Site) -> None:
 def test_a_day_later_it_begins_anew(site: Site) -> None:
     pairs = fill(site, 6)
     kill_after(site, 4)
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
+    with site.queue_file() as connection:
         connection.execute("UPDATE plexsync_batches SET worked_at = worked_at - 86401, created_at = created_at - 90000")
     first, *_ = pairs
     change(site, first, "Newer")
@@ -553,7 +547,7 @@ def test_what_waits_for_a_later_try_ends_its_batch(site: Site) -> None:
     assert (told["batches"][0]["left"], told["queue"]["waiting"], told["queue"]["bulk"]) == (1, 1, 0)
     site.call(HOOK)
     assert newest(site).status == RUNNING, "a save's run leaves it"
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
+    with site.queue_file() as connection:
         connection.execute(
             "UPDATE ack_queue_default SET data = CAST(json_set(CAST(data AS TEXT), '$.next_retry_at', 1) AS BLOB)"
         )
@@ -648,7 +642,7 @@ def test_plex_is_away_already_when_the_task_is_pressed(site: Site) -> None:
     site.plex.stop()
     assert site.call(ALL).error is not None
     assert newest(site).interrupted
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
+    with site.queue_file() as connection:
         connection.execute("UPDATE plexsync_batches SET interrupted = 0")
     assert site.call(PRESS).error is not None
     assert newest(site).interrupted, "a press of Process queue wanted it"
@@ -913,7 +907,7 @@ def test_recent_is_counted_from_the_press(site: Site) -> None:
     site.plex.stop()
     site.call(RECENT)
     site.plex.start()
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
+    with site.queue_file() as connection:
         connection.execute("UPDATE plexsync_batches SET created_at = created_at - 36000")
     (scene,) = pairs
     site.stash.scene(scene).updated_s = time.time() - 30 * 3600

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sync import data_folder
 from sync.queue import schema
 from tests.servers.plex import PlexItem, TagMode
 from tests.servers.stash import StashStandIn
-from tests.site import Answer, Child, Site, kill_sleepers_below
+from tests.site import Answer, Child, Site
 
 pytestmark = pytest.mark.integration
 
@@ -329,12 +326,6 @@ EACH_ITS_OWN = "{studio}: {title}"
 """A template under which a renamed studio is another title for each scene, and so an edit."""
 
 
-@pytest.fixture
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
-
-
 @pytest.mark.usefixtures("_no_strays")
 def test_a_change_while_a_drain_is_at_work(site: Site) -> None:
     site.configure(title_template=EACH_ITS_OWN)
@@ -397,7 +388,7 @@ NONSENSE: list[tuple[object, object]] = [
 def test_a_row_that_is_no_change_is_a_dead_letter_that_says_why(site: Site) -> None:
     scene, key = add(site, studio="Acme")
     site.sync(scene)
-    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+    with site.queue_file() as connection:
         for entity, number in NONSENSE:
             row = {"entity": entity, "entity_id": number, "update_type": "tag_update", "enqueued_at": 1.0}
             connection.execute(schema.INSERT_JOB, (json.dumps(row).encode(), 1.0))
@@ -406,9 +397,7 @@ def test_a_row_that_is_no_change_is_a_dead_letter_that_says_why(site: Site) -> N
     assert answer.error is None
     assert site.item(key).studio == "Renamed"
     assert site.rows() == []
-    store = site.store()
-    letters = store.dead_letters()
-    store.close()
+    letters = site.dead_letters()
     assert len(letters) == len(NONSENSE)
     assert all("a queue row has entity" in letter.message for letter in letters)
 

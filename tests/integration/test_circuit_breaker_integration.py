@@ -14,15 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from sync import data_folder
 from sync.queue import schema
-from sync.queue.dead_letters import DeadLetter
 from sync.worker import processor
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState, Record
-from sync.worker.processor import Drain
 from tests.servers.plex import Request
 from tests.site import ROOT, Site
 
@@ -31,16 +28,6 @@ pytestmark = pytest.mark.integration
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START.timestamp()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
-    """Frozen time. The drain's and the breaker's clock are bound at import, where freezing does not reach."""
-    for one in (CircuitBreaker, Drain):
-        monkeypatch.setitem(one.__init__.__kwdefaults__ or {}, "clock", lambda: time.time())
-    with freeze_time(START, ignore=["_pytest.timing"]) as frozen:
-        assert isinstance(frozen, FrozenDateTimeFactory)
-        yield frozen
 
 
 @pytest.fixture
@@ -71,18 +58,6 @@ def fail(breaker: CircuitBreaker, times: int) -> None:
         breaker.record_failure(f"scene_{number}")
 
 
-def record(site: Site) -> Record:
-    """What the site's breaker knows."""
-    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
-        return CircuitBreaker(connection).record
-
-
-def state(site: Site) -> CircuitState:
-    """The state of the site's breaker."""
-    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
-        return CircuitBreaker(connection).state
-
-
 def trip(site: Site) -> None:
     """Open the site's breaker, as five drains do that do not reach Plex."""
     with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
@@ -92,31 +67,11 @@ def trip(site: Site) -> None:
         assert breaker.state is OPEN
 
 
-def save(site: Site, count: int, first: int = 1) -> dict[int, int]:
-    """Save that many new scenes, each with a title that Plex does not have yet; return their items by scene."""
-    pairs = dict(site.add(f"/media/{number}.mp4", number) for number in range(first, first + count))
-    for scene in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-        assert site.hook(scene).error is None
-    return pairs
-
-
-def synced(site: Site, pairs: dict[int, int]) -> list[int]:
-    """The scenes whose title Plex has."""
-    return [scene for scene, key in pairs.items() if site.item(key).title == f"T{scene}"]
-
-
 def counts(site: Site) -> list[int]:
     """How many tries each waiting job has spent; none is claimed."""
     rows = site.rows()
     assert all(status in (schema.NEW, schema.READY) for _, status in rows), "left claimed"
     return [job.get("retry_count", 0) for job, _ in rows]
-
-
-def letters(site: Site) -> list[DeadLetter]:
-    """The dead letters."""
-    with closing(site.store()) as store:
-        return store.dead_letters()
 
 
 def probes(site: Site) -> list[Request]:
@@ -239,7 +194,7 @@ def test_a_record_that_nobody_can_read_is_as_good_as_none(queue_file: str, text:
 
 
 def test_while_open_no_job_is_claimed_and_plex_is_left_alone(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
-    pairs = save(at_rest, 3)
+    pairs = at_rest.save_many(3)
     before = at_rest.rows()
     trip(at_rest)
     for _ in range(6):
@@ -249,26 +204,26 @@ def test_while_open_no_job_is_claimed_and_plex_is_left_alone(at_rest: Site, cloc
         assert at_rest.rows() == before
         clock.tick(9)
     assert at_rest.plex.requests == []
-    assert synced(at_rest, pairs) == []
+    assert at_rest.arrived(pairs) == []
 
 
 def test_half_open_a_drain_probes_first_and_goes_on(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
-    pairs = save(at_rest, 3)
+    pairs = at_rest.save_many(3)
     trip(at_rest)
     clock.tick(60)
     answer = at_rest.drain()
     assert at_rest.plex.requests[0].path == "/identity"
     assert "X-Plex-Token" not in at_rest.plex.requests[0].target
     assert "Plex answers again" in answer.said("i")
-    assert synced(at_rest, pairs) == list(pairs)
-    assert (state(at_rest), at_rest.rows()) == (CLOSED, [])
+    assert at_rest.arrived(pairs) == list(pairs)
+    assert (at_rest.breaker()[0], at_rest.rows()) == (CLOSED, [])
 
 
 @pytest.mark.parametrize("how", ["starting", "stopped"])
 def test_a_probe_that_fails_costs_one_request_and_another_minute(
     at_rest: Site, clock: FrozenDateTimeFactory, how: str
 ) -> None:
-    pairs = save(at_rest, 3)
+    pairs = at_rest.save_many(3)
     before = at_rest.rows()
     trip(at_rest)
     if how == "starting":
@@ -285,28 +240,28 @@ def test_a_probe_that_fails_costs_one_request_and_another_minute(
         at_rest.plex.start()
     clock.tick(59)
     at_rest.drain()
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
     assert at_rest.rows() == before
     clock.tick(1)
     at_rest.drain()
-    assert synced(at_rest, pairs) == list(pairs)
+    assert at_rest.arrived(pairs) == list(pairs)
 
 
 def test_a_press_while_open_begins_with_a_probe(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
-    pairs = save(at_rest, 3)
+    pairs = at_rest.save_many(3)
     trip(at_rest)
     clock.tick(30)
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
     answer = at_rest.drain(by_hand=True)
     assert answer.error is None
     assert at_rest.plex.requests[0].path == "/identity"
     assert len(probes(at_rest)) == 1
-    assert synced(at_rest, pairs) == list(pairs)
-    assert state(at_rest) is CLOSED
+    assert at_rest.arrived(pairs) == list(pairs)
+    assert at_rest.breaker()[0] is CLOSED
 
 
 def test_a_press_while_plex_is_away_costs_a_probe_and_no_try(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
-    save(at_rest, 3)
+    at_rest.save_many(3)
     trip(at_rest)
     at_rest.plex.starting = True
     clock.tick(30)
@@ -315,11 +270,11 @@ def test_a_press_while_plex_is_away_costs_a_probe_and_no_try(at_rest: Site, cloc
     assert "3 jobs stay queued" in (answer.error or "")
     assert [request.path for request in at_rest.plex.requests] == ["/identity"]
     assert counts(at_rest) == [0, 0, 0]
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
 
 
 def test_a_press_while_closed_needs_no_probe(at_rest: Site) -> None:
-    save(at_rest, 1)
+    at_rest.save_many(1)
     at_rest.drain(by_hand=True)
     assert probes(at_rest) == []
 
@@ -327,40 +282,40 @@ def test_a_press_while_closed_needs_no_probe(at_rest: Site) -> None:
 def test_five_jobs_that_fail_in_a_row_open_it_and_the_others_are_not_tried(
     at_rest: Site, clock: FrozenDateTimeFactory
 ) -> None:
-    pairs = save(at_rest, 12)
+    pairs = at_rest.save_many(12)
     at_rest.plex.fail(status=500, times=None, method="PUT")
     answer = at_rest.drain()
     assert "in a row" in (answer.error or "")
     assert len(at_rest.plex.edits) == 5
     assert sorted(counts(at_rest)) == [0] * 7 + [1] * 5
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
     at_rest.plex.clear_faults()
     clock.tick(60)
     at_rest.drain()
     clock.tick(5)
     at_rest.drain()
-    assert synced(at_rest, pairs) == list(pairs)
-    assert record(at_rest) == Record()
+    assert at_rest.arrived(pairs) == list(pairs)
+    assert at_rest.breaker()[1] == Record()
 
 
 def test_a_job_that_goes_well_in_between_clears_the_count(at_rest: Site) -> None:
-    pairs = save(at_rest, 9)
+    pairs = at_rest.save_many(9)
     good = list(pairs.values())[4]
     at_rest.plex.fail(
         status=500, times=None, where=lambda request: request.is_edit and f"id={good}&" not in request.target
     )
     answer = at_rest.drain()
     assert answer.error is None
-    assert record(at_rest).failures == 4
+    assert at_rest.breaker()[1].failures == 4
     assert len(at_rest.plex.edits) == 9
-    assert synced(at_rest, pairs) == [list(pairs)[4]]
+    assert at_rest.arrived(pairs) == [list(pairs)[4]]
 
 
 def test_what_a_stopped_batch_did_not_begin_is_back_on_the_queue(
     at_rest: Site, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processor, "ROUND", 20)
-    pairs = save(at_rest, 30)  # more than one batch
+    pairs = at_rest.save_many(30)  # more than one batch
     good = next(iter(pairs.values()))
     at_rest.plex.fail(
         status=500, times=None, where=lambda request: request.is_edit and f"id={good}&" not in request.target
@@ -370,12 +325,12 @@ def test_what_a_stopped_batch_did_not_begin_is_back_on_the_queue(
     at_rest.plex.clear_faults()
     clock.tick(60)
     at_rest.drain()
-    assert synced(at_rest, pairs) == list(pairs)
+    assert at_rest.arrived(pairs) == list(pairs)
 
 
 @pytest.mark.parametrize("good", ["changed", "right already"])
 def test_a_job_that_went_well_before_five_failures_does_not_close_it_again(at_rest: Site, good: str) -> None:
-    pairs = save(at_rest, 12)
+    pairs = at_rest.save_many(12)
     scene, key = next(iter(pairs.items()))
     if good == "right already":
         at_rest.plex.person_edits(key, title=f"T{scene}")
@@ -386,27 +341,27 @@ def test_a_job_that_went_well_before_five_failures_does_not_close_it_again(at_re
     assert counts(at_rest) == [1] * 5 + [0] * 6
     assert "in a row" in (answer.error or "")
     assert len(at_rest.plex.edits) == (6 if good == "changed" else 5)
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
 
 
 def test_one_job_that_fails_in_drain_after_drain_counts_once(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
     at_rest.configure(max_retries=20)
-    pairs = save(at_rest, 1)
+    pairs = at_rest.save_many(1)
     at_rest.plex.fail(status=500, times=None, method="PUT")
     for count in range(1, 11):
         assert at_rest.drain().error is None
         assert counts(at_rest) == [count]
         clock.tick(80)
-    assert (record(at_rest).failures, state(at_rest)) == (1, CLOSED)
+    assert (at_rest.breaker()[1].failures, at_rest.breaker()[0]) == (1, CLOSED)
     at_rest.plex.clear_faults()
     at_rest.drain()
-    assert synced(at_rest, pairs) == list(pairs)
-    assert record(at_rest) == Record()
+    assert at_rest.arrived(pairs) == list(pairs)
+    assert at_rest.breaker()[1] == Record()
 
 
 def test_one_request_that_fails_for_a_whole_batch_is_not_a_failure_of_each_job(at_rest: Site) -> None:
     """The items of a batch are read back in one request; a single 500 there is no outage."""
-    save(at_rest, 8)
+    at_rest.save_many(8)
     reads = itertools.count()
     at_rest.plex.fail(
         status=500,
@@ -416,7 +371,7 @@ def test_one_request_that_fails_for_a_whole_batch_is_not_a_failure_of_each_job(a
     )
     answer = at_rest.drain()
     assert len(at_rest.plex.edits) == 8
-    assert state(at_rest) is CLOSED, answer.error
+    assert at_rest.breaker()[0] is CLOSED, answer.error
 
 
 @pytest.mark.parametrize(
@@ -425,7 +380,7 @@ def test_one_request_that_fails_for_a_whole_batch_is_not_a_failure_of_each_job(a
 def test_whatever_request_it_is_that_fails_drain_after_drain_opens_it(
     at_rest: Site, clock: FrozenDateTimeFactory, where: str, status: int
 ) -> None:
-    pairs = save(at_rest, 6)
+    pairs = at_rest.save_many(6)
 
     def strikes(request: Request) -> bool:
         if where == "/all":
@@ -435,22 +390,22 @@ def test_whatever_request_it_is_that_fails_drain_after_drain_opens_it(
     at_rest.plex.fail(status=status, times=None, where=strikes)
     for _ in range(5):
         assert at_rest.drain().error
-        if state(at_rest) is OPEN:
+        if at_rest.breaker()[0] is OPEN:
             break
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
     at_rest.plex.clear_faults()
     clock.tick(60)
     for _ in range(2):
         at_rest.drain()
         clock.tick(5)
-    assert synced(at_rest, pairs) == list(pairs)
+    assert at_rest.arrived(pairs) == list(pairs)
 
 
 def test_a_plex_that_answers_the_probe_and_refuses_the_token_does_not_stay_open(
     at_rest: Site, clock: FrozenDateTimeFactory
 ) -> None:
     """A refusal is an answer: once the setting is right, the next save is served."""
-    pairs = save(at_rest, 1)
+    pairs = at_rest.save_many(1)
     trip(at_rest)
     at_rest.configure(plex_token="wrong")
     clock.tick(60)
@@ -458,15 +413,15 @@ def test_a_plex_that_answers_the_probe_and_refuses_the_token_does_not_stay_open(
     at_rest.configure()
     clock.tick(5)
     at_rest.drain()
-    assert synced(at_rest, pairs) == list(pairs)
+    assert at_rest.arrived(pairs) == list(pairs)
 
 
 def test_a_stash_that_fails_is_not_the_breakers_business(at_rest: Site, clock: FrozenDateTimeFactory) -> None:
-    save(at_rest, 2)
+    at_rest.save_many(2)
     at_rest.stash.fail("status", status=502, times=None, query_contains="PlexSyncScenes")
     for _ in range(8):
         assert "Stash" in (at_rest.drain().error or "")
-    assert (record(at_rest), counts(at_rest)) == (Record(), [0, 0])
+    assert (at_rest.breaker()[1], counts(at_rest)) == (Record(), [0, 0])
 
 
 def test_a_file_that_plex_does_not_have_is_not_the_breakers_business(at_rest: Site) -> None:
@@ -474,7 +429,7 @@ def test_a_file_that_plex_does_not_have_is_not_the_breakers_business(at_rest: Si
         at_rest.hook(at_rest.stash.add_scene(title="Lost", files=[(f"/media/lost{number}.mp4", 5000 + number)]))
     at_rest.drain()
     assert counts(at_rest) == [1] * 8
-    assert record(at_rest) == Record()
+    assert at_rest.breaker()[1] == Record()
 
 
 def test_delays_grow_with_the_count_up_to_the_cap(
@@ -482,7 +437,7 @@ def test_delays_grow_with_the_count_up_to_the_cap(
 ) -> None:
     monkeypatch.setattr(random, "uniform", lambda low, high: high)  # no jitter: the longest each may be
     at_rest.configure(max_retries=20)
-    save(at_rest, 1)
+    at_rest.save_many(1)
     at_rest.plex.fail(status=500, times=None, method="PUT")
     delays = []
     for _ in range(9):
@@ -494,7 +449,7 @@ def test_delays_grow_with_the_count_up_to_the_cap(
 
 
 def test_delays_have_jitter(at_rest: Site) -> None:
-    save(at_rest, 4)
+    at_rest.save_many(4)
     at_rest.plex.fail(status=500, times=None, method="PUT")
     at_rest.drain()
     delays = [job["next_retry_at"] - time.time() for job, _ in at_rest.rows()]
@@ -509,11 +464,11 @@ def test_delays_have_jitter(at_rest: Site) -> None:
 def outage(at_rest: Site) -> tuple[Site, dict[int, int]]:
     """Five scenes that failed for good with server errors, which opened the breaker, and two that still wait."""
     at_rest.configure(max_retries=1)
-    pairs = save(at_rest, 7)
+    pairs = at_rest.save_many(7)
     at_rest.plex.fail(status=500, times=None, method="PUT")
     at_rest.drain()
-    assert state(at_rest) is OPEN
-    assert [letter.scene_id for letter in letters(at_rest)] == list(pairs)[:5]
+    assert at_rest.breaker()[0] is OPEN
+    assert [letter.scene_id for letter in at_rest.dead_letters()] == list(pairs)[:5]
     return at_rest, pairs
 
 
@@ -526,8 +481,8 @@ def test_what_failed_in_an_outage_is_queued_again_after_it(
     clock.tick(10 if by_hand else 60)
     answer = site.drain(by_hand=by_hand)
     assert "5 scenes that failed in the outage are queued again" in answer.said("i")
-    assert synced(site, pairs) == list(pairs)
-    assert letters(site) == []
+    assert site.arrived(pairs) == list(pairs)
+    assert site.dead_letters() == []
     assert site.rows() == []
 
 
@@ -538,12 +493,12 @@ def test_what_fails_again_after_the_outage_is_not_queued_once_more(
     clock.tick(60)
     site.drain()  # Plex answers the probe and stumbles over the edits still
     assert len(site.plex.edits) == 6, "a Plex on probation costs one job's try, not five"
-    assert state(site) is OPEN
+    assert site.breaker()[0] is OPEN
     for _ in range(10):
         clock.tick(60)
         site.drain()
     assert site.rows() == []
-    assert [letter.tries for letter in letters(site)] == [2] * 7, "each once more and never again"
+    assert [letter.tries for letter in site.dead_letters()] == [2] * 7, "each once more and never again"
     assert len(site.plex.edits) == 14
 
 
@@ -557,47 +512,47 @@ def test_a_new_save_that_fails_in_another_outage_is_queued_again_after_that(
     site.plex.clear_faults()
     clock.tick(3600)
     site.drain()
-    assert len(letters(site)) == 7
+    assert len(site.dead_letters()) == 7
     site.plex.fail(status=500, times=None, method="PUT")
     for scene in pairs:
         site.hook(scene)
     site.drain()
-    assert state(site) is OPEN
+    assert site.breaker()[0] is OPEN
     site.plex.clear_faults()
     clock.tick(60)
     site.drain()
-    assert synced(site, pairs) == list(pairs)
+    assert site.arrived(pairs) == list(pairs)
 
 
 def test_what_failed_before_the_outage_or_for_another_reason_stays_a_dead_letter(
     at_rest: Site, clock: FrozenDateTimeFactory
 ) -> None:
     at_rest.configure(max_retries=1)
-    (earlier,) = save(at_rest, 1, first=100)
+    (earlier,) = at_rest.save_many(1, first=100)
     at_rest.plex.fail(status=500, method="PUT")
     at_rest.drain()
     at_rest.sync(at_rest.add("/media/good.mp4", 500)[0])
-    pairs = save(at_rest, 1, first=200)
+    pairs = at_rest.save_many(1, first=200)
     at_rest.drain()
-    assert record(at_rest) == Record(), "a job that went well ended that"
+    assert at_rest.breaker()[1] == Record(), "a job that went well ended that"
     clock.tick(3600)
     no_file = at_rest.stash.add_scene(title="No file")
-    pairs |= save(at_rest, 2, first=300)
+    pairs |= at_rest.save_many(2, first=300)
     at_rest.hook(no_file)
-    pairs |= save(at_rest, 3, first=400)
+    pairs |= at_rest.save_many(3, first=400)
     at_rest.plex.fail(status=500, times=None, method="PUT")
     at_rest.drain()
-    assert state(at_rest) is OPEN
+    assert at_rest.breaker()[0] is OPEN
     at_rest.plex.clear_faults()
     clock.tick(60)
     at_rest.drain()
-    assert synced(at_rest, pairs) == list(pairs)
-    assert {letter.scene_id for letter in letters(at_rest)} == {earlier, no_file}
+    assert at_rest.arrived(pairs) == list(pairs)
+    assert {letter.scene_id for letter in at_rest.dead_letters()} == {earlier, no_file}
 
 
 @pytest.mark.parametrize(("how", "pause"), [("starting", 20.0), ("stopped", 29.0)])
 def test_half_an_hour_without_plex(at_rest: Site, clock: FrozenDateTimeFactory, how: str, pause: float) -> None:
-    pairs = save(at_rest, 5)
+    pairs = at_rest.save_many(5)
     if how == "starting":
         at_rest.plex.starting = True
     else:
@@ -609,10 +564,10 @@ def test_half_an_hour_without_plex(at_rest: Site, clock: FrozenDateTimeFactory, 
         asked += [time.time()] * (len(probes(at_rest)) - len(asked))
         drains += 1
         if drains % 20 == 0:  # people go on saving
-            pairs |= save(at_rest, 1, first=1000 + drains)
+            pairs |= at_rest.save_many(1, first=1000 + drains)
         clock.tick(pause)
     assert counts(at_rest) == [0] * len(pairs)
-    assert letters(at_rest) == []
+    assert at_rest.dead_letters() == []
     if how == "starting":
         assert 25 <= len(asked) <= 30
         assert all(after - before >= 60 for before, after in itertools.pairwise(asked))
@@ -625,6 +580,6 @@ def test_half_an_hour_without_plex(at_rest: Site, clock: FrozenDateTimeFactory, 
         assert time.time() - back <= 60 + pause
         at_rest.drain()
         clock.tick(pause)
-    assert synced(at_rest, pairs) == list(pairs)
+    assert at_rest.arrived(pairs) == list(pairs)
     assert len(at_rest.plex.edits) == len(pairs), "each written once"
-    assert (state(at_rest), letters(at_rest)) == (CLOSED, [])
+    assert (at_rest.breaker()[0], at_rest.dead_letters()) == (CLOSED, [])

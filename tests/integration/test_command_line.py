@@ -21,7 +21,7 @@ from sync.command_line.main import main
 from sync.command_line.options import PYTHON
 from sync.ending import Ending, Report
 from sync.lock import FileLock
-from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
+from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
 from tests.servers.plex import PlexStandIn
 from tests.servers.stash import StashStandIn
@@ -70,12 +70,6 @@ def run(site: Site, line: str, environment: dict[str, str] | None = None, *, on_
 def _check(site: Site, result: Result) -> None:
     for secret in (site.plex.token, KEY, "Traceback", "\x01"):
         assert secret not in result.out + result.err
-
-
-def bury(site: Site, *letters: DeadLetter) -> None:
-    store = site.store()
-    store.connection.executemany(PUT_DEAD_LETTER, letters)
-    store.close()
 
 
 def letter(scene: int, error_type: str = "PlexNotFound", title: str = "T", message: str = "why") -> DeadLetter:
@@ -161,7 +155,7 @@ def test_plex_is_away(shell_site: Site, ending: str) -> None:
     site.plex.stop()
     for line in ("process-queue", "failed retry"):
         if line == "failed retry":
-            bury(site, letter(99))
+            site.bury(letter(99))
         result = run(site, line + ending)
         assert result.code == 3
         said = result.document["error"] if ending else result.err
@@ -218,7 +212,7 @@ def test_another_run_is_at_work(shell_site: Site, monkeypatch: pytest.MonkeyPatc
     store.connection.execute("UPDATE plexsync_wake SET draining = 1")
     store.close()
     monkeypatch.setattr(tasks.wake, "begin_drain", pytest.fail)
-    bury(site, letter(5))
+    site.bury(letter(5))
     result = run(site, "failed retry --json")
     lock.release()
     assert result.code == 4
@@ -349,8 +343,8 @@ def test_the_status(shell_site: Site) -> None:
 def test_the_failed_jobs(shell_site: Site) -> None:
     site = shell_site
     assert run(site, "failed list").out == "There are no failed jobs\n"
-    bury(site, letter(7, title="A\x1b[2Jtitle" + "x" * 80), letter(-3, "UnreadableJobError"))
-    bury(site, letter(8, "PlexPermanentError", message="2 Plex items hold /media/clip.mp4 " + "y" * 300))
+    site.bury(letter(7, title="A\x1b[2Jtitle" + "x" * 80), letter(-3, "UnreadableJobError"))
+    site.bury(letter(8, "PlexPermanentError", message="2 Plex items hold /media/clip.mp4 " + "y" * 300))
     result = run(site, "failed list")
     first, second, third = result.out.rstrip("\n").split("\n")
     assert first.startswith('Scene 8 "T", PlexPermanentError, 12 tries, ')
@@ -373,7 +367,7 @@ def test_failed_jobs_that_are_brought_into_plex(shell_site: Site) -> None:
     site = shell_site
     scene, key = site.add()
     site.stash.save_scene(scene, title="Again")
-    bury(site, letter(scene), letter(-3, "UnreadableJobError"))
+    site.bury(letter(scene), letter(-3, "UnreadableJobError"))
     found = run(site, "failed retry --error-type PlexNotFound --json").document
     assert found["result"] == "1 failed job is queued again. 1 scene: 1 changed in Plex"
     assert (found["queued_again"], found["changed"]) == (1, 1)
@@ -456,7 +450,7 @@ def ended(site: Site, process: subprocess.Popen[str]) -> Result:
 def test_a_process_without_any_package(shell_site: Site) -> None:
     """As before the packages are installed: the standard library alone."""
     site = shell_site
-    bury(site, letter(3))
+    site.bury(letter(3))
     for words, key in ((("status",), "queue"), (("failed", "list"), "failed"), (("failed", "clear"), "cleared")):
         process = subprocess.run(
             [sys.executable, "-S", str(ROOT / "plexsync.py"), *words, "--json", "--data-dir", str(site.data)],
@@ -495,7 +489,7 @@ def test_an_interrupted_drain_leaves_its_jobs_queued(shell_site: Site) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe of the shell's")
 def test_an_answer_that_nobody_reads(shell_site: Site) -> None:
     site = shell_site
-    bury(site, *(letter(number, message="word " * 60) for number in range(1, 400)))
+    site.bury(*(letter(number, message="word " * 60) for number in range(1, 400)))
     process = start(site, "failed", "list")
     assert process.stdout
     process.stdout.read(10)

@@ -37,19 +37,17 @@ from sync.sleeper import launch
 from sync.stash import ask
 from sync.worker.circuit_breaker import CircuitBreaker, PlexHealth
 from sync.worker.processor import Drain
-from tests.site import PATIENCE, SLOWNESS, Child, Site, kill_sleepers_below
+from tests.site import PATIENCE, SLOWNESS, Child, Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 * SLOWNESS)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(120 * SLOWNESS),
+    pytest.mark.usefixtures("_no_strays"),
+]
 
 needs_flock = pytest.mark.skipif(
     os.name == "nt", reason="a lock of the same process is not seen there: only flock belongs to an open file"
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 # --- the scheduler ---

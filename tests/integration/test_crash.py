@@ -15,23 +15,17 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from tests.servers.plex import PlexStandIn, Request
-from tests.site import PATIENCE, SLOWNESS, Answer, Child, Site, kill_sleepers_below
+from tests.site import PATIENCE, SLOWNESS, Answer, Child, Site
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(120 * SLOWNESS),
+    pytest.mark.usefixtures("_no_strays"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 @dataclass

@@ -28,18 +28,8 @@ def checkpoint(file: Path) -> None:
     connection.close()
 
 
-def fill(site: Site, count: int) -> dict[int, int]:
-    pairs = {}
-    for n in range(count):
-        scene, key = site.add(f"/media/{n}.mp4", n + 1)
-        site.stash.scene(scene).title = f"T{scene}"
-        pairs[scene] = key
-        site.hook(scene)
-    return pairs
-
-
 def all_right(site: Site, pairs: dict[int, int]) -> None:
-    assert {scene: site.item(key).title for scene, key in pairs.items()} == {scene: f"T{scene}" for scene in pairs}
+    assert site.arrived(pairs) == list(pairs)
     assert site.rows() == []
 
 
@@ -48,7 +38,7 @@ def queue_file(site: Site) -> Path:
 
 
 def test_a_queue_file_that_is_no_database_any_more(site: Site) -> None:
-    pairs = fill(site, 30)
+    pairs = site.save_many(30)
     file = queue_file(site)
     checkpoint(file)
     raw = bytearray(file.read_bytes())
@@ -63,7 +53,7 @@ def test_a_queue_file_that_is_no_database_any_more(site: Site) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_queue_file_with_a_page_gone(site: Site, seed: int) -> None:
-    pairs = fill(site, 60)
+    pairs = site.save_many(60)
     file = queue_file(site)
     checkpoint(file)
     raw = bytearray(file.read_bytes())
@@ -78,7 +68,7 @@ def test_a_queue_file_with_a_page_gone(site: Site, seed: int) -> None:
 
 
 def test_a_hook_that_meets_a_damaged_queue_loses_nothing(site: Site) -> None:
-    pairs = fill(site, 10)
+    pairs = site.save_many(10)
     file = queue_file(site)
     checkpoint(file)
     raw = bytearray(file.read_bytes())
@@ -172,13 +162,13 @@ def test_a_kill_between_the_two_moves_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_good_queue_is_not_set_aside(site: Site) -> None:
-    fill(site, 3)
+    site.save_many(3)
     assert not damage.set_aside(str(queue_file(site)))
     assert len(site.rows()) == 3
 
 
 def test_a_state_file_with_a_page_gone(site: Site) -> None:
-    pairs = fill(site, 60)
+    pairs = site.save_many(60)
     site.drain()
     state = Path(data_folder.state_file(str(site.data)))
     checkpoint(state)
@@ -206,7 +196,7 @@ def no_database(file: Path) -> None:
 
 @pytest.mark.usefixtures("windows_shares")
 def test_a_save_that_meets_a_damaged_queue_has_closed_it(site: Site) -> None:
-    pairs = fill(site, 5)
+    pairs = site.save_many(5)
     no_database(queue_file(site))
     assert site.hook(1).error is None
     assert site.drain().error is None
@@ -216,7 +206,7 @@ def test_a_save_that_meets_a_damaged_queue_has_closed_it(site: Site) -> None:
 @pytest.mark.usefixtures("windows_shares")
 @pytest.mark.parametrize("begins", ["with it", "in the middle"])
 def test_a_drain_that_meets_a_damaged_queue_has_closed_it(site: Site, begins: str) -> None:
-    pairs = fill(site, 5)
+    pairs = site.save_many(5)
     file = queue_file(site)
     checkpoint(file)
     if begins == "with it":
@@ -234,7 +224,7 @@ def test_a_drain_that_meets_a_damaged_queue_has_closed_it(site: Site, begins: st
 
 @pytest.mark.usefixtures("windows_shares")
 def test_a_drain_that_meets_a_damaged_state_has_closed_it(site: Site) -> None:
-    pairs = fill(site, 5)
+    pairs = site.save_many(5)
     site.drain()
     no_database(Path(data_folder.state_file(str(site.data))))
     for scene in pairs:
@@ -247,7 +237,7 @@ def test_a_drain_that_meets_a_damaged_state_has_closed_it(site: Site) -> None:
 
 @pytest.mark.usefixtures("windows_shares")
 def test_a_file_that_is_read_for_a_moment_is_waited_for(site: Site) -> None:
-    pairs = fill(site, 5)
+    pairs = site.save_many(5)
     file = queue_file(site)
     no_database(file)
     reader = file.open("rb")
@@ -261,7 +251,7 @@ def test_saves_while_another_program_holds_a_damaged_queue_are_not_lost(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_folder, "PATIENCE", 0.1)
-    pairs = fill(site, 5)
+    pairs = site.save_many(5)
     site.drain()
     file = queue_file(site)
     no_database(file)
@@ -285,7 +275,7 @@ def test_a_damaged_state_that_another_program_holds_is_one_clear_error(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_folder, "PATIENCE", 0.1)
-    pairs = fill(site, 3)
+    pairs = site.save_many(3)
     site.drain()
     state = Path(data_folder.state_file(str(site.data)))
     no_database(state)
@@ -302,7 +292,7 @@ def test_a_damaged_state_that_another_program_holds_is_one_clear_error(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a process's files")
 def test_a_full_disk_is_one_clear_error_and_keeps_what_was_queued(site: Site) -> None:
-    pairs = fill(site, 5)
+    pairs = site.save_many(5)
     limited = (
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -327,7 +317,7 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_was_queued(site: Site) ->
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_one_clear_error(site: Site) -> None:
-    pairs = fill(site, 2)
+    pairs = site.save_many(2)
     folder = queue_file(site).parent
     folder.chmod(0o500)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -47,9 +46,7 @@ def assert_kept(site: Site, answer: Answer, *, tries: int | None) -> dict[str, A
 def dead_letter(site: Site) -> DeadLetter:
     """The one dead letter; nothing else is left."""
     assert site.rows() == []
-    store = site.store()
-    (letter,) = store.dead_letters()
-    store.close()
+    (letter,) = site.dead_letters()
     return letter
 
 
@@ -136,30 +133,22 @@ def test_an_edit_that_plex_did_and_nobody_confirmed_is_not_sent_twice_and_is_our
 
 
 def test_one_scenes_trouble_is_not_its_batchs(site: Site) -> None:
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(6)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-        site.hook(scene)
-    bad = pairs[2][1]
-    site.plex.fail(status=500, times=None, where=lambda r: r.method == "PUT" and f"id={bad}&" in r.target)
+    pairs = site.save_many(6)
+    bad = list(pairs)[2]
+    site.plex.fail(status=500, times=None, where=lambda r: r.method == "PUT" and f"id={pairs[bad]}&" in r.target)
     site.drain()
-    assert [site.item(key).title for scene, key in pairs if key != bad] == [
-        f"T{scene}" for scene, key in pairs if key != bad
-    ]
+    assert site.arrived(pairs) == [scene for scene in pairs if scene != bad]
     ((job, _),) = site.rows()
-    assert job["scene_id"] == pairs[2][0]
+    assert job["scene_id"] == bad
 
 
 def test_every_third_request_failing_ends_right(site: Site) -> None:
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(12)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-        site.hook(scene)
+    pairs = site.save_many(12)
     site.plex.fail(status=500, every=3, path_contains="/library/metadata")
     site.plex.fail(status=500, every=3, method="PUT")
     for _ in range(12):
         site.drain(by_hand=True)
-    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.arrived(pairs) == list(pairs)
     assert site.rows() == []
 
 
@@ -367,13 +356,11 @@ def test_the_panel_shows_what_is_in_force_and_keeps_what_a_person_set(queued: Si
 
 
 def test_a_row_that_is_no_job_becomes_a_dead_letter(queued: Site) -> None:
-    with sqlite3.connect(data_folder.queue_file(str(queued.data))) as connection:
+    with queued.queue_file() as connection:
         for data in (b"not json", b"[]", b'{"scene_id": "x"}', b'{"scene_id": true}', b"\xff\xfe", b""):
             connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     repaired(queued)
-    store = queued.store()
-    assert len(store.dead_letters()) == 6
-    store.close()
+    assert len(queued.dead_letters()) == 6
 
 
 def test_a_damaged_state_file_is_set_aside(queued: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sync import data_folder, tasks
 from sync.queue import schema
-from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
+from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
 from sync.worker.processor import ROUND as BATCH
 from tests.site import Child, Site
@@ -20,17 +20,11 @@ NOW = 1_700_000_000.0
 
 
 def bury(site: Site, *scenes: int, error_type: str = "PlexNotFound") -> None:
-    store = site.store()
-    store.connection.execute("BEGIN")
-    for scene in scenes:
-        letter = DeadLetter(scene, f"T{scene}", error_type, "why", 12, NOW, NOW, "{}")
-        store.connection.execute(PUT_DEAD_LETTER, letter)
-    store.connection.execute("COMMIT")
-    store.close()
+    site.bury(*(DeadLetter(scene, f"T{scene}", error_type, "why", 12, NOW, NOW, "{}") for scene in scenes))
 
 
 def letters(site: Site) -> list[int]:
-    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+    with site.queue_file() as connection:
         return [scene for (scene,) in connection.execute("SELECT scene_id FROM plexsync_dead_letters")]
 
 

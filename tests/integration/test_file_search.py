@@ -106,11 +106,8 @@ def test_the_same_name_elsewhere_is_not_taken_for_the_file(site: Site) -> None:
 
 
 def test_many_unknown_scenes_at_once_are_one_listing(site: Site) -> None:
-    pairs = [site.add(f"/media/{number}.mp4", number + 1) for number in range(30)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-        site.hook(scene)
+    pairs = site.save_many(30)
     site.drain()
-    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.arrived(pairs) == list(pairs)
     assert searches(site) == []
     assert len(list(filter(is_listing, site.plex.requests))) == 1

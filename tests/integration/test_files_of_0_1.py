@@ -84,8 +84,7 @@ def test_every_job_of_the_queue_comes_to_its_end(site: Site, keys: dict[int, int
     assert site.item(keys[5]).title == "Scene 5 again"
     assert sorted(site.item(keys[5]).genres) == ["Tag b", "Tag c"]
     assert site.item(keys[8]).title == "Scene 8", "the batch looks at what had failed once more"
-    with closing(site.store()) as store:
-        assert store.dead_letters() == []
+    assert site.dead_letters() == []
 
 
 def test_what_was_written_is_known_and_written_no_more(site: Site, keys: dict[int, int]) -> None:

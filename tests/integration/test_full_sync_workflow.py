@@ -13,14 +13,6 @@ from tests.site import Site
 
 pytestmark = pytest.mark.integration
 
-TAG_MODES = ("adds", "replaces")
-
-
-@pytest.fixture(params=TAG_MODES)
-def _both_readings_of_tag_edits(request: pytest.FixtureRequest, plex: PlexStandIn) -> None:
-    plex.tag_mode = request.param
-
-
 both_readings = pytest.mark.usefixtures("_both_readings_of_tag_edits")
 
 
@@ -213,13 +205,10 @@ def test_a_deleted_scene_does_not_poison_its_batch(site: Site) -> None:
 
 def test_many_scenes_share_their_reads(site: Site) -> None:
     count = BATCH + 10
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(count)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"Title {scene}"
-        site.hook(scene)
+    pairs = site.save_many(count)
     answer = site.drain()
     assert answer.output == f"{count} scenes: {count} changed in Plex"
-    assert all(site.item(key).title == f"Title {scene}" for scene, key in pairs)
+    assert site.arrived(pairs) == list(pairs)
     assert len(site.plex.edits) == count
     assert len([r for r in site.plex.requests if r.path.startswith("/library/metadata/")]) == 4
     assert len(site.stash.plugin_requests("PlexSyncScenes")) == 2

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -17,17 +16,12 @@ from sync.plex import client
 from sync.queue import schema
 from sync.worker import processor, round_edits
 from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
-from tests.servers.plex import PlexStandIn, Request
-from tests.site import Answer, Child, Site, kill_sleepers_below
+from tests.servers.plex import Request
+from tests.site import Answer, Child, Site
 
 pytestmark = pytest.mark.integration
 
 JPEG = b"\xff\xd8\xff\xe0 cover %d \xff\xd9"
-
-
-@pytest.fixture(params=["adds", "replaces"])
-def _both_readings_of_tag_edits(request: pytest.FixtureRequest, plex: PlexStandIn) -> None:
-    plex.tag_mode = request.param
 
 
 both_readings = pytest.mark.usefixtures("_both_readings_of_tag_edits")
@@ -366,9 +360,7 @@ def test_a_plex_that_fails_every_edit_is_left_alone_after_five_scenes(site: Site
     assert "Plex failed 5 scenes in a row" in str(drain_all(site, scenes).error)
     assert sizes(site) == [6, 1, 1, 1, 1, 1], "one group and five scenes"
     assert sorted(job.get("retry_count", 0) for job, _ in site.rows()) == [0] * 7 + [1] * 5
-    with closing(schema.connect(data_folder.queue_file(str(site.data)))) as connection:
-        breaker = CircuitBreaker(connection)
-        assert breaker.state is CircuitState.OPEN
+    assert site.breaker()[0] is CircuitState.OPEN
     site.plex.clear_faults()
     site.plex.clear_requests()
     assert site.drain(by_hand=True).output == "12 scenes: 12 changed in Plex"
@@ -438,8 +430,7 @@ def test_a_refusal_for_one_item_is_not_its_neighbours(site: Site) -> None:
     site.plex.fail(status=400, where=lambda request: request.is_edit and bad in ids(request), times=None)
     assert drain_all(site, scenes).output == "6 scenes: 5 changed in Plex, 1 failed"
     assert sizes(site) == [6, *[1] * 6]
-    with closing(site.store()) as store:
-        (letter,) = store.dead_letters()
+    (letter,) = site.dead_letters()
     assert letter.scene_id == scene
     assert f"to write studio to item {bad}" in letter.message
     del scenes[scene]
@@ -457,12 +448,6 @@ def test_a_group_of_which_plex_kept_nothing_goes_alone_the_next_time(site: Site)
     site.drain(by_hand=True)
     assert sizes(site) == [1] * 4
     assert studios(site, scenes) == {"Umbrella"} and site.rows() == []
-
-
-@pytest.fixture
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 @pytest.mark.usefixtures("_no_strays")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.plex import client
-from tests.servers.plex import FaultKind, PlexStandIn, Request, TagMode
-from tests.site import Child, Site, kill_sleepers_below
+from tests.servers.plex import FaultKind, PlexStandIn, Request
+from tests.site import Child, Site
 
 pytestmark = pytest.mark.integration
 
-TAG_MODES: tuple[TagMode, ...] = ("adds", "replaces")
 LONGEST_TARGET = 8_000
 """Characters of a request's path and query."""
 
@@ -24,11 +22,6 @@ LISTS = {"genres": "tags", "actors": "performers", "collections": "groups"}
 
 MANY_TAGS = [f"Täg number {n:03} with a name that is rather long, & more" for n in range(300)]
 MANY_PERFORMERS = [f"Pérformer {n:03} von und zu einem ziemlich langen Namen" for n in range(120)]
-
-
-@pytest.fixture(params=TAG_MODES)
-def _both_readings_of_tag_edits(request: pytest.FixtureRequest, plex: PlexStandIn) -> None:
-    plex.tag_mode = request.param
 
 
 both_readings = pytest.mark.usefixtures("_both_readings_of_tag_edits")
@@ -392,12 +385,6 @@ def kill_at_edit(site: Site, number: int, *, applied: bool) -> None:
     assert child.kill() is None, "it was in the middle"
     assert fault.hits == 1
     site.plex.clear_faults()
-
-
-@pytest.fixture
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 @both_readings

@@ -44,11 +44,7 @@ def together(site: Site, *scenes: int) -> Answer:
 
 
 def letters(site: Site) -> dict[int, DeadLetter]:
-    store = site.store()
-    try:
-        return {letter.scene_id: letter for letter in store.dead_letters()}
-    finally:
-        store.close()
+    return {letter.scene_id: letter for letter in site.dead_letters()}
 
 
 def waiting(site: Site) -> dict[int, str]:

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sync import data_folder
 from sync.plex.client import PlexSession
 from sync.plex.pace import Pacer
-from sync.queue import schema
 from tests.servers.wire import Canned
 from tests.site import Site
 
@@ -160,10 +158,7 @@ def test_an_edit_that_names_no_item_cannot_be_sent(site: Site) -> None:
     ],
 )
 def test_an_answer_that_is_none_of_plexs_says_nothing_of_any_scene(site: Site, where: str, body: str) -> None:
-    scenes = [site.add(f"/m/{number}.mp4", number + 1)[0] for number in range(3)]
-    for scene in scenes:
-        site.stash.scene(scene).title = f"Title {scene}"
-        site.hook(scene)
+    site.save_many(3)
     site.plex.fail(
         status=200,
         body=ODD[body],
@@ -201,9 +196,8 @@ def test_a_server_that_asks_for_time_gets_it(site: Site, status: int) -> None:
     with Canned(head) as port:
         site.configure(plex_url=f"http://127.0.0.1:{port}")
         assert site.drain().error
-    connection = schema.connect(data_folder.queue_file(str(site.data)))
-    (resume_at, asked) = connection.execute("SELECT resume_at, alive_at FROM plexsync_wake").fetchone()
-    connection.close()
+    with site.queue_file() as connection:
+        (resume_at, asked) = connection.execute("SELECT resume_at, alive_at FROM plexsync_wake").fetchone()
     assert 100 < resume_at - asked < 130
     ((job, _),) = site.rows()
     assert not job.get("retry_count")

@@ -22,7 +22,7 @@ from sync.pages.lists import coverage
 from sync.pages.lists import history as pages_history
 from sync.pages.operations import Call
 from sync.queue import history, schema
-from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
+from sync.queue.dead_letters import DeadLetter
 from sync.state import writes
 from sync.status.reading import File
 from tests.site import ROOT, UNCOVERED, Site
@@ -38,10 +38,8 @@ def parts(site: Site) -> dict[str, int]:
 
 
 def bury(site: Site, *scenes: int, error_type: str = "PlexNotFound", message: str = "no Plex item") -> None:
-    store, now = site.store(), time.time()
-    letters = [DeadLetter(scene, "T", error_type, message, 3, now, now, "{}") for scene in scenes]
-    store.connection.executemany(PUT_DEAD_LETTER, letters)
-    store.close()
+    now = time.time()
+    site.bury(*(DeadLetter(scene, "T", error_type, message, 3, now, now, "{}") for scene in scenes))
 
 
 def listed(site: Site, part: str, limit: int = 2) -> list[int]:
@@ -253,12 +251,8 @@ def test_what_cannot_be_listed_is_told(site: Site, args: dict[str, Any], text: s
 
 def bury_each(site: Site, *letters: tuple[str, str]) -> None:
     """A letter of each error and message, of the scenes 1, 2, ..."""
-    store, now = site.store(), time.time()
-    rows = [DeadLetter(n, f"T{n}", *letter, 3, now, now + n, "{}") for n, letter in enumerate(letters, 1)]
-    store.connection.execute("BEGIN")
-    store.connection.executemany(PUT_DEAD_LETTER, rows)
-    store.connection.execute("COMMIT")
-    store.close()
+    now = time.time()
+    site.bury(*(DeadLetter(n, f"T{n}", *letter, 3, now, now + n, "{}") for n, letter in enumerate(letters, 1)))
 
 
 @pytest.mark.parametrize("is_indexed", [True, False])
@@ -270,9 +264,8 @@ def test_five_thousand_failures_of_two_causes_are_two_groups(site: Site, is_inde
         *(("PlexNotFound", odd.format(n)) if n % 2 else ("PlexPermanentError", even.format(n)) for n in range(1, 5001)),
     )
     if not is_indexed:  # of version 0.1.0, before the first run
-        with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+        with site.queue_file() as connection:
             connection.execute("DROP INDEX plexsync_causes")
-        connection.close()
     groups = site.ask("failed")["groups"]
     assert sorted((group["count"], group["does"]) for group in groups) == [(2500, "path_map"), (2500, "split")]
     split = next(group for group in groups if group["does"] == "split")
@@ -297,12 +290,10 @@ def test_a_file_in_the_trash_is_another_cause_than_one_that_is_not_there(site: S
 
 
 def test_damaged_rows_are_paged_like_the_others(site: Site) -> None:
-    store, now = site.store(), time.time()
-    letters = [
-        DeadLetter(-n, "", "UnreadableJobError", "a queue row is no JSON", 0, now, now, "{") for n in range(1, 6)
-    ]
-    store.connection.executemany(PUT_DEAD_LETTER, letters)
-    store.close()
+    now = time.time()
+    site.bury(
+        *(DeadLetter(-n, "", "UnreadableJobError", "a queue row is no JSON", 0, now, now, "{") for n in range(1, 6))
+    )
     [group] = site.ask("failed")["groups"]
     first = site.ask("failed", cause=group["cause"], limit=3)
     second = site.ask("failed", cause=group["cause"], limit=3, after=first["next"])
@@ -461,7 +452,7 @@ def test_names_of_before_are_hidden_by_choice(site: Site) -> None:
     site.sync(scene)
     site.save_and_sync(other, details="Text")
     bury(site, 99, error_type="PermanentError", message='the file "/media/PrivateName.mp4" fails')
-    with contextlib.closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection, connection:
+    with site.queue_file() as connection:
         connection.execute("UPDATE plexsync_dead_letters SET title = 'PrivateName.mp4'")
     site.configure(skip_not_found=True, obfuscate_paths=True)
     site.drain(by_hand=True)

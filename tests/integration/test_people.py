@@ -23,11 +23,6 @@ FACE = b"\xff\xd8\xff\xe0a face\xff\xd9"
 API_KEY = "eyJhbGciOi.api-key-of-stash_7d21"
 
 
-@pytest.fixture(params=["adds", "replaces"])
-def _both_readings_of_tag_edits(request: pytest.FixtureRequest, plex: PlexStandIn) -> None:
-    plex.tag_mode = request.param
-
-
 both_readings = pytest.mark.usefixtures("_both_readings_of_tag_edits")
 
 

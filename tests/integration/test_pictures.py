@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from sync import data_folder
 from sync.model import StepRecord, StepState
 from sync.plex import client
-from sync.worker.circuit_breaker import CircuitBreaker, CircuitState
+from sync.worker.circuit_breaker import CircuitState
 from tests.servers.plex import PlexStandIn, Request
 from tests.servers.stash import StashStandIn
 from tests.site import Child, Site
@@ -460,8 +459,7 @@ def test_covers_that_fail_open_the_breaker_although_the_fields_go_well(site: Sit
     site.plex.fail(status=500, method="POST", times=None)
     assert site.drain().error is not None
     assert len(uploads(site.plex)) == 5, "each may take as long as read_timeout"
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), isolation_level=None)) as connection:
-        assert CircuitBreaker(connection).state is CircuitState.OPEN
+    assert site.breaker()[0] is CircuitState.OPEN
     assert len(site.rows()) == 8
     site.plex.clear_faults()
     site.drain(by_hand=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers.plex import FaultKind, Request
-from tests.site import Child, Site, kill_sleepers_below
+from tests.site import Child, Site
 
 pytestmark = pytest.mark.integration
 
@@ -56,12 +54,6 @@ EMPTY = {one.plex: one.empty for one in FIELDS}
 TYPED = {one.plex: one.theirs for one in FIELDS}
 RATING_TYPED = {"user_rating": TYPED["user_rating"]}
 """No agent rates: in either mode a rating that is not ours is a person's."""
-
-
-@pytest.fixture
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 def held(site: Site, key: int) -> dict[str, Any]:

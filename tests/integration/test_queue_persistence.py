@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from sync import data_folder, hook
@@ -22,8 +21,6 @@ from sync.queue import schema, wake
 from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import ClaimedJob, Job
 from sync.queue.jobs import JobStore
-from sync.worker.circuit_breaker import CircuitBreaker
-from sync.worker.processor import Drain
 from tests.site import Site, count_claimed
 
 pytestmark = pytest.mark.integration
@@ -31,16 +28,6 @@ pytestmark = pytest.mark.integration
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START.timestamp()
 DAY = 86_400.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
-    """Frozen time. The drain's and the breaker's clock are bound at import, where freezing does not reach."""
-    for one in (CircuitBreaker, Drain):
-        monkeypatch.setitem(one.__init__.__kwdefaults__ or {}, "clock", lambda: time.time())
-    with freeze_time(START, ignore=["_pytest.timing"]) as frozen:
-        assert isinstance(frozen, FrozenDateTimeFactory)
-        yield frozen
 
 
 @pytest.fixture
@@ -91,21 +78,15 @@ def only_row(site: Site) -> dict[str, Any]:
 
 def row_ids(site: Site) -> list[int]:
     """The numbers of all rows, acknowledged ones too."""
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection:
+    with site.queue_file() as connection:
         return [row[0] for row in connection.execute(f"SELECT _id FROM `{schema.JOBS}` ORDER BY _id")]
 
 
 def rows_ever(site: Site) -> int:
     """How many rows were put on this queue since it was made."""
-    with closing(sqlite3.connect(data_folder.queue_file(str(site.data)))) as connection:
+    with site.queue_file() as connection:
         ((highest,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (schema.JOBS,))
         return int(highest)
-
-
-def letters(site: Site) -> list[DeadLetter]:
-    """The dead letters."""
-    with closing(site.store()) as store:
-        return store.dead_letters()
 
 
 def edits(site: Site) -> int:
@@ -359,7 +340,7 @@ def test_a_new_save_of_a_scene_that_waits_runs_at_once_and_resets_the_count(
 def test_out_of_tries(failing: Site, clock: FrozenDateTimeFactory, setting: dict[str, int], tries: int) -> None:
     failing.configure(**setting)
     assert try_until_given_up(failing, clock, 80) == tries
-    (letter,) = letters(failing)
+    (letter,) = failing.dead_letters()
     assert (letter.tries, letter.error_type) == (tries, "PlexTemporaryError")
     assert edits(failing) == tries
     clock.tick(DAY)
@@ -370,7 +351,7 @@ def test_out_of_tries(failing: Site, clock: FrozenDateTimeFactory, setting: dict
 def test_a_file_that_plex_never_gets(lost: Site, clock: FrozenDateTimeFactory) -> None:
     lost.configure(max_retries=1)  # which is not for this
     assert try_until_given_up(lost, clock, 600) == 12
-    (letter,) = letters(lost)
+    (letter,) = lost.dead_letters()
     assert (letter.tries, letter.error_type, letter.title) == (12, "PlexNotFound", "Lost")
 
 
@@ -381,7 +362,7 @@ def test_what_a_dead_letter_tells(failing: Site, clock: FrozenDateTimeFactory) -
     clock.tick(80)
     before = only_row(failing)
     answer = failing.drain()
-    (letter,) = letters(failing)
+    (letter,) = failing.dead_letters()
     assert (letter.scene_id, letter.title, letter.error_type) == (1, "Wanted", "PlexTemporaryError")
     assert "status 500" in letter.message
     assert failing.plex.token not in letter.message
@@ -400,7 +381,7 @@ def test_a_second_failure_for_good_adds_to_the_letter(failing: Site, clock: Froz
     failing.plex.clear_faults()
     failing.plex.fail(status=400, times=None, method="PUT")
     failing.drain()
-    (letter,) = letters(failing)
+    (letter,) = failing.dead_letters()
     assert (letter.title, letter.error_type, letter.tries) == ("Renamed", "PlexPermanentError", 2)
     assert (letter.first_at, letter.last_at) == (NOW, NOW + DAY)
 
@@ -411,11 +392,11 @@ def test_a_later_success_settles_the_dead_letter(failing: Site, clock: FrozenDat
     failing.stash.scene(other).title = "Other"
     failing.hook(other)
     failing.drain()
-    assert [letter.scene_id for letter in letters(failing)] == [1, other]
+    assert [letter.scene_id for letter in failing.dead_letters()] == [1, other]
     failing.plex.clear_faults()
     clock.tick(60)
     failing.save_and_sync(1, title="Again")
-    assert [letter.scene_id for letter in letters(failing)] == [other]
+    assert [letter.scene_id for letter in failing.dead_letters()] == [other]
 
 
 def test_dead_letters_are_deleted_after_thirty_days(failing: Site, clock: FrozenDateTimeFactory) -> None:
@@ -427,13 +408,13 @@ def test_dead_letters_are_deleted_after_thirty_days(failing: Site, clock: Frozen
     failing.sync(other)
     clock.tick(29 * DAY)
     failing.drain()
-    assert [letter.scene_id for letter in letters(failing)] == [1, other], "30 days old is not older than that"
+    assert [letter.scene_id for letter in failing.dead_letters()] == [1, other], "30 days old is not older than that"
     clock.tick(1)
     failing.drain()
-    assert [letter.scene_id for letter in letters(failing)] == [other]
+    assert [letter.scene_id for letter in failing.dead_letters()] == [other]
     clock.tick(DAY)
     failing.drain()
-    assert letters(failing) == []
+    assert failing.dead_letters() == []
 
 
 def test_a_letter_counts_its_days_from_the_last_failure(failing: Site, clock: FrozenDateTimeFactory) -> None:
@@ -443,7 +424,7 @@ def test_a_letter_counts_its_days_from_the_last_failure(failing: Site, clock: Fr
     failing.sync(1)
     clock.tick(20 * DAY)
     failing.drain()
-    (letter,) = letters(failing)
+    (letter,) = failing.dead_letters()
     assert (letter.first_at, letter.last_at) == (NOW, NOW + 20 * DAY)
 
 
@@ -472,7 +453,7 @@ def test_a_try_before_its_time_is_not_counted(failing: Site, clock: FrozenDateTi
         failing.drain(by_hand=True)
         assert edits(failing) == 1 + presses, "tried all the same"
         assert only_row(failing)["retry_count"] == 1
-    assert letters(failing) == []
+    assert failing.dead_letters() == []
 
 
 @pytest.mark.usefixtures("longest_delays")
@@ -506,7 +487,7 @@ def test_a_press_does_not_bring_a_last_try_to_its_end(failing: Site, clock: Froz
     clock.tick(80)
     failing.drain()
     assert failing.rows() == []
-    assert [letter.tries for letter in letters(failing)] == [2]
+    assert [letter.tries for letter in failing.dead_letters()] == [2]
 
 
 def test_a_press_that_cannot_go_on_leaves_the_early_tries_uncounted(
@@ -534,7 +515,7 @@ def test_a_plex_that_is_down_spends_no_try(failing: Site, clock: FrozenDateTimeF
         clock.tick(100)
         assert failing.drain().error or failing.drain().output
         assert only_row(failing) == before
-    assert letters(failing) == []
+    assert failing.dead_letters() == []
 
 
 @pytest.mark.parametrize("where", ["/library/metadata", "/all"], ids=["read", "edit"])

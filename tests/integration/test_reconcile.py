@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from sync.stash.exceptions import StashTemporaryError
 from sync.worker.circuit_breaker import CircuitState, read_record
 from sync.worker.contenders import Located
 from tests.servers.plex import Request, TagMode
-from tests.site import Answer, Child, Site, kill_sleepers_below
+from tests.site import Answer, Child, Site
 
 pytestmark = pytest.mark.integration
 
@@ -545,12 +544,6 @@ def test_it_goes_on_where_it_was(site: Site, library: Library, monkeypatch: pyte
     assert after["found"] == {looking.STALE: 6, looking.ORPHANED: 1}
     assert sorted(seen) == [0, *(scene for scene, _ in pairs if scene != pairs[1][0])], "none was looked at twice"
     assert found(site) == ({looking.STALE: 6, looking.ORPHANED: 1} if dry_run else {})
-
-
-@pytest.fixture
-def _no_strays(tmp_path: Path) -> Iterator[None]:
-    yield
-    kill_sleepers_below(tmp_path)
 
 
 @pytest.mark.usefixtures("_no_strays")

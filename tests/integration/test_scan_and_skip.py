@@ -181,9 +181,7 @@ def test_the_last_try_ends_in_the_dead_letters(site: Site) -> None:
             answer = site.drain()
     assert answer.output == "1 scene: 1 failed"
     assert site.rows() == []
-    store = site.store()
-    (letter,) = store.dead_letters()
-    store.close()
+    (letter,) = site.dead_letters()
     assert (letter.scene_id, letter.error_type, letter.tries) == (scene, "PlexNotFound", TRIES)
     assert len(scans(site)) == TRIES
 
@@ -230,9 +228,7 @@ def test_what_is_not_in_plex_is_right_by_choice(site: Site) -> None:
     assert "right by skip_not_found" in answer.said("i")
     assert (answer.said("w"), answer.said("e")) == ("", "")
     assert site.rows() == []
-    store = site.store()
-    assert store.dead_letters() == []
-    store.close()
+    assert site.dead_letters() == []
 
 
 def test_the_skipped_and_the_synced_are_counted(site: Site) -> None:
@@ -294,9 +290,7 @@ def test_with_a_scan_a_missing_file_is_waited_for_and_skipped_at_last(site: Site
             answer = site.drain()
     assert answer.output == "1 scene: 1 not in Plex"
     assert site.rows() == []
-    store = site.store()
-    assert store.dead_letters() == [], "no dead letter"
-    store.close()
+    assert site.dead_letters() == []
 
 
 def test_with_both_a_press_spends_no_try(site: Site) -> None:

@@ -54,12 +54,6 @@ def _check(site: Site, answer: Answer) -> None:
     assert "Traceback" not in everything
 
 
-def bury(site: Site, *letters: DeadLetter) -> None:
-    store = site.store()
-    store.connection.executemany(PUT_DEAD_LETTER, letters)
-    store.close()
-
-
 def test_an_empty_installation(site: Site) -> None:
     page = show(site)
     for line in (
@@ -141,9 +135,9 @@ def test_three_examples_of_each_cause_without_paths(site: Site) -> None:
     )
     shown = '2 Plex items hold a file "a.mp4": 12 "A (1)" (…), 13 (…) in library "Clips", and strict_matching is on.'
     now = time.time()
-    bury(site, *(DeadLetter(n, f"T{n}", "PlexPermanentError", several, 1, now, now + n, "{}") for n in range(1, 6)))
-    bury(site, DeadLetter(9, "", "PlexNotFound", "nothing", 12, now, now, "{}"))
-    bury(site, DeadLetter(-3, "", "UnreadableJobError", "a queue row is no JSON", 0, now, now, "{"))
+    site.bury(*(DeadLetter(n, f"T{n}", "PlexPermanentError", several, 1, now, now + n, "{}") for n in range(1, 6)))
+    site.bury(DeadLetter(9, "", "PlexNotFound", "nothing", 12, now, now, "{}"))
+    site.bury(DeadLetter(-3, "", "UnreadableJobError", "a queue row is no JSON", 0, now, now, "{"))
     page = show(site)
     assert "Failed jobs: 7." in page
     assert "PlexPermanentError: 5" in page
