@@ -56,19 +56,6 @@ def test_a_path_map_is_followed_backwards_for_that(site: Site) -> None:
     assert site.item(theirs).title == "one"
 
 
-@pytest.mark.parametrize("data", [None, 5, 1.5, b'{"scene_id": 99999999999999999999999}', b'{"scene_id": 1e3}'])
-def test_a_row_that_nobody_can_read_stops_nobody(site: Site, data: object) -> None:
-    scene, key = site.add()
-    site.hook(scene)
-    site.stash.scene(scene).title = "T"
-    with site.queue_file() as connection:
-        connection.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
-    assert site.drain().error is None
-    assert site.item(key).title == "T"
-    assert site.rows() == []
-    assert len(site.dead_letters()) == 1
-
-
 def test_a_clock_that_was_set_back_holds_nothing(site: Site) -> None:
     scene, key = site.add()
     site.stash.scene(scene).title = "T"

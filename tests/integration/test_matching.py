@@ -126,14 +126,6 @@ def test_a_path_map_ends_the_doubt(site: Site) -> None:
     assert titles(site, key) == ["B"]
 
 
-def test_another_size_is_no_rival(site: Site) -> None:
-    key = put(site, "/media/c/x.mp4", 1000)
-    scene(site, "A", "/data/a/x.mp4", size=999)
-    mine = scene(site, "B", "/data/b/x.mp4", size=1000)
-    site.sync(mine)
-    assert titles(site, key) == ["B"]
-
-
 def test_a_rival_that_is_gone_from_stash_is_none(site: Site) -> None:
     key = put(site, "/media/c/x.mp4")
     other, mine = scene(site, "A", "/data/a/x.mp4"), scene(site, "B", "/data/b/x.mp4")
@@ -153,25 +145,6 @@ def test_a_rival_whose_very_path_plex_has_is_none(site: Site) -> None:
     assert titles(site, theirs, key) == ["x", "B"]
 
 
-@pytest.mark.parametrize("strict", [True, False])
-def test_what_another_scene_has_by_its_path_makes_no_name_doubtful(site: Site, strict: bool) -> None:
-    site.configure(strict_matching=strict)
-    theirs, mine = put(site, "/media/a/x.mp4"), put(site, "/media/b/x.mp4")
-    scene(site, "A", "/media/a/x.mp4")
-    foreign = scene(site, "B", "/foreign/b/x.mp4")
-    site.sync(foreign)
-    assert titles(site, theirs, mine) == ["x", "B"]
-
-
-def test_the_last_one_left_is_not_ours_for_that(site: Site) -> None:
-    theirs, stray = put(site, "/media/a/x.mp4"), put(site, "/media/s/x.mp4")
-    scene(site, "A", "/media/a/x.mp4")
-    missing = scene(site, "Not in Plex", "/media/m/x.mp4")
-    site.sync(missing)
-    assert titles(site, theirs, stray) == ["x", "x"]
-    assert letters(site)[missing].error_type == "PlexPermanentError"
-
-
 def test_all_of_them_being_other_scenes_means_that_plex_has_it_not_yet(site: Site) -> None:
     keys = [put(site, f"/media/{d}/x.mp4") for d in "ab"]
     for d in "ab":
@@ -182,16 +155,6 @@ def test_all_of_them_being_other_scenes_means_that_plex_has_it_not_yet(site: Sit
     later = put(site, "/media/c/x.mp4")
     site.drain(by_hand=True)
     assert titles(site, *keys, later) == ["x", "x", "New"]
-
-
-def test_not_strict_never_takes_what_is_another_scenes_by_its_path(site: Site) -> None:
-    site.configure(strict_matching=False)
-    theirs = put(site, "/media/b/x.mp4")
-    scene(site, "Theirs", "/media/b/x.mp4")
-    mine = scene(site, "Mine", "/elsewhere/b/x.mp4")
-    site.sync(mine)
-    assert titles(site, theirs) == ["x"]
-    assert waiting(site) == {mine: "PlexNotFound"}
 
 
 def test_not_strict_gives_each_scene_its_nearest(site: Site) -> None:
@@ -482,26 +445,11 @@ def test_the_same_file_in_two_libraries_by_its_name(site: Site) -> None:
     assert searches(site) == 1
 
 
-def test_names_that_only_case_tells_apart_are_two_files_on_linux(site: Site) -> None:
-    upper, lower = put(site, "/media/Clip.mp4"), put(site, "/media/clip.mp4")
-    number = scene(site, "Lower", "/data/clip.mp4")
-    site.sync(number)
-    assert titles(site, upper, lower) == ["Clip", "Lower"]
-    shouting = scene(site, "Shouting", "/media/CLIP.MP4")
-    site.sync(shouting)
-    assert waiting(site) == {shouting: "PlexNotFound"}
-
-
 @pytest.mark.parametrize(
     ("ours", "theirs", "path_map"),
     [
         pytest.param("D:\\Clips\\A\\x.mp4", "/media/a/x.mp4", "D:\\Clips\\A=/media/a", id="Windows to POSIX"),
-        pytest.param("/data/a/x.mp4", "Z:\\Clips\\a\\x.mp4", "/data=Z:\\Clips", id="POSIX to a drive"),
-        pytest.param("d:\\clips\\a\\x.mp4", "E:\\clips\\a\\x.mp4", "D:/Clips=E:/clips", id="another drive letter"),
-        pytest.param("\\\\nas\\v\\a\\x.mp4", "/volume1/v/a/x.mp4", "\\\\NAS\\v=/volume1/v", id="a share to POSIX"),
         pytest.param("/mnt/v/a/x.mp4", "\\\\nas\\v\\a\\x.mp4", "/mnt/v=\\\\nas\\v", id="POSIX to a share"),
-        pytest.param("/data/a/x.mp4", "/media/long/a/x.mp4", "/=/none; /data=/media/long; /d=/q", id="longest"),
-        pytest.param("/my clips/x y.mp4", "/m y/x y.mp4", " /my clips = /m y ;", id="blanks"),
         pytest.param('/it\'s 100%/"x".mp4', '/%41/"x".mp4', "/it's 100%=/%41", id="quotes and percent"),
     ],
 )
@@ -512,13 +460,6 @@ def test_path_map_leads_to_the_very_path(site: Site, ours: str, theirs: str, pat
     site.sync(number)
     assert titles(site, key, decoy) == ["Mine", "Untouched"]
     assert searches(site) == 0, "by the path"
-
-
-def test_two_names_that_only_their_form_of_unicode_tells_apart(site: Site) -> None:
-    forms = [unicodedata.normalize(form, "/media/é.mp4") for form in ("NFC", "NFD")]
-    keys = [put(site, path) for path in forms]
-    together(site, *[scene(site, f"S{n}", path) for n, path in enumerate(forms)])
-    assert titles(site, *keys) == ["S0", "S1"]
 
 
 # Things that move

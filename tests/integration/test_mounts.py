@@ -21,9 +21,6 @@ from pathlib import Path
 import pytest
 
 from sync import data_folder
-from sync.queue import schema
-from sync.queue.jobs import JobStore
-from sync.state.state import State
 from tests.site import ROOT, Answer, Child, Site
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -253,11 +250,3 @@ def test_a_queue_that_is_killed_in_a_transaction_is_whole_afterwards(
     aside = data_folder.move_aside(str(file))
     assert os.listdir(file.parent) and not any(name.startswith("data.db-") for name in os.listdir(file.parent))
     assert os.path.exists(aside + "-journal")
-
-
-def test_a_healthy_disk_has_the_log(site: Site) -> None:
-    with closing(schema.connect(data_folder.queue_file(str(site.data)))):
-        pass
-    JobStore(data_folder.queue_folder(str(site.data))).close()
-    State(data_folder.state_file(str(site.data))).close()
-    assert journals(site) == ["wal", "wal"]

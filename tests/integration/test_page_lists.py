@@ -571,39 +571,3 @@ def test_a_question_imports_little(module: str) -> None:
     costly = {"dataclasses", "inspect", "pydantic", "plexapi", "stashapi", "persistqueue", "requests", "http.client"}
     assert loaded & costly == set()
     assert f"sync.pages.lists.{module}" in loaded
-
-
-def test_tens_of_thousands_of_everything(site: Site) -> None:
-    """How long it takes is measured by hand; the bound here is a busy machine's."""
-    count, now = 30_000, time.time()
-    wrong = '2 Plex items hold a file "{0}.mp4": 1{0} "A" (/media/{0}.mp4), 2{0} "B" (/b/{0}.mp4) in library "Clips"'
-    bury_each(site, *(("PlexPermanentError", wrong.format(n)) for n in range(1, count // 2)))
-    state = site.state()
-    state.name_libraries("m", {1: "Clips"}, now)
-    with state.transaction() as connection:
-        connection.executemany(
-            "INSERT INTO items (machine, section, rating_key, scene_id, exact, sent, result, intended) "
-            "VALUES ('m', 1, ?, ?, 1, ?, '{}', '{}')",
-            ((n, n, "{}" + " " * 1000) for n in range(1, count + 1)),
-        )
-        state.put_synced(connection, [(scene, "") for scene in range(1, count + 1)], now)
-        writes.put_left_out(connection, [(n, "why") for n in range(count // 3, count)], writes.LEFT_OUT, now)
-    state.close()
-    site.stash.fail("status", status=502, times=None, query_contains="PlexSyncCount")
-    for mode in ("coverage", "failed"):
-        best = 9.9
-        for _ in range(3):
-            began = time.monotonic()
-            found = site.ask(mode)
-            best = min(best, time.monotonic() - began)
-        assert best < 0.5, mode
-        assert found["troubles"] == []
-    assert site.ask("coverage")["parts"] == {
-        "waiting": 0,
-        "not_in_plex": 0,
-        "failed": count // 2 - 1,
-        "left_out": count // 2,
-        "in_plex": 1,
-        "never": 0,
-    }
-    assert site.ask("coverage")["libraries"] == [{"name": "Clips", "items": count}]

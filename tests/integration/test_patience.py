@@ -22,13 +22,10 @@ def _patience(monkeypatch: pytest.MonkeyPatch, _no_patience: None) -> None:
 
 @pytest.mark.parametrize("scenes", [1, 3, 30])
 def test_every_third_request_answered_with_500_is_all_right_in_one_run(site: Site, scenes: int) -> None:
-    pairs = [site.add(f"/media/{n}.mp4", n + 1) for n in range(scenes)]
-    for scene, _ in pairs:
-        site.stash.scene(scene).title = f"T{scene}"
-        site.hook(scene)
+    pairs = site.save_many(scenes)
     site.plex.fail(status=500, every=3)
     assert site.drain().output == f"{scenes} scene{'' if scenes == 1 else 's'}: {scenes} changed in Plex"
-    assert [site.item(key).title for _, key in pairs] == [f"T{scene}" for scene, _ in pairs]
+    assert site.arrived(pairs) == list(pairs)
     assert site.rows() == []
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,9 @@ from freezegun.api import FrozenDateTimeFactory
 from sync import data_folder, hook
 from sync.plex.exceptions import PlexTemporaryError
 from sync.queue import schema, wake
-from sync.queue.dead_letters import DeadLetter
-from sync.queue.job import ClaimedJob, Job
+from sync.queue.job import Job
 from sync.queue.jobs import JobStore
-from tests.site import Site, count_claimed
+from tests.site import Site
 
 pytestmark = pytest.mark.integration
 
@@ -108,14 +105,6 @@ def try_until_given_up(site: Site, clock: FrozenDateTimeFactory, pause: float, m
 # What a failure leaves on the row
 
 
-def test_a_failure_sets_the_retry_fields(failing: Site) -> None:
-    failing.drain()
-    job = only_row(failing)
-    assert job["retry_count"] == 1
-    assert NOW <= job["next_retry_at"] <= NOW + 5
-    assert job["last_error_type"] == "PlexTemporaryError"
-
-
 @pytest.mark.usefixtures("longest_delays")
 def test_each_failure_is_counted_and_waits_for_longer(failing: Site, clock: FrozenDateTimeFactory) -> None:
     failing.configure(max_retries=10)
@@ -199,53 +188,6 @@ def test_the_retry_fields_survive_a_second_queue_on_the_same_path(open_store: Ca
             last_error_type="PlexTemporaryError",
             first_failed_at=NOW,
         )
-
-
-@pytest.mark.parametrize("batch_id", [None, "2024-01-01"])
-def test_a_later_try_keeps_every_field(open_store: Callable[[], JobStore], batch_id: str | None) -> None:
-    job = Job(
-        7,
-        "reconcile",
-        NOW - 60,
-        retry_count=2,
-        next_retry_at=NOW,
-        last_error_type="PlexNotFound",
-        first_failed_at=NOW - 50,
-        batch_id=batch_id,
-    )
-    store = open_store()
-    store.put(job)
-    # not `claim`: rows of a batch are for the batch's own task
-    ((number,),) = store.connection.execute(f"SELECT _id FROM `{schema.JOBS}`")
-    store.try_later(
-        ClaimedJob(job, (number,)), job.later(retry_count=3, at=NOW + 9, error=PlexTemporaryError("x"), now=NOW)
-    )
-    store.close()
-    with closing(sqlite3.connect(Path(store._rows.path) / data_folder.QUEUE_FILE)) as connection:
-        rows = connection.execute(f"SELECT _id, data, status FROM `{schema.JOBS}`").fetchall()
-    ((kept, data, status),) = rows
-    assert (kept, status) == (number, schema.READY)
-    expected = {
-        "scene_id": 7,
-        "update_type": "reconcile",
-        "job_key": "scene_7",
-        "enqueued_at": NOW - 60,
-        "retry_count": 3,
-        "next_retry_at": NOW + 9,
-        "last_error_type": "PlexTemporaryError",
-        "first_failed_at": NOW - 50,
-    }
-    assert json.loads(data) == expected | ({"batch_id": batch_id} if batch_id else {})
-
-
-def test_a_dead_letter_survives_a_second_queue_on_the_same_path(open_store: Callable[[], JobStore]) -> None:
-    letter = DeadLetter(7, "Title", "PermanentError", "why", 3, NOW - 60, NOW, '{"scene_id": 7}')
-    store = open_store()
-    store.put(Job(7))
-    store.bury(store.claim(10, NOW)[0], letter)
-    store = open_store()
-    assert store.dead_letters() == [letter]
-    assert store.waiting() + count_claimed(store.connection) == 0
 
 
 def test_a_save_and_a_batch_that_fail_together_are_still_a_save(open_store: Callable[[], JobStore]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from sync import data_folder
 from sync.queue import history, schema
-from sync.queue.dead_letters import PUT_DEAD_LETTER, DeadLetter
+from sync.queue.dead_letters import DeadLetter
 from sync.queue.job import Job
 from sync.state.state import STATISTICS_KEPT, State
 from sync.status import page, reading, status
@@ -358,54 +358,6 @@ def test_as_a_task_of_stash_and_as_an_operation(live_site: Site) -> None:
     found = live_site.stash.run_operation({"mode": "status"})
     assert found["coverage"]["scenes_synced"] == 1
     assert live_site.stash.errors() == []
-
-
-def test_tens_of_thousands_of_everything(site: Site) -> None:
-    """How long it takes is measured in tests/benchmarks/; the bound here is a busy machine's."""
-    count, now = 30_000, time.time()
-    store = site.store()
-    later = '"retry_count": 1, "next_retry_at": 9e9, "last_error_type": "PlexNotFound"'
-    store.connection.execute("BEGIN")
-    store.connection.executemany(
-        schema.INSERT_JOB,
-        (
-            (schema.new_row(n, now) if n % 2 else f'{{"scene_id": {n}, {later}}}'.encode(), now)
-            for n in range(1, count + 1)
-        ),
-    )
-    store.connection.executemany(
-        PUT_DEAD_LETTER,
-        (DeadLetter(n, f"T{n}", f"Error{n % 5}", "why " * 20, 1, now, now, "{}") for n in range(1, count + 1)),
-    )
-    store.connection.execute("COMMIT")
-    store.close()
-    state = site.state()
-    state.name_libraries("m", {1: "Clips", 2: "Other"}, now)
-    with state.transaction() as connection:
-        connection.executemany(
-            "INSERT INTO items (machine, section, rating_key, scene_id, exact, sent, result, intended) "
-            "VALUES ('m', ?, ?, ?, 1, ?, '{}', '{}')",
-            ((1 + n % 2, n, n, "{}" + " " * 1000) for n in range(1, count + 1)),
-        )
-        state.put_synced(connection, [(scene, "") for scene in range(1, count + 1)], now)
-    state.close()
-    best = 9.9
-    for _ in range(3):
-        began = time.monotonic()
-        answer = Child(site, {"mode": "status"}).end()
-        best = min(best, time.monotonic() - began)
-    found = answer.output
-    assert best < 1.5
-    assert (found["queue"]["due"], found["queue"]["waiting"]) == (count / 2, count / 2)
-    assert found["coverage"] == {
-        "scenes_synced": count,
-        "scenes_in_stash": 0,
-        "items_held": count,
-        "missing_waiting": count / 2,
-        "missing_failed": 0,
-    }
-    assert [(one["count"], len(one["examples"])) for one in found["failed"]] == [(count / 5, 3)] * 5
-    assert [one["items"] for one in found["libraries"]] == [count / 2] * 2
 
 
 def test_no_query_walks_the_wide_tables(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -672,17 +672,6 @@ def test_an_idle_connection_is_closed() -> None:
         assert client.recv(1) == b""
 
 
-def test_a_large_library_is_listed_quickly(plex: PlexStandIn) -> None:
-    for number in range(20_000):
-        plex.add_item(1, [(f"/media/scene {number}.mp4", number)], genres=["a", "b", "c"])
-    path = "/library/sections/1/all?type=1&sort=addedAt:desc&X-Plex-Container-Size=1000&X-Plex-Container-Start="
-    assert len(get(plex, f"{path}0")) == 1000
-    begun = time.perf_counter()
-    assert len(get(plex, f"{path}19000")) == 1000
-    # 20 ms where it was measured; the bound is for a busy machine.
-    assert time.perf_counter() - begun < 1
-
-
 def test_as_a_process(tmp_path: Path) -> None:
     library = tmp_path / "library.json"
     items = [{"files": [["/m/ü.mp4", 5]], "genres": ["g"]}, {"files": ["/m/b.mp4"], "title": "B"}]
