@@ -462,6 +462,13 @@ def test_path_map_leads_to_the_very_path(site: Site, ours: str, theirs: str, pat
     assert searches(site) == 0, "by the path"
 
 
+def test_two_names_that_only_their_form_of_unicode_tells_apart(site: Site) -> None:
+    forms = [unicodedata.normalize(form, "/media/é.mp4") for form in ("NFC", "NFD")]
+    keys = [put(site, path) for path in forms]
+    together(site, *[scene(site, f"S{n}", path) for n, path in enumerate(forms)])
+    assert titles(site, *keys) == ["S0", "S1"]
+
+
 # Things that move
 
 

@@ -136,8 +136,6 @@ class PlexStandIn(Library, HttpServer[Request]):
         """How many characters of path and query are taken; a server in the middle may take 8,000 or fewer."""
         self.long_target_status = 414
         """What a longer one is answered with; 431 and 400 are seen, too."""
-        self.bad_token_status = 401
-        """What a wrong token is answered with; 498 is an expired one."""
         self.guest_token = ""
         """A managed user's or a guest's: it reads and rates. Edits and the owner's pages are refused."""
         self.guest_status = 403
@@ -240,7 +238,7 @@ class PlexStandIn(Library, HttpServer[Request]):
         token = request.headers.get("x-plex-token") or request.query.get("X-Plex-Token")
         if token != self.token:
             if not token or token != self.guest_token:
-                raise RefusedError(self.bad_token_status)
+                raise RefusedError(401)
             own = path.startswith("/:/")  # what a person has watched and rated is the person's
             if (not reads and not own) or path.startswith(_FOR_OWNERS) or _SCAN.match(path):
                 raise RefusedError(self.guest_status)

@@ -143,7 +143,7 @@ def _apply(library: Library, item: Item, edit: _Edit) -> None:
     for name, locked in edit.locks.items():
         if takes_rating or name != "userRating":
             item.locked = item.locked | {name} if locked else item.locked - {name}
-    library.touch(item, membership=edit.added_at is not None, content=library.edits_move_content_changed)
+    library.touch(item, membership=edit.added_at is not None)
 
 
 def _apply_tags(library: Library, item: Item, kind: str, given: _TagEdit) -> None:
@@ -157,11 +157,10 @@ def _apply_tags(library: Library, item: Item, kind: str, given: _TagEdit) -> Non
     for parts in added:
         name, text = library.spelling(kind, parts["tag.tag"]), parts.get("tagging.text")
         held = [tagging for tagging in current if tagging.name == name]
-        again = library.actor_sent_again
-        if not held or (again == "duplicate" and text is not None and all(one.text != text for one in held)):
+        if not held:
             held = [Tagging(name, text or "")]
             current += held
-        elif text is not None and again == "role_updates":
+        elif text is not None:  # the OpenAPI text says so; nobody tells of a test
             held[0].text = text
         if "tagging.thumb" in parts:
             held[0].thumb = parts["tagging.thumb"]
@@ -186,5 +185,5 @@ def rate(call: Call) -> Response:
         raise RefusedError(404)
     item = call.item(int(query["key"]))
     call.library.rated(item, rating)
-    call.library.sections[item.section].note(membership=False, content=call.library.edits_move_content_changed)
+    call.library.sections[item.section].note(membership=False)
     return Response()

@@ -44,11 +44,6 @@ class Request(http_base.Request):
         """True for a listing that asks for a file by its name."""
         return self.method == "GET" and "file" in self.query and self.path.endswith("/all")
 
-    @property
-    def skips_refresh(self) -> bool:
-        """True for a read that spares Plex a look at the files."""
-        return self.query.get("skipRefresh") == "1"
-
 
 class Call(NamedTuple):
     """A request on its way through the handler of its path, which holds the library's lock."""

@@ -234,10 +234,10 @@ class Section:
         """Whether its items are of the type that a client gives as a number."""
         return type_ == {"movie": "1", "show": "2", "artist": "8", "photo": "13"}.get(self.type)
 
-    def note(self, *, membership: bool, content: bool = True) -> None:
+    def note(self, *, membership: bool) -> None:
         """Count a change."""
         self.changed += 1
-        self.content_changed += content
+        self.content_changed += 1
         self.membership += membership
 
 
@@ -259,16 +259,10 @@ class Library:
         self.case_insensitive_tags = case_insensitive_tags
         self.actor_pictures: Literal["kept", "ignored", "rewritten"] = "kept"
         """What becomes of the `tag.thumb` of an actor. No source says that every version keeps it as it was sent."""
-        self.actor_sent_again: Literal["role_updates", "role_kept", "duplicate"] = "role_updates"
-        """What becomes of an actor who is on the item already and is sent again with another role. The OpenAPI
-        text says that `tagging.text` updates the association; nobody tells of a test. "duplicate" lists the actor
-        twice, once with each role. A picture is the name's, and changes in any mode."""
         self.rating_in_edit: Literal["taken", "ignored"] = "taken"
         """What becomes of `userRating.value` and its lock in an edit; where it is ignored, `/:/rate` is needed."""
         self.edit_with_one_gone: Literal["edits the rest", "refuses"] = "edits the rest"
         """What becomes of an edit of several items of which one is not there. No source tells."""
-        self.read_with_one_gone: Literal["leaves it out", "refuses"] = "leaves it out"
-        """What becomes of a read of several items of which one is not there; "refuses" is 404 for all of them."""
         self.file_search: FileSearch = "works"
         """How a listing takes `file=<file name>`, as PMS 1.43.1 finds items by it. "ignores": the whole listing, as of
         a server that does not know the parameter. "refuses" is 400, "errors" 500. "by_substring" finds names that hold
@@ -276,8 +270,6 @@ class Library:
         self.file_search_names: Literal["exact", "loses_odd", "nfc"] = "exact"
         """Which names a search by file can find; no source tells. "loses_odd": none that has one of `& # + % ' "` or
         is not in NFC. "nfc": names are compared in NFC, and a name that is asked for otherwise is not found."""
-        self.row_wishes: Literal["obeyed", "ignored"] = "obeyed"
-        """What becomes of excludeElements and excludeFields."""
         self.watching_filters: Literal["obeyed", "ignored", "refused"] = "obeyed"
         """What becomes of a listing's filters by what somebody watched or rated. No source tells of every version."""
         self.history_filters: Literal["obeyed", "ignored"] = "obeyed"
@@ -290,8 +282,6 @@ class Library:
         self.accounts = {1: "Owner"}
         self.views: list[View] = []
         self._next_view = 1
-        self.edits_move_content_changed = True
-        """Whether an edit moves a library's contentChangedAt, as items that come and go do. No source tells."""
         self.lock = threading.RLock()
         self.sections: dict[int, Section] = {}
         self.items: dict[int, Item] = {}
@@ -521,11 +511,11 @@ class Library:
         self._next_id += 1
         return self._next_id - 1
 
-    def touch(self, item: Item, *, membership: bool = False, content: bool = True) -> None:
+    def touch(self, item: Item, *, membership: bool = False) -> None:
         """Note that an item has changed."""
         item.updated_at = int(time.time())
         item.listed = None
-        self.sections[item.section].note(membership=membership, content=content)
+        self.sections[item.section].note(membership=membership)
 
     def set_value(self, item: Item, name: str, value: str) -> None:
         """Write a field by Plex's name."""

@@ -125,7 +125,7 @@ def whole_items(call: Call) -> Response:
     # No source promises the order asked for, so there is none of it here.
     keys = sorted({int(key) for key in call.found[1].split(",") if key})
     items = [library.items[key] for key in keys if key in library.items]
-    if not items or (library.read_with_one_gone == "refuses" and len(items) < len(keys)):
+    if not items:  # one that is not there is left out
         raise RefusedError(404)
     dropped, hidden = _wishes(call)
     start, stop, paging = page_of(call.request, len(items))
@@ -225,8 +225,6 @@ def _finds_file(library: Library, path: str, asked: str) -> bool:
 
 def _wishes(call: Call) -> tuple[frozenset[str], frozenset[str]]:
     """The elements and the fields that a reader does not want. (`include...` adds what is left out by default.)"""
-    if call.library.row_wishes == "ignored":
-        return frozenset(), frozenset()
     wishes = (call.request.query.get(name, "").split(",") for name in ("excludeElements", "excludeFields"))
     dropped, hidden = (frozenset(filter(None, names)) for names in wishes)
     return dropped, hidden

@@ -84,7 +84,6 @@ class Resource:
     owned: bool = True
     provides: str = "server"
     version: str = VERSION
-    https_required: bool = False
     access_token: str | None = ""
     """Empty: an owner's server has the token of the account."""
 
@@ -298,7 +297,7 @@ def _resource(resource: Resource, token: str, asked: set[str]) -> dict[str, Any]
         "synced": False,
         "relay": any(one.relay for one in resource.connections),
         "presence": True,
-        "httpsRequired": resource.https_required,
+        "httpsRequired": False,
         "publicAddressMatches": True,
         "connections": connections,
     }

@@ -16,7 +16,6 @@ a browser, `http_base` speaks HTTP and fails on demand.
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -58,7 +57,6 @@ class StashStandIn(Browser, HttpServer[Request]):
     :param environment: more environment variables for plugin processes.
     :param credentials: user name and password; without them everything is open.
     :param api_key: the API key that was made in Stash's settings, if any.
-    :param host_in_connection: the `Host` that plugins are told: an address to listen on, not one to call.
     :param external_host: the host that URLs of pictures are built on, instead of the request's.
     :param plugin_id: the plugin that `press`, `run_operation` and `set_settings` mean.
     :param max_session_age: seconds until a session cookie dies.
@@ -78,7 +76,6 @@ class StashStandIn(Browser, HttpServer[Request]):
         credentials: tuple[str, str] | None = None,
         api_key: str | None = None,
         port: int = 0,
-        host_in_connection: str = "0.0.0.0",
         external_host: str | None = None,
         plugin_id: str = "PlexSync",
         max_session_age: int = 3600,
@@ -88,7 +85,6 @@ class StashStandIn(Browser, HttpServer[Request]):
         super().__init__(port=port)
         config_dir.mkdir(parents=True, exist_ok=True)
         self.config_dir = config_dir
-        self.host_in_connection = host_in_connection
         self.external_host = external_host
         self.sized_pictures = True
         """False: pictures come without a Content-Length, as through a proxy that streams."""
@@ -145,11 +141,6 @@ class StashStandIn(Browser, HttpServer[Request]):
         """Kill the plugins that requests wait for."""
         for context in list(self._running):
             context.cancel()
-
-    def addresses(self) -> list[tuple[socket.AddressFamily, str]]:
-        """A Stash told to listen on "::" answers on both loopback addresses."""
-        both = [(socket.AF_INET6, "::1")] if ":" in self.host_in_connection else []
-        return [*super().addresses(), *both]
 
     @property
     def graphql_url(self) -> str:
@@ -238,7 +229,7 @@ class StashStandIn(Browser, HttpServer[Request]):
         """`server_connection`."""
         return {
             "Scheme": "http",
-            "Host": self.host_in_connection,
+            "Host": "0.0.0.0",  # an address to listen on, not one to call
             "Port": self.port,
             "SessionCookie": self._sessions.connection(context.user, visited),
             "Dir": str(self.config_dir),
