@@ -56,6 +56,12 @@ def synced(site: Site, *, number: int = 1, path: str = "", **scene: Any) -> tupl
     return scene_id, key
 
 
+def clip(site: Site, **scene: Any) -> tuple[int, int]:
+    """A scene that is in Plex and whose plays come back; the scene's id and the item's ratingKey."""
+    site.configure(bring_plays=True, bring_since=SINCE)
+    return synced(site, **scene)
+
+
 def plays(site: Site, scene: int) -> list[int]:
     return sorted(site.stash.scene(scene).play_times)
 
@@ -75,8 +81,7 @@ def look_again(site: Site) -> Answer:
 
 
 def test_each_play_in_plex_becomes_a_play_in_stash_at_its_own_second(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     for at in (NOON, NOON + 1, NOON + DAY):
         site.plex.person_plays(key, at=at)
     answer = task(site)
@@ -105,8 +110,7 @@ def test_all_of_it_is_off_until_it_is_switched_on(site: Site) -> None:
 
 
 def test_a_play_arrives_at_the_end_of_the_next_run(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     other, _ = synced(site, number=2)
     site.plex.person_plays(key, at=NOON)
     with contextlib.closing(site.state()) as state, state.transaction() as connection:
@@ -130,8 +134,7 @@ def test_plex_is_asked_for_its_history_once_in_ten_minutes(site: Site) -> None:
 
 
 def test_a_look_asks_for_what_is_new_alone(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_plays(key)
     site.plex.clear_requests()
     look_again(site)
@@ -188,8 +191,7 @@ def test_a_dry_run_says_what_it_would_bring_and_writes_nothing(site: Site) -> No
 
 @pytest.mark.parametrize("beside", [0, 4, -7])
 def test_a_play_that_stash_has_already_is_not_added(site: Site, beside: int) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.stash.scene(scene).play_times.append(NOON + beside)
     site.plex.person_plays(key, at=NOON)
     task(site)
@@ -197,8 +199,7 @@ def test_a_play_that_stash_has_already_is_not_added(site: Site, beside: int) -> 
 
 
 def test_a_play_that_was_brought_stands_for_no_other_some_seconds_later(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     for at in (NOON, NOON + 5):
         site.plex.person_plays(key, at=at)
         task(site)
@@ -206,8 +207,7 @@ def test_a_play_that_was_brought_stands_for_no_other_some_seconds_later(site: Si
 
 
 def test_a_play_that_is_deleted_in_stash_stays_deleted(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_plays(key, at=NOON)
     task(site)
     site.stash.scene(scene).play_times.clear()
@@ -216,8 +216,7 @@ def test_a_play_that_is_deleted_in_stash_stays_deleted(site: Site) -> None:
 
 
 def test_a_play_that_is_deleted_in_plex_stays_in_stash(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     number = site.plex.person_plays(key, at=NOON)
     task(site)
     site.plex.forget_view(number)
@@ -240,8 +239,7 @@ def test_an_item_that_comes_back_with_another_number_brings_nothing_twice(site: 
 
 
 def test_a_state_that_was_lost_brings_nothing_twice(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     for at in range(NOON, NOON + 30):
         site.plex.person_plays(key, at=at)
     task(site)
@@ -268,8 +266,7 @@ def test_an_item_of_two_versions_and_a_scene_in_two_libraries(site: Site) -> Non
 
 
 def test_a_play_that_a_wrong_clock_has_put_into_the_future_waits_until_then(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     ahead = int(time.time()) + 3600
     site.plex.person_plays(key, at=ahead)
     site.plex.person_plays(key, at=NOON)
@@ -285,8 +282,7 @@ def _iso(at: float) -> str:
 
 
 def test_a_clock_that_was_set_back_does_not_hide_what_comes_after(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     with contextlib.closing(site.state()) as state, state.transaction() as connection:
         connection.execute("UPDATE looked_back SET at = ?", (time.time() + 900 * DAY,))
     site.plex.person_plays(key, at=int(time.time()) - 60)
@@ -295,8 +291,7 @@ def test_a_clock_that_was_set_back_does_not_hide_what_comes_after(site: Site) ->
 
 
 def test_what_a_player_that_was_offline_tells_late_arrives(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     yesterday = int(time.time()) - DAY
     site.plex.person_plays(key, at=yesterday)
     look_again(site)
@@ -304,8 +299,7 @@ def test_what_a_player_that_was_offline_tells_late_arrives(site: Site) -> None:
 
 
 def test_marked_as_played_is_one_play_at_that_time(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     for at in (NOON, NOON + DAY):
         site.plex.person_marks_played(key, at=at)
     task(site)
@@ -355,8 +349,7 @@ def test_a_task_over_many_scenes_takes_no_play_for_lost_that_came_after_it_began
 
 
 def test_plays_that_looks_have_brought_explain_the_count_too(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     now = int(time.time())
     for back in (7200, 3600):
         site.plex.person_plays(key, at=now - back)
@@ -390,8 +383,7 @@ def test_what_a_look_cannot_tell_the_task_finds(site: Site) -> None:
 
 
 def test_an_item_that_somebody_only_looked_into_was_not_played(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_plays(key, at=NOON)
     task(site)
     site.plex.person_pauses(key, 0.0, at=NOON + 9 * DAY)  # begun, and stopped before Plex keeps a resume point
@@ -401,8 +393,7 @@ def test_an_item_that_somebody_only_looked_into_was_not_played(site: Site) -> No
 
 def test_only_the_owners_plays_are_read_unless_others_are_named(site: Site) -> None:
     site.plex.accounts |= {2: "Ann", 3: "Bob"}
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     for account in (1, 2, 3):
         site.plex.person_plays(key, at=NOON + account * DAY, account=account)
     site.plex.clear_requests()
@@ -472,8 +463,7 @@ def test_a_reconcile_brings_back_too(site: Site) -> None:
 
 
 def test_scenes_that_the_settings_leave_out_bring_nothing(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.configure(bring_plays=True, bring_since=SINCE, only_organized=True)
     site.plex.person_plays(key)
     task(site)
@@ -532,8 +522,7 @@ def test_a_kill_at_any_request_costs_no_play_and_doubles_none(
 def test_a_play_that_was_about_to_be_added_arrives_though_plex_has_lost_it_since(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     number = site.plex.person_plays(key, at=NOON)
     site.plex.person_plays(key, at=NOON + DAY)
     with monkeypatch.context() as patch, contextlib.suppress(Killed):
@@ -585,8 +574,7 @@ def test_a_server_that_fails_leaves_the_rest_for_the_next_run(site: Site, server
 
 
 def test_a_look_that_fails_fails_no_run(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_plays(key)
     site.plex.fail(status=500, times=1, path_contains="/history/all")
     answer = look_again(site)
@@ -724,8 +712,7 @@ def test_a_persons_save_goes_before_what_comes_back(site: Site, monkeypatch: pyt
 
 
 def test_the_command_line_brings_back_and_says_what(site: Site) -> None:
-    site.configure(bring_plays=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_plays(key, at=NOON)
     dry = command(site, "bring-back", "--dry-run", "--since", "2001-01-01")
     assert dry == (0, "Bring back from Plex (dry run): 1 scene: 1 looked at and left. Would bring: 1 play\n")

@@ -23,6 +23,12 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratings, "GAP", 0.0)
 
 
+def clip(site: Site, **scene: Any) -> tuple[int, int]:
+    """A scene that is in Plex and whose rating comes back; the scene's id and the item's ratingKey."""
+    site.configure(bring_ratings=True, bring_since=SINCE)
+    return synced(site, **scene)
+
+
 def both(site: Site, scene: int, key: int) -> tuple[int | None, float | None]:
     """The rating in Stash and in Plex."""
     return site.stash.scene(scene).rating100, site.item(key).user_rating
@@ -50,8 +56,7 @@ WAYS: dict[str, Callable[[Site, int], object]] = {
 
 @pytest.mark.parametrize("way", ["a save", "the task", "a reconcile", "a look"])
 def test_a_rating_that_was_given_in_plex_comes_to_stash(site: Site, way: str) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_rates(key, 7.5)
     WAYS[way](site, scene)
     assert both(site, scene, key) == (75, 7.5)
@@ -59,8 +64,7 @@ def test_a_rating_that_was_given_in_plex_comes_to_stash(site: Site, way: str) ->
 
 @pytest.mark.parametrize("way", ["a save", "the task", "a reconcile", "a look"])
 def test_a_rating_that_was_changed_in_plex_comes_to_stash_and_is_not_overwritten(site: Site, way: str) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     assert both(site, scene, key) == (80, 8.0)
     site.plex.person_rates(key, 6.0)
     WAYS[way](site, scene)
@@ -74,8 +78,7 @@ def test_a_rating_that_was_changed_in_plex_comes_to_stash_and_is_not_overwritten
 @pytest.mark.parametrize("way", ["a save", "the task", "a reconcile"])
 def test_a_rating_that_was_cleared_in_plex_is_cleared_in_stash(site: Site, way: str, keeps: bool) -> None:
     site.plex.clearing_keeps_time = keeps
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     site.plex.person_rates(key, None)
     WAYS[way](site, scene)
     assert both(site, scene, key) == (None, None)
@@ -95,8 +98,7 @@ def test_both_were_changed_and_stash_wins_and_the_page_lists_it(site: Site, pres
 
 
 def test_both_were_changed_and_stash_told_nobody_of_it(site: Site) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     site.plex.person_rates(key, 6.0)
     rate_in_stash(site, scene, 90)
     task(site)
@@ -107,8 +109,7 @@ def test_both_were_changed_and_stash_told_nobody_of_it(site: Site) -> None:
 
 
 def test_both_were_rated_alike_and_then_one_is_changed(site: Site) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     site.plex.person_rates(key, 6.0)
     rate_in_stash(site, scene, 60)
     site.sync(scene)
@@ -118,8 +119,7 @@ def test_both_were_rated_alike_and_then_one_is_changed(site: Site) -> None:
 
 
 def test_neither_was_rated_and_then_both_are(site: Site) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_rates(key, 6.0)
     rate_in_stash(site, scene, 90)
     site.sync(scene)
@@ -127,8 +127,7 @@ def test_neither_was_rated_and_then_both_are(site: Site) -> None:
 
 
 def test_changed_back_is_a_change_like_any_other(site: Site) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     for plex, wanted in ((6.0, 60), (8.0, 80), (None, None), (8.0, 80), (0.5, 5)):
         site.plex.person_rates(key, plex)
         task(site)
@@ -169,8 +168,7 @@ ORDERS = [one for one in product(("plex", "stash", "sync", "task"), repeat=3) if
 @pytest.mark.parametrize("changes", ORDERS, ids=" ".join)
 def test_every_order_of_change_ends_alike_on_both_sides(site: Site, changes: tuple[str, ...]) -> None:
     """The last change counts; where both sides changed between two looks, Stash's does."""
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     stash, plex = 80, 80
     agreed = 80
     for number, change in enumerate(changes):
@@ -203,8 +201,7 @@ def test_a_rating_is_brought_before_a_sync_of_everything_writes(site: Site) -> N
 def test_a_rating_that_a_person_changes_meanwhile_is_not_overwritten(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     site.plex.person_rates(key, 6.0)
     now = watched.rating_now
 
@@ -243,8 +240,7 @@ def test_with_sync_rating_off_plex_is_left_alone(site: Site) -> None:
 
 
 def test_a_rating_of_another_form_goes_nowhere_again(site: Site) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site)
+    scene, key = clip(site)
     site.plex.person_rates(key, 7.53)
     task(site)
     assert both(site, scene, key) == (75, 7.53)
@@ -298,8 +294,7 @@ def test_a_rating_in_two_libraries_goes_to_the_other_one_too(site: Site) -> None
 
 
 def test_the_preview_says_that_a_rating_goes_to_stash_and_sends_none(site: Site) -> None:
-    site.configure(bring_ratings=True, bring_since=SINCE)
-    scene, key = synced(site, rating100=80)
+    scene, key = clip(site, rating100=80)
     for plex, before in ((6.0, "6"), (None, "")):
         site.plex.person_rates(key, plex)
         told = site.ask("preview", scene_id=scene)["items"][0]

@@ -215,19 +215,6 @@ def test_something_else_than_plex_at_plex_url(queued: Site) -> None:
 # Matching
 
 
-def test_no_match_is_not_found_and_tried_again(site: Site) -> None:
-    scene = site.stash.add_scene(title="Lost", files=[("/media/lost.mp4", 5)])
-    site.add("/media/other.mp4", 6)
-    answer = site.sync(scene)
-    job = assert_kept(site, answer, tries=1)
-    assert job["last_error_type"] == "PlexNotFound"
-    assert "lost.mp4" in answer.said("w")
-    key = site.plex.add_item(site.library, [("/media/lost.mp4", 5)])
-    site.drain(by_hand=True)
-    assert site.item(key).title == "Lost"
-    assert site.rows() == []
-
-
 def test_a_scene_without_a_file_is_permanent(site: Site) -> None:
     scene = site.stash.add_scene(title="No file")
     answer = site.sync(scene)

@@ -51,16 +51,6 @@ def test_a_rating_that_is_right_is_not_sent_again(site: Site) -> None:
     assert site.item(key).user_rating == 8.0
 
 
-def test_a_rating_is_changed_and_taken_back(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, rating100=40)
-    site.save_and_sync(scene, rating100=90)
-    assert site.item(key).user_rating == 9.0
-    site.save_and_sync(scene, rating100=None)
-    assert site.item(key).user_rating is None
-    assert site.rows() == []
-
-
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_server_that_takes_no_rating_in_an_edit_gets_it_apart(site: Site, alone: bool) -> None:
     site.plex.rating_in_edit = "ignored"
@@ -293,19 +283,3 @@ def test_all_wrong_values_are_named_at_once(site: Site) -> None:
     assert error is not None
     for name in ("max_tags", "code_field", "title_template", "sync_rating"):
         assert f"{name} is " in error
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"max_tags": " '2' "}, {"genres": 2}),
-        ({"sync_tags": "off"}, {"genres": 0}),
-        ({"collection_performers": "Yes", "collection_groups": "no"}, {"collections": 1}),
-        ({"ignore_tags": " A ,, b "}, {"genres": 1}),
-    ],
-)
-def test_values_as_people_type_them(site: Site, settings: dict[str, Any], expected: dict[str, int]) -> None:
-    scene, key = site.add()
-    site.configure(**settings)
-    site.save_and_sync(scene, tags=["a", "b", "c"], performers=["Ann"], groups=["G", "H"])
-    assert {name: len(getattr(site.item(key), name)) for name in expected} == expected

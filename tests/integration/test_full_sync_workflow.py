@@ -66,13 +66,6 @@ def test_preserve_mode_keeps_a_title_that_a_person_gave(site: Site) -> None:
     assert site.item(key).studio == "Acme", "an empty field is nobody's"
 
 
-def test_a_job_without_a_title_still_syncs_the_rest(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(scene, studio="Acme", tags=["Test"])
-    item = site.item(key)
-    assert (item.title, item.studio, item.genres) == ("clip", "Acme", ["Test"])
-
-
 def test_a_scene_with_a_path_only_changes_nothing(site: Site) -> None:
     scene, key = site.add(summary="Plex's own", genres=["Drama"])
     before = site.item(key)
@@ -82,30 +75,6 @@ def test_a_scene_with_a_path_only_changes_nothing(site: Site) -> None:
     assert site.item(key) == before
 
 
-@both_readings
-def test_a_second_save_that_changes_nothing_sends_no_edit(site: Site) -> None:
-    scene, _ = site.add()
-    fields = {"title": "Same", "details": "Same", "studio": "S", "tags": ["a", "b, c", "d&e"], "performers": ["P"]}
-    site.save_and_sync(scene, **fields)
-    assert len(site.plex.edits) == 1
-    site.save_and_sync(scene, **fields)
-    assert len(site.plex.edits) == 1
-
-
-@both_readings
-def test_what_is_gone_from_stash_goes_and_what_a_person_added_stays(site: Site) -> None:
-    scene, key = site.add(genres=["A person's"], actors=[("Their actor", "Villain", "https://pictures.test/v.jpg")])
-    site.save_and_sync(scene, tags=["one", "two, three", "50% & more"], performers=["Ann", "Bob"])
-    assert sorted(site.item(key).genres) == ["50% & more", "A person's", "one", "two, three"]
-    site.plex.person_edits(key, genres=[*site.item(key).genres, "Added later"])
-    site.save_and_sync(scene, tags=["one"], performers=["Bob"])
-    assert sorted(site.item(key).genres) == ["A person's", "Added later", "one"]
-    site.save_and_sync(scene, tags=[], performers=[])
-    assert sorted(site.item(key).genres) == ["A person's", "Added later"]
-    (actor,) = site.item(key).actors
-    assert (actor.name, actor.role, actor.thumb) == ("Their actor", "Villain", "https://pictures.test/v.jpg")
-
-
 def test_single_fields_are_cleared_only_where_they_are_ours(site: Site) -> None:
     scene, key = site.add(summary="Plex's own")
     site.save_and_sync(scene, title="Ours", studio="Ours", date="2020-01-01")
@@ -113,38 +82,6 @@ def test_single_fields_are_cleared_only_where_they_are_ours(site: Site) -> None:
     item = site.item(key)
     assert (item.title, item.studio, item.date, item.summary) == ("clip", "", "", "Plex's own")
     assert not {"title", "studio", "originallyAvailableAt"} & item.locked, "given back to Plex's agents"
-
-
-def test_toggles_that_are_off_leave_their_fields_alone(site: Site) -> None:
-    scene, key = site.add()
-    before = site.item(key)
-    site.configure(sync_studio=False, sync_summary=False, sync_date=False, sync_performers=False, sync_tags=False)
-    site.save_and_sync(scene, title="T", details="D", date="2020-01-01", studio="S", performers=["P"], tags=["t"])
-    after = site.item(key)
-    assert after.title == "T"
-    for name in ("studio", "summary", "date", "actors", "genres"):
-        assert getattr(after, name) == getattr(before, name)
-
-
-def test_text_is_cleaned_and_emoji_stay(site: Site) -> None:
-    scene, key = site.add()
-    site.stash.scene(scene).title = "Bad\x00 \x0btitle \u200bwith 👩‍👩‍👧 family"
-    site.stash.scene(scene).details = "x" * 20_000
-    assert site.sync(scene).error is None
-    assert site.item(key).title == "Bad title with 👩‍👩‍👧 family"
-    assert site.item(key).summary == "x" * 10_000
-
-
-@both_readings
-def test_an_edit_too_long_for_one_request_is_split(site: Site) -> None:
-    scene, key = site.add()
-    site.save_and_sync(
-        scene, title="Long", details="ä" * 2000, tags=[f"tag number {n:03}" for n in range(120)], studio="Acme"
-    )
-    item = site.item(key)
-    assert (len(item.genres), len(item.summary), item.studio) == (120, 2000, "Acme")
-    assert len(site.plex.edits) > 1
-    assert site.rows() == []
 
 
 def test_every_file_of_the_scene_and_every_library(site: Site) -> None:

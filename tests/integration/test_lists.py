@@ -139,13 +139,6 @@ def test_another_director_replaces_ours_and_not_a_persons(site: Site) -> None:
 # Genres by the settings
 
 
-def test_ignored_tags_are_no_genres(site: Site) -> None:
-    scene, key = site.add()
-    site.configure(ignore_tags="meta:*, HIDDEN, version ?")
-    site.save_and_sync(scene, tags=["meta: checked", "Hidden", "Version 2", "Version 10", "Drama"])
-    assert names(site, key, "genres") == ["Drama", "Version 10"]
-
-
 def test_a_tag_that_is_ignored_from_now_on_goes_and_a_persons_of_that_name_stays(site: Site) -> None:
     (scene, key), (other, their_key) = site.add(), site.add("/media/other.mp4", 2)
     site.plex.person_edits(their_key, genres=["Meta"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from sync import data_folder
 from sync.bulk import runner
 from sync.queue import schema
 from sync.stash import pictures
@@ -227,7 +225,7 @@ def test_a_save_during_a_page_of_slow_covers_comes_first(
     def save(_: str) -> None:
         watch.then = None
         site.stash.scene(scene).title = "Saved meanwhile"
-        with closing(sqlite3.connect(data_folder.queue_file(str(site.data)), timeout=20)) as connection, connection:
+        with site.queue_file() as connection:
             connection.execute(schema.INSERT_JOB, (schema.new_row(scene, 1.0), 1.0))
 
     def note(one: PlexRequest) -> bool:

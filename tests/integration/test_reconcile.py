@@ -110,7 +110,7 @@ def records(site: Site) -> list[Any]:
 
 def age(site: Site, days: float) -> None:
     """Let the newest batches be so many days older."""
-    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+    with site.queue_file() as connection:
         for column in ("created_at", "started_at", "worked_at", "completed_at"):
             connection.execute(f"UPDATE plexsync_batches SET {column} = {column} - ?", (days * 86_400,))
 
@@ -570,7 +570,7 @@ def test_a_kill_in_the_middle_loses_nothing(site: Site, library: Library) -> Non
 
 def reconciles(site: Site) -> list[str]:
     """The statuses of the reconciles there have been, oldest first."""
-    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+    with site.queue_file() as connection:
         rows = connection.execute("SELECT status FROM plexsync_batches WHERE kind = 'reconcile' ORDER BY number")
         return [status for (status,) in rows]
 
@@ -578,7 +578,7 @@ def reconciles(site: Site) -> list[str]:
 def sleeper_step(site: Site, later: float) -> str:
     """What a sleeper would do so many seconds from now."""
     now = time.time() + later
-    with sqlite3.connect(data_folder.queue_file(str(site.data))) as connection:
+    with site.queue_file() as connection:
         view = outlook(connection, data_folder.drain_lock(str(site.data)), now=now, since=time.time())
     return next_step(view, CircuitState.CLOSED, None, now).do
 

@@ -276,9 +276,8 @@ def test_a_stop_of_the_drain_it_asked_for_holds_too(site: Site, clock: Clock) ->
     queue(site, Job(1, retry_count=1, next_retry_at=clock.now + 30))
 
     def stopped() -> None:  # begun, and killed before it could claim anything
-        connection = schema.connect(data_folder.queue_file(str(site.data)))
-        wake.begin_drain(connection)
-        connection.close()
+        with site.queue_file() as connection:
+            wake.begin_drain(connection)
 
     clock.at(33, stopped)
     assert asleep(site, clock).run()
@@ -288,9 +287,8 @@ def test_a_stop_of_the_drain_it_asked_for_holds_too(site: Site, clock: Clock) ->
 
 def test_a_drain_that_could_not_go_on_is_tried_again(site: Site, clock: Clock) -> None:
     queue(site, Job(1))
-    connection = schema.connect(data_folder.queue_file(str(site.data)))
-    resume_later(connection, clock.now + 12)
-    connection.close()
+    with site.queue_file() as connection:
+        resume_later(connection, clock.now + 12)
     when: list[float] = []
     clock.when(lambda: bool(asks(site)), lambda: when.append(clock.passed))
     clock.when(lambda: bool(asks(site)), lambda: empty(site))
@@ -404,9 +402,8 @@ def test_plex_is_back_and_stash_busy(site: Site, clock: Clock, monkeypatch: pyte
 def test_a_task_behind_a_long_scan_is_asked_for_once(site: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "work_off", lambda *_: None)
     queue(site, Job(1))
-    connection = schema.connect(data_folder.queue_file(str(site.data)))
-    resume_later(connection, clock.now + 1)
-    connection.close()
+    with site.queue_file() as connection:
+        resume_later(connection, clock.now + 1)
     done = threading.Event()
     site.stash.occupy(done)
     clock.at(1200, lambda: empty(site))
@@ -484,9 +481,9 @@ def test_it_ends_when_stash_refuses(guarded: Site, clock: Clock) -> None:
     assert asleep(guarded, clock).run() is False
     (ask,) = guarded.stash.plugin_requests("PlexSync")
     assert ask.status == 401
-    connection = schema.connect(data_folder.queue_file(str(guarded.data)))
-    assert connection.execute("SELECT asked_at FROM plexsync_wake").fetchone() == (None,), "the next save has to ask"
-    connection.close()
+    with guarded.queue_file() as connection:
+        (asked_at,) = connection.execute("SELECT asked_at FROM plexsync_wake").fetchone()
+    assert asked_at is None, "the next save has to ask"
 
 
 def test_an_api_key_outlives_every_cookie(guarded: Site, clock: Clock) -> None:
@@ -693,18 +690,14 @@ def test_an_open_breaker_has_one_too(live_site: Site) -> None:
     live_site.stash.bulk_save([scene for scene, _ in pairs], studio="Acme")
     live_site.stash.wait_idle(30)
     pid = wait_for(live_site.sleeper_pid)
-    connection = schema.connect(data_folder.queue_file(str(live_site.data)))
-    breaker = CircuitBreaker(connection)
-    assert breaker.state is OPEN
+    assert live_site.breaker()[0] is OPEN
     live_site.plex.clear_faults()
     before = live_site.plex.requests
     assert len(live_site.rows()) == 7
-    # As if the minute were over.
-    text = connection.execute("SELECT record FROM plexsync_breaker").fetchone()[0]
-    record = json.loads(text)
-    record["opened_at"] -= RECOVERY_TIMEOUT
-    connection.execute("UPDATE plexsync_breaker SET record = ?", (json.dumps(record),))
-    connection.close()
+    with live_site.queue_file() as connection:  # as if the minute were over
+        record = json.loads(connection.execute("SELECT record FROM plexsync_breaker").fetchone()[0])
+        record["opened_at"] -= RECOVERY_TIMEOUT
+        connection.execute("UPDATE plexsync_breaker SET record = ?", (json.dumps(record),))
     wait_for(lambda: [live_site.item(key).studio for _, key in pairs] == ["Acme"] * 7, 40)
     assert live_site.plex.requests[len(before)].path == "/identity"
     live_site.stash.wait_idle(30)
