@@ -37,13 +37,16 @@ def queue_file(site: Site) -> Path:
     return Path(data_folder.queue_file(str(site.data)))
 
 
+def no_database(file: Path) -> None:
+    """Overwrite the header, as a disk may; the rows are there."""
+    checkpoint(file)
+    with file.open("r+b") as stream:
+        stream.write(b"no database here")
+
+
 def test_a_queue_file_that_is_no_database_any_more(site: Site) -> None:
     pairs = site.save_many(30)
-    file = queue_file(site)
-    checkpoint(file)
-    raw = bytearray(file.read_bytes())
-    raw[:100] = b"\0" * 100  # the header; the rows are there
-    file.write_bytes(raw)
+    no_database(queue_file(site))
     answer = site.drain()
     assert answer.error is None
     assert "queue file was damaged and set aside" in answer.said("e")
@@ -51,7 +54,7 @@ def test_a_queue_file_that_is_no_database_any_more(site: Site) -> None:
     all_right(site, pairs)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_queue_file_with_a_page_gone(site: Site, seed: int) -> None:
     pairs = site.save_many(60)
     file = queue_file(site)
@@ -69,11 +72,7 @@ def test_a_queue_file_with_a_page_gone(site: Site, seed: int) -> None:
 
 def test_a_hook_that_meets_a_damaged_queue_loses_nothing(site: Site) -> None:
     pairs = site.save_many(10)
-    file = queue_file(site)
-    checkpoint(file)
-    raw = bytearray(file.read_bytes())
-    raw[:16] = b"no database here"
-    file.write_bytes(raw)
+    no_database(queue_file(site))
     scene, key = site.add("/media/late.mp4", 99)
     site.stash.scene(scene).title = f"T{scene}"
     assert site.hook(scene).error is None
@@ -185,13 +184,6 @@ def test_a_state_file_with_a_page_gone(site: Site) -> None:
 
 
 # Windows: what a process has open cannot be moved
-
-
-def no_database(file: Path) -> None:
-    """Overwrite the header, as a disk may."""
-    checkpoint(file)
-    with file.open("r+b") as stream:
-        stream.write(b"no database here")
 
 
 @pytest.mark.usefixtures("windows_shares")

@@ -85,8 +85,15 @@ def test_files_that_do_not_come_are_told(name: str, site: Site, plugin: Path) ->
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize("module", ["entry.py", "hook.py", "stash/ask.py"])
-@pytest.mark.parametrize("met", ["from sync.queue import wake\n", "raise FileNotFoundError(2, 'gone', __file__)\n"])
+@pytest.mark.parametrize(
+    ("module", "met"),
+    [
+        ("entry.py", "from sync.queue import wake\n"),
+        ("hook.py", "raise FileNotFoundError(2, 'gone', __file__)\n"),
+        ("stash/ask.py", "from sync.queue import wake\n"),
+        ("stash/ask.py", "raise FileNotFoundError(2, 'gone', __file__)\n"),
+    ],
+)
 def test_a_save_that_met_files_of_two_versions_begins_again(module: str, met: str, site: Site, plugin: Path) -> None:
     """What was imported is the old version's and lacks what the new one asks for, or a file is gone as it is read."""
     scene, _ = site.add()
@@ -104,17 +111,14 @@ def test_a_save_that_met_files_of_two_versions_begins_again(module: str, met: st
 def test_a_drain_goes_on_while_its_files_are_replaced(site: Site, plugin: Path) -> None:
     """It has imported all that it needs from its start, also for an item that fails."""
     site.configure()
-    pairs = [site.add(f"/media/{name}.mp4", size) for size, name in enumerate(("first", "second", "third"), start=1)]
-    for scene, _ in pairs:
-        site.stash.save_scene(scene, title=f"Scene {scene}")
-        site.hook(scene)
-    failing, bad = pairs[1]
-    site.plex.fail(status=500, times=None, where=lambda one: one.method == "PUT" and f"id={bad}&" in one.target)
+    pairs = site.save_many(3)
+    failing = list(pairs)[1]
+    bad = f"id={pairs[failing]}&"
+    site.plex.fail(status=500, times=None, where=lambda one: one.method == "PUT" and bad in one.target)
     site.plex.edit_delay = 0.3
     process = start(site, plugin, {"mode": "process_queue", "trigger": "hook"})
     site.plex.wait_for_edit(timeout=PATIENCE)
     shutil.rmtree(plugin / "sync")
     assert "1 tried again later" in said(process)
-    saved = {key: site.item(key).title for scene, key in pairs if scene != failing}
-    assert saved == {key: f"Scene {scene}" for scene, key in pairs if scene != failing}
+    assert site.arrived(pairs) == [scene for scene in pairs if scene != failing]
     assert [row["scene_id"] for row, _ in site.rows()] == [failing]
