@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import unicodedata
 from typing import Any
@@ -424,11 +423,6 @@ def test_a_picture_that_stash_cannot_give(site: Site) -> None:
     assert "could not be fetched from Stash" in check(site).said("e")
 
 
-def test_no_covers(site: Site) -> None:
-    site.add("/media/a.mp4")
-    assert str(check(site).output).startswith("The setup is good")
-
-
 # --- Stash
 
 
@@ -454,12 +448,6 @@ def test_killed_in_the_middle_it_leaves_nothing(site: Site) -> None:
     site.plex.clear_faults()
     assert [path.name for path in site.data.iterdir()] == ["client_identifier"]
     assert str(check(site).output).startswith("The setup is good")
-
-
-def test_what_is_answered_is_json(site: Site, plex: PlexStandIn) -> None:
-    fill(site, '/da"ta', "/media")
-    answer = check(site)
-    assert '`/da"ta=/media`' in json.loads(json.dumps(answer.output))
 
 
 def test_pictures_of_performers(site: Site) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 HOOK = {"hookContext": {"id": 1, "type": "Scene.Update.Post", "input": None, "inputFields": ["id", "title"]}}
 TASK = {"mode": "process_queue"}
-OLD = ("2.7", "3.6", "3.7", "3.8", "3.9", "3.10")
+OLD = ("2.7", "3.6", "3.8", "3.10")
 
 
 def run(python: Sequence[str], args: dict[str, Any], folder: Path, **environment: str) -> dict[str, str]:
