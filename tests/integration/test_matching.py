@@ -428,14 +428,6 @@ def test_two_versions_and_two_parts_of_one_scene(site: Site) -> None:
 # The same name, the same file
 
 
-def test_the_same_file_in_two_libraries(site: Site) -> None:
-    other = site.plex.add_library("Other")
-    keys = [put(site, "/media/a/x.mp4"), site.plex.add_item(other, [("/media/a/x.mp4", 1000)])]
-    number = scene(site, "Both", "/media/a/x.mp4")
-    site.sync(number)
-    assert titles(site, *keys) == ["Both", "Both"]
-
-
 def test_the_same_file_in_two_libraries_by_its_name(site: Site) -> None:
     other = site.plex.add_library("Other")
     keys = [put(site, "/media/a/x.mp4"), site.plex.add_item(other, [("/mnt/a/x.mp4", 1000)])]

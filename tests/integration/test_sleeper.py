@@ -242,12 +242,6 @@ def test_it_ends_when_nothing_waits(site: Site, clock: Clock) -> None:
     assert clock.passed < 60 + 2 * LONGEST_NAP
 
 
-def test_it_ends_at_once_where_nothing_ever_waited(site: Site, clock: Clock) -> None:
-    queue(site)
-    assert asleep(site, clock).run()
-    assert clock.passed == 0
-
-
 def test_bulk_rows_are_not_its_business(site: Site, clock: Clock) -> None:
     queue(site, Job(1, batch_id="1"))
     assert asleep(site, clock).run()
@@ -365,7 +359,7 @@ def test_an_hour_without_plex(site: Site, clock: Clock) -> None:
     assert not any("x-plex-token" in request.headers for request in site.plex.requests)
 
 
-@pytest.mark.parametrize("kind", ["status", "reset", "half"])
+@pytest.mark.parametrize("kind", ["status", "half"])
 def test_a_plex_that_stumbles_is_not_back(site: Site, clock: Clock, kind: str) -> None:
     queue(site, Job(1))
     open_breaker(site, clock)
@@ -431,13 +425,6 @@ def test_the_drain_that_it_asked_for_finds_plex_away_again(site: Site, clock: Cl
     assert asleep(site, clock).run()
     assert len(asks(site)) == 2
     assert probes(site.plex) <= 8
-
-
-def test_nothing_to_bring_nothing_to_probe(site: Site, clock: Clock) -> None:
-    queue(site)
-    open_breaker(site, clock)
-    assert asleep(site, clock).run()
-    assert site.plex.requests == []
 
 
 # Stash's session
