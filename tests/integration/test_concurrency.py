@@ -437,7 +437,7 @@ def test_saves_and_presses_in_hundreds_of_orders(world: World, saves: int, press
         assert set(world.seen) >= {90} | {1 + number // 2 for number in range(saves)}
         assert presses or 91 not in world.seen
 
-    some_orders(play, 120)
+    some_orders(play, 80)
 
 
 @needs_flock
@@ -458,7 +458,7 @@ def test_a_press_wants_everything_in_any_order(world: World) -> None:
         scheduler.run()
         assert world.seen == [91], f"the press was forgotten\n{scheduler.told}"
 
-    some_orders(play, 120)
+    some_orders(play, 80)
 
 
 @needs_flock
@@ -491,7 +491,7 @@ def test_a_killed_drain_and_the_next_save_in_many_orders(world: World) -> None:
         assert world.asks > before or world.left() == 0, f"the late save asked nobody\n{scheduler.told}"
         nothing_falls_between(world)
 
-    some_orders(play, 120)
+    some_orders(play, 80)
 
 
 @needs_flock

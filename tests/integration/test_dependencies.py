@@ -6,6 +6,7 @@ that hold as much as the check of an install imports; one test installs the real
 
 from __future__ import annotations
 
+import compileall
 import ensurepip
 import hashlib
 import importlib.metadata
@@ -214,6 +215,7 @@ def pip_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if bundled:
         with zipfile.ZipFile(bundled[-1]) as archive:
             archive.extractall(home)
+        compileall.compile_dir(home, quiet=2)
         return home
     # Some systems keep the wheel elsewhere; there Python has to install it.
     venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(home / "venv")
