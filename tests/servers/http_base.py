@@ -7,6 +7,8 @@ takes to answer it.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import selectors
 import socket
 import struct
@@ -20,6 +22,11 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar
 from urllib.parse import parse_qsl, unquote
+
+PORTS_EACH = 2_500  # ports of a process that runs tests
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "").lstrip("gw") or 0)
+_PORTS = itertools.cycle(range(20_000 + _WORKER % 4 * PORTS_EACH, 20_000 + (_WORKER % 4 + 1) * PORTS_EACH))
+"""Below those that systems give away: a port that a server leaves for a moment could be another process's then."""
 
 FaultKind = Literal["status", "reset", "hang", "half", "slow", "refuse"]
 
@@ -252,15 +259,20 @@ class HttpServer(Generic[R]):
                 self._placeholder = None
 
     def _bind(self, family: socket.AddressFamily, host: str) -> socket.socket:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, self._port))
-        except OSError:
-            listener.close()
-            raise
-        self._port = listener.getsockname()[1]
-        return listener
+        tried = [self._port] if self._port else itertools.islice(_PORTS, PORTS_EACH)
+        for port in tried:
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((host, port))
+            except OSError:
+                listener.close()
+                if self._port:
+                    raise
+            else:
+                self._port = port
+                return listener
+        raise OSError(f"no free port of {PORTS_EACH}")
 
     def _accept(self, run: Run) -> None:
         with selectors.DefaultSelector() as selector, run.wake_reader, run.wake_writer:
