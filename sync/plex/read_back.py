@@ -114,11 +114,11 @@ def overtaken(memory: Memory, wanted: Wanted, item: PlexItem) -> dict[str, list[
     Plex may do such an edit, which it has not answered, after a later one.
     """
     found = {}
-    for name in (*SINGLE_FIELDS, *LIST_FIELDS):
-        values = memory.intended.get(name, ())
+    for name, values in memory.intended.items():
+        late: list[str] = []
         if name in SINGLE_FIELDS:
             late = [value for value in values if value not in (getattr(wanted, name), getattr(item, name))]
-        else:
+        elif name in LIST_FIELDS:
             known = _keys((*(wanted.roles(name) or ()), *item.roles(name)))
             late = [value for value in values if name_key(value) not in known]
         if late:

@@ -160,8 +160,9 @@ def test_what_failed_for_good_is_not_tried_again_by_a_look(site: Site) -> None:
     scene, _ = site.add()
     site.save_and_sync(scene, title="warm")
     unanswered(site, scene, is_edit, title="one")
-    site.plex.fail(where=is_edit, status=400, times=None)
     site.save_and_sync(scene, title="two")
+    site.plex.fail(where=is_edit, status=400, times=None)
+    site.save_and_sync(scene, title="three")
     site.stash.scene(scene).updated_s -= 10  # else it is looked at as changed without a hook
     site.plex.clear_requests()
 

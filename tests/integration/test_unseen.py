@@ -150,6 +150,15 @@ def merge_performers(site: Site, source: str, into: str) -> None:
     assert site.stash.graphql(query, {"input": made}).errors == []
 
 
+def synced_a_while_ago(site: Site) -> None:
+    """A scene with a performer; nothing of both has changed since the last look."""
+    scene, _ = site.add()
+    site.save_and_sync(scene, performers=["Ann"])
+    for record in (site.stash.scene(scene), *site.stash.store.performers.values()):
+        record.updated_s -= 10
+    site.drain(by_hand=True)
+
+
 def actors(site: Site, key: int) -> list[str]:
     return sorted(role.name for role in site.item(key).actors)
 
@@ -168,11 +177,7 @@ def test_merged_performers_arrive_with_the_next_save(ready: Site) -> None:
 
 
 def test_a_performer_that_changed_in_nothing_that_plex_shows_makes_no_batch(ready: Site) -> None:
-    scene, _ = ready.add()
-    ready.save_and_sync(scene, performers=["Ann"])
-    for record in (ready.stash.scene(scene), *ready.stash.store.performers.values()):
-        record.updated_s -= 10
-    ready.drain(by_hand=True)
+    synced_a_while_ago(ready)
     for performer in ready.stash.store.performers.values():
         performer.touch()
     ready.stash.clear_requests()
@@ -185,11 +190,7 @@ def test_a_performer_that_changed_in_nothing_that_plex_shows_makes_no_batch(read
 
 
 def test_a_performer_that_was_looked_at_is_not_asked_for_again(ready: Site) -> None:
-    scene, _ = ready.add()
-    ready.save_and_sync(scene, performers=["Ann"])
-    for record in (ready.stash.scene(scene), *ready.stash.store.performers.values()):
-        record.updated_s -= 10
-    ready.drain(by_hand=True)
+    synced_a_while_ago(ready)
     ready.stash.clear_requests()
 
     ready.drain(by_hand=True)
